@@ -1,0 +1,5 @@
+{% macro hash_key(columns) -%}
+    {#- chr(31) is the unit separator: no brand or category has it, so no two keys run together. -#}
+    md5(concat_ws(chr(31)
+    {%- for column in columns %}, coalesce(cast({{ column }} as string), ''){% endfor %}))
+{%- endmacro %}

@@ -1,0 +1,29 @@
+{% macro touched_events(keys, through_sessions=false) -%}
+    {#- All events of the keys that new events touch, or all events where the table is built whole.
+        A late event can split, join or move the sessions of its user and tracker id; where a table
+        counts sessions, the keys of all events of these sessions are touched (`through_sessions`). -#}
+    {%- set events = ref('events_cleaned') -%}
+    select events.*
+    from {{ events }} as events
+    {%- if is_incremental() %}
+    inner join (
+        select distinct {{ keys | join(', ') }}
+        from {{ events }} as seen
+        where
+        {%- if through_sessions %}
+            exists (
+                select 1 from {{ events }} as fresh
+                where
+                    fresh.user_id = seen.user_id
+                    and fresh.user_session = seen.user_session
+                    and {{ newly_ingested('fresh') }}
+            )
+        {%- else %}
+            {{ newly_ingested('seen') }}
+        {%- endif %}
+    ) as touched
+        on {% for key in keys -%}
+            events.{{ key }} = touched.{{ key }}{{ ' and ' if not loop.last }}
+        {%- endfor %}
+    {%- endif %}
+{%- endmacro %}

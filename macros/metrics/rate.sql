@@ -1,0 +1,14 @@
+{% macro rate(numerator, denominator) -%}
+    {#- Null where there is nothing to divide by: a rate of 0 would claim that somebody failed. -#}
+    case when {{ denominator }} > 0
+        then cast({{ numerator }} as double) / cast({{ denominator }} as double) end
+{%- endmacro %}
+
+{% macro money_average(total, number) -%}
+    {#- Half a cent rounds up. Whole cents are exact in a double below 45 trillion, so that every
+        engine gives the same cent; their own avg(decimal) differs in type and in rounding. -#}
+    case when {{ number }} > 0
+        then cast(cast(floor(
+            (cast({{ total }} * 200 as double) + {{ number }}) / (2 * {{ number }})
+        ) as decimal(18, 0)) * 0.01 as decimal(18, 2)) end
+{%- endmacro %}

@@ -1,0 +1,119 @@
+with
+
+users_dim as (
+    select * from {{ ref('users_dim') }}
+),
+
+user_days as (
+    select * from {{ ref('user_days') }}
+),
+
+sessions as (
+    select * from {{ ref('sessions') }}
+),
+
+customer_lifetime_value as (
+    select * from {{ ref('customer_lifetime_value') }}
+),
+
+days as (
+
+    select
+        user_id,
+        count(*) as active_days,
+        cast(sum(events) as bigint) as events,
+        cast(sum(views) as bigint) as views,
+        cast(sum(carts) as bigint) as carts
+    from user_days
+    group by user_id
+
+),
+
+visits as (
+
+    select
+        user_id,
+        cast(sum(duration_seconds) as bigint) as engaged_seconds,
+        {{ count_where("carts > 0 and not is_order") }} as abandoned_carts
+    from sessions
+    group by user_id
+
+),
+
+measured as (
+
+    select
+        users_dim.*,
+        days.active_days,
+        days.events,
+        days.views,
+        days.carts,
+        visits.engaged_seconds,
+        visits.abandoned_carts,
+        {{ days_between('cast(users_dim.first_seen_at as date)', 'users_dim.as_of_date') }} + 1
+            as days_since_first_seen
+    from users_dim
+    inner join days on users_dim.user_id = days.user_id
+    inner join visits on users_dim.user_id = visits.user_id
+
+),
+
+scored as (
+
+    select
+        *,
+        {{ score_at_most('days_since_last_purchase', var('rfm_recency_days')) }} as recency_score,
+        case when orders > 0 then {{ score_at_least('orders', var('rfm_frequency_orders')) }} end
+            as frequency_score,
+        case when orders > 0 then {{ score_at_least('revenue', var('rfm_monetary_revenue')) }} end
+            as monetary_score
+    from measured
+
+),
+
+customer_metrics as (
+
+    select
+        scored.user_id,
+        scored.user_segment,
+        scored.first_seen_at,
+        scored.last_seen_at,
+        scored.first_order_at,
+        scored.last_purchase_at,
+        scored.sessions,
+        scored.active_days,
+        scored.events,
+        scored.views,
+        scored.carts,
+        scored.purchases,
+        scored.orders,
+        scored.abandoned_carts,
+        scored.engaged_seconds,
+        scored.revenue,
+        {{ money_average('scored.revenue', 'scored.orders') }} as average_order_value,
+        {{ rate('scored.orders', 'scored.sessions') }} as session_conversion_rate,
+        -- Orders per 30 days; the first day counts whole, so that nobody divides by zero.
+        cast(scored.orders * 30 as double) / scored.days_since_first_seen as purchase_frequency,
+        scored.days_since_last_activity,
+        scored.days_since_last_purchase,
+        cast(scored.recency_score as int) as recency_score,
+        cast(scored.frequency_score as int) as frequency_score,
+        cast(scored.monetary_score as int) as monetary_score,
+        scored.days_since_last_activity > {{ var('churn_after_days') }} as is_churned,
+        case
+            when scored.days_since_last_activity > {{ var('churn_after_days') }} then 'high'
+            when scored.days_since_last_activity >= {{ var('churn_watch_after_days') }}
+                then 'medium'
+            else 'low'
+        end as churn_risk,
+        customer_lifetime_value.probability_alive,
+        customer_lifetime_value.expected_orders_90d,
+        customer_lifetime_value.expected_revenue_90d,
+        scored.as_of_date
+    from scored
+    left join customer_lifetime_value
+        on scored.user_id = customer_lifetime_value.user_id
+
+)
+
+select * from customer_metrics

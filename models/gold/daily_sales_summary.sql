@@ -1,0 +1,103 @@
+with
+
+daily_completeness as (
+    select * from {{ ref('daily_completeness') }}
+),
+
+daily_traffic as (
+    select * from {{ ref('daily_traffic') }}
+),
+
+daily_visitors as (
+    select * from {{ ref('daily_visitors') }}
+),
+
+daily_sessions as (
+    select * from {{ ref('daily_sessions') }}
+),
+
+daily_orders as (
+    select * from {{ ref('daily_orders') }}
+),
+
+joined as (
+
+    select
+        daily_completeness.event_date,
+        daily_completeness.is_complete,
+        coalesce(daily_traffic.events, 0) as events,
+        coalesce(daily_traffic.views, 0) as views,
+        coalesce(daily_traffic.carts, 0) as carts,
+        coalesce(daily_traffic.purchases, 0) as purchases,
+        cast(coalesce(daily_traffic.revenue, 0) as decimal(18, 2)) as revenue,
+        daily_traffic.peak_sales_hour,
+        daily_traffic.peak_traffic_hour,
+        coalesce(daily_visitors.visitors, 0) as visitors,
+        coalesce(daily_visitors.buyers, 0) as buyers,
+        coalesce(daily_sessions.sessions, 0) as sessions,
+        coalesce(daily_sessions.sessions_with_purchase, 0) as sessions_with_purchase,
+        coalesce(daily_orders.orders, 0) as orders,
+        coalesce(daily_orders.new_buyers, 0) as new_buyers
+    from daily_completeness
+    left join daily_traffic on daily_completeness.event_date = daily_traffic.event_date
+    left join daily_visitors on daily_completeness.event_date = daily_visitors.event_date
+    left join daily_sessions on daily_completeness.event_date = daily_sessions.session_date
+    left join daily_orders on daily_completeness.event_date = daily_orders.order_date
+
+),
+
+windowed as (
+
+    -- Every calendar day has a row, so seven rows are seven days. Incomplete days would drag the
+    -- averages down; they are left out of both the sum and the count.
+    select
+        *,
+        lag(revenue) over (order by event_date) as previous_revenue,
+        sum(case when is_complete then revenue end) over (
+            order by event_date rows between 6 preceding and current row
+        ) as revenue_7d,
+        count(case when is_complete then 1 end) over (
+            order by event_date rows between 6 preceding and current row
+        ) as days_7d,
+        sum(case when is_complete then revenue end) over (
+            order by event_date rows between 27 preceding and current row
+        ) as revenue_28d,
+        count(case when is_complete then 1 end) over (
+            order by event_date rows between 27 preceding and current row
+        ) as days_28d
+    from joined
+
+),
+
+daily_sales_summary as (
+
+    select
+        event_date,
+        {{ iso_weekday('event_date') }} >= 6 as is_weekend,
+        is_complete,
+        events,
+        views,
+        carts,
+        purchases,
+        visitors,
+        sessions,
+        sessions_with_purchase,
+        orders,
+        buyers,
+        new_buyers,
+        revenue,
+        {{ money_average('revenue', 'orders') }} as average_order_value,
+        {{ rate('sessions_with_purchase', 'sessions') }} as session_conversion_rate,
+        {{ rate('buyers', 'visitors') }} as visitor_conversion_rate,
+        cast(revenue - previous_revenue as decimal(18, 2)) as revenue_change_from_previous_day,
+        {{ rate('revenue - previous_revenue', 'previous_revenue') }}
+            as revenue_change_rate_from_previous_day,
+        {{ money_average('revenue_7d', 'days_7d') }} as revenue_7d_average,
+        {{ money_average('revenue_28d', 'days_28d') }} as revenue_28d_average,
+        peak_sales_hour,
+        peak_traffic_hour
+    from windowed
+
+)
+
+select * from daily_sales_summary

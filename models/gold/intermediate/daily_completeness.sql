@@ -1,0 +1,50 @@
+with
+
+calendar as (
+    select * from {{ ref('calendar') }}
+),
+
+daily_traffic as (
+    select * from {{ ref('daily_traffic') }}
+),
+
+surroundings as (
+
+    -- Days without any event are no measure of what is normal; the day itself is left out.
+    select
+        calendar.event_date,
+        cast(median(neighbour.events) as double) as usual_events,
+        cast(median(neighbour.purchases) as double) as usual_purchases
+    from calendar
+    left join daily_traffic as neighbour
+        on
+            neighbour.event_date <> calendar.event_date
+            and abs({{ days_between('neighbour.event_date', 'calendar.event_date') }})
+            <= {{ var('incomplete_day_window_days') }}
+    group by calendar.event_date
+
+),
+
+daily_completeness as (
+
+    select
+        surroundings.event_date,
+        surroundings.usual_events,
+        surroundings.usual_purchases,
+        daily_traffic.event_date is not null
+        and not coalesce(
+            daily_traffic.events < surroundings.usual_events * {{ var('incomplete_day_share') }},
+            false
+        )
+        and not coalesce(
+            surroundings.usual_purchases >= {{ var('incomplete_day_min_purchases') }}
+            and daily_traffic.purchases
+            < surroundings.usual_purchases * {{ var('incomplete_day_share') }},
+            false
+        ) as is_complete
+    from surroundings
+    left join daily_traffic on surroundings.event_date = daily_traffic.event_date
+
+)
+
+select * from daily_completeness

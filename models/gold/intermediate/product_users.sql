@@ -1,0 +1,46 @@
+{{
+    config(
+        materialized='incremental',
+        incremental_strategy='delete+insert',
+        unique_key=['product_id', 'user_id'],
+    )
+}}
+
+with
+
+events as (
+    {{ touched_events(['product_id', 'user_id'], through_sessions=true) }}
+),
+
+session_products as (
+
+    select
+        product_id,
+        user_id,
+        session_id,
+        {{ event_counts() }},
+        max(_ingested_at) as _ingested_at
+    from events
+    group by product_id, user_id, session_id
+
+),
+
+product_users as (
+
+    select
+        product_id,
+        user_id,
+        {{ sum_event_counts() }},
+        {{ count_where('views > 0') }} as view_sessions,
+        {{ count_where('carts > 0') }} as cart_sessions,
+        {{ count_where('purchases > 0') }} as purchase_sessions,
+        {{ count_where('views > 0 and carts > 0') }} as view_and_cart_sessions,
+        {{ count_where('views > 0 and purchases > 0') }} as view_and_purchase_sessions,
+        {{ count_where('carts > 0 and purchases > 0') }} as cart_and_purchase_sessions,
+        max(_ingested_at) as _ingested_at
+    from session_products
+    group by product_id, user_id
+
+)
+
+select * from product_users

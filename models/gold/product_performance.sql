@@ -1,0 +1,92 @@
+with
+
+products_dim as (
+    select * from {{ ref('products_dim') }}
+),
+
+product_totals as (
+    select * from {{ ref('product_totals') }}
+),
+
+product_openings as (
+    select * from {{ ref('product_openings') }}
+),
+
+ranked as (
+
+    -- Equal revenue shares a rank; the running total needs an order, and takes the product id.
+    select
+        products_dim.*,
+        product_totals.views,
+        product_totals.carts,
+        product_totals.cart_removals,
+        product_totals.purchases,
+        product_totals.viewers,
+        product_totals.buyers,
+        product_totals.view_sessions,
+        product_totals.cart_sessions,
+        product_totals.purchase_sessions,
+        product_totals.view_and_cart_sessions,
+        product_totals.view_and_purchase_sessions,
+        product_totals.cart_and_purchase_sessions,
+        product_totals.revenue,
+        rank() over (order by product_totals.revenue desc) as revenue_rank,
+        rank() over (
+            partition by products_dim.category_code order by product_totals.revenue desc
+        ) as rank_in_category,
+        rank() over (
+            partition by products_dim.brand order by product_totals.revenue desc
+        ) as rank_in_brand,
+        sum(product_totals.revenue) over () as shop_revenue,
+        sum(product_totals.revenue) over (
+            order by product_totals.revenue desc, products_dim.product_id
+            rows between unbounded preceding and current row
+        ) as running_revenue
+    from products_dim
+    inner join product_totals on products_dim.product_id = product_totals.product_id
+
+),
+
+product_performance as (
+
+    select
+        ranked.product_id,
+        ranked.category_id,
+        ranked.category_code,
+        ranked.category_l1,
+        ranked.brand,
+        ranked.current_price,
+        ranked.lowest_price,
+        ranked.highest_price,
+        ranked.price_moves,
+        ranked.first_seen_at,
+        ranked.views,
+        ranked.carts,
+        ranked.cart_removals,
+        ranked.purchases,
+        ranked.viewers,
+        ranked.buyers,
+        ranked.view_sessions,
+        ranked.cart_sessions,
+        ranked.purchase_sessions,
+        coalesce(product_openings.orders_opened, 0) as orders_opened,
+        coalesce(product_openings.buyers_acquired, 0) as buyers_acquired,
+        {{ rate('ranked.view_and_cart_sessions', 'ranked.view_sessions') }} as view_to_cart_rate,
+        {{ rate('ranked.cart_and_purchase_sessions', 'ranked.cart_sessions') }}
+            as cart_to_purchase_rate,
+        {{ rate('ranked.view_and_purchase_sessions', 'ranked.view_sessions') }}
+            as view_to_purchase_rate,
+        ranked.revenue,
+        ranked.revenue_rank,
+        case when ranked.category_code is not null then ranked.rank_in_category end
+            as revenue_rank_in_category,
+        case when ranked.brand is not null then ranked.rank_in_brand end as revenue_rank_in_brand,
+        {{ rate('ranked.revenue', 'ranked.shop_revenue') }} as revenue_share,
+        {{ pareto_class('ranked.revenue', 'ranked.running_revenue', 'ranked.shop_revenue') }}
+            as pareto_class
+    from ranked
+    left join product_openings on ranked.product_id = product_openings.product_id
+
+)
+
+select * from product_performance

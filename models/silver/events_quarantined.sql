@@ -1,0 +1,86 @@
+{{ config(materialized='incremental', incremental_strategy='append') }}
+
+with
+
+staged as (
+    select * from {{ ref('events_staged') }}
+),
+
+source_files as (
+    select * from {{ ref('source_files') }}
+),
+
+events_cleaned as (
+    select * from {{ ref('events_cleaned') }}
+),
+
+new_rows as (
+
+    select * from staged
+    where
+        {{ newly_ingested() }}
+        and _ingested_at <= (select max(source_files._ingested_at) from source_files)
+
+),
+
+rule_breakers as (
+
+    select * from new_rows
+    where rejection_reasons <> ''
+
+),
+
+copies as (
+
+    select
+        *,
+        row_number() over (
+            partition by event_id order by _ingested_at, _source_file
+        ) as copy_number
+    from new_rows
+    where rejection_reasons = ''
+
+),
+
+duplicates as (
+
+    -- The first copy stands in events_cleaned; one that came with an earlier file stands there too.
+    select copies.*
+    from copies
+    inner join events_cleaned
+        on
+            copies.event_time = events_cleaned.event_time
+            and copies.event_id = events_cleaned.event_id
+    where
+        copies.copy_number > 1
+        or copies._ingested_at <> events_cleaned._ingested_at
+        or copies._source_file <> events_cleaned._source_file
+
+),
+
+rejected as (
+
+    select
+        {{ bronze_event_columns() }},
+        rejection_reasons
+    from rule_breakers
+
+    union all
+
+    select
+        {{ bronze_event_columns() }},
+        'duplicate' as rejection_reasons
+    from duplicates
+
+),
+
+events_quarantined as (
+
+    select
+        *,
+        split_part(rejection_reasons, ',', 1) as rejection_reason
+    from rejected
+
+)
+
+select * from events_quarantined

@@ -1,0 +1,52 @@
+{{ config(materialized='view') }}
+
+with
+
+raw_events as (
+    select * from {{ source('bronze_layer', 'events_raw') }}
+),
+
+normalised as (
+
+    select
+        event_time,
+        product_id,
+        category_id,
+        user_id,
+
+        -- Text is compared in one spelling, and a blank is a missing value.
+        nullif(lower(trim(event_type)), '') as event_type,
+        nullif(lower(trim(category_code)), '') as category_code,
+        nullif(lower(trim(brand)), '') as brand,
+        nullif(trim(user_session), '') as user_session,
+
+        -- Not a number, infinite or beyond the type: all become null and break `invalid_price`.
+        try_cast(price as decimal(18, 2)) as price,
+
+        event_type as raw_event_type,
+        category_code as raw_category_code,
+        brand as raw_brand,
+        price as raw_price,
+        user_session as raw_user_session,
+
+        _rescued_data,
+        _source_file,
+        _ingested_at
+    from raw_events
+
+),
+
+judged as (
+
+    select
+        *,
+        {{ hash_key([
+            'event_time', 'event_type', 'product_id', 'category_id', 'category_code', 'brand',
+            'price', 'user_id', 'user_session',
+        ]) }} as event_id,
+        {{ broken_event_rules() }} as rejection_reasons
+    from normalised
+
+)
+
+select * from judged

@@ -1,0 +1,21 @@
+{{ config(materialized='incremental', incremental_strategy='append') }}
+
+with
+
+raw_events as (
+    select * from {{ source('bronze_layer', 'events_raw') }}
+    where {{ newly_ingested() }}
+),
+
+source_files as (
+
+    select
+        _source_file,
+        count(*) as raw_rows,
+        max(_ingested_at) as _ingested_at
+    from raw_events
+    group by _source_file
+
+)
+
+select * from source_files
