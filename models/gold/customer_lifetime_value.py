@@ -74,7 +74,7 @@ def maximise(log_likelihood: Callable[..., Any], starts: list[Any], *data: Float
         fits = [minimize(descent, np.log(s), jac=True, bounds=bounds) for s in starts]
         best = min(fits, key=lambda fit: float(fit.fun))
         # A line search stalls at sqrt(epsilon); gradient = 0 gives reproducible digits.
-        point = root(lambda z: np.asarray(descent(z)[1]), best.x, tol=1e-12).x
+        point = root(lambda z: descent(z)[1], best.x, tol=1e-12).x
         value, gradient = descent(point)
     inside = all(low + 1 < z < high - 1 for z, (low, high) in zip(point, bounds, strict=True))
     if not (inside and np.abs(gradient).max() < 1e-9 and value <= best.fun + 1e-9):
@@ -164,7 +164,7 @@ def to_engine(session: Any, table: pa.Table) -> Any:
 def lifetime_values(user_days: Any, session: Any, as_of: date | None, min_repeat: int) -> Any:
     """One row per buyer up to as_of (default: the newest day), as a relation of the engine."""
     frame, day = nw.from_native(user_days), nw.col("event_date")
-    as_of = as_of or frame.select(day.max()).collect("pyarrow").item() or date.min
+    as_of = as_of or frame.select(day.max()).collect("pyarrow").item() or date(1970, 1, 1)
     days = frame.filter(nw.col("purchases") > 0, day <= as_of)
     later = day > day.min().over("user_id")
     buyers = (
