@@ -1,0 +1,149 @@
+"""SQL of the bronze layer in DuckDB: its tables, and raw text turned into typed rows.
+
+The type rules keep what is written: a `bigint` or `timestamp` is accepted only if writing the value
+back gives the text it came from, so `12.7`, `1e3`, ` 12`, `+5`, `007`, `1_000`, `0x10` and
+`2019-10-1` do not fit. A `double` is a decimal number with an optional exponent, or `nan`, `inf`,
+`infinity` with an optional sign, in any case, without blanks; out of range becomes infinity or 0.
+DuckDB's own casts would take 12.7 for 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import duckdb
+
+from ingestion.csv_records import Batch
+from ingestion.event_schema import (
+    EVENT_COLUMN_NAMES,
+    EVENT_COLUMNS,
+    EVENT_TIME_FORMAT,
+    METADATA_COLUMNS,
+)
+from ingestion.landing_files import Layout
+
+SCHEMA: Final = "bronze_layer"
+EVENTS: Final = f"{SCHEMA}.events_raw"
+LEDGER: Final = f"{SCHEMA}.loaded_files"
+
+_DOUBLE: Final = "(?i)[+-]?(([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)"
+
+# By SQL type: the value that DuckDB's cast reads, and whether that is what the text says.
+_VALUE: Final = {
+    "timestamp": f"try_strptime({{0}}, '{EVENT_TIME_FORMAT}')",
+    "bigint": "try_cast({0} as bigint)",
+    "double": "try_cast({0} as double)",
+}
+_FITS: Final = {
+    "timestamp": f"strftime({{0}}_value, '{EVENT_TIME_FORMAT}') = {{0}}",
+    "bigint": "cast({0}_value as varchar) = {0}",
+    "double": f"{{0}}_value is not null and regexp_full_match({{0}}, '{_DOUBLE}')",
+}
+_EVIDENCE: Final = ("event_time", "product_id", "category_id", "user_id")
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create schema, `events_raw` and the ledger of loaded files where they do not exist."""
+    columns = ", ".join(f"{c.name} {c.sql_type}" for c in EVENT_COLUMNS + METADATA_COLUMNS)
+    connection.execute(f"create schema if not exists {SCHEMA}")
+    connection.execute(f"create table if not exists {EVENTS} ({columns})")
+    connection.execute(
+        f"create table if not exists {LEDGER} (path string primary key, size bigint,"
+        " modified_ns bigint, content_hash string, rows bigint, rows_with_rescued_data bigint,"
+        " _ingested_at timestamp)"
+    )
+
+
+def field_names(layout: Layout) -> list[str]:
+    """Columns of a raw relation by position: a header's names may not serve in SQL."""
+    return [f"field_{position}" for position in range(len(layout.names))]
+
+
+def insert_events(raw: str, layout: Layout) -> str:
+    """Return an insert of every row of the relation `raw` into `events_raw`.
+
+    `raw` has the text columns `field_names(layout)`, null where empty. The statement has two
+    parameters: `_source_file` and `_ingested_at`.
+    """
+    typed = [c.name for c in EVENT_COLUMNS if c.sql_type in _FITS and c.name in layout.names]
+    extra = {
+        name: field
+        for name, field in zip(layout.names, field_names(layout), strict=True)
+        if name not in EVENT_COLUMN_NAMES
+    }
+    values = [
+        f"case when {c.name}_fits then {c.name}_value end" if c.name in typed else c.name
+        for c in EVENT_COLUMNS
+    ]
+    is_whole = [f"{name}_fits" for name in typed] + [f"{f} is null" for f in extra.values()]
+    rescued = [
+        f"{_literal(name)}, case when not coalesce({name}_fits, {name} is null) then {name} end"
+        for name in typed
+    ] + [f"{_literal(name)}, {field}" for name, field in extra.items()]
+    # A merge patch drops the keys whose value is null.
+    rescued_data = f"nullif(json_merge_patch('{{}}', json_object({', '.join(rescued)})), '{{}}')"
+    return (
+        f"insert into {EVENTS} select {', '.join(values)},"
+        f" case when {' and '.join(is_whole)} then null else {rescued_data} end, ?, ?"
+        f" from ({_typed(_named(raw, layout), typed)})"
+    )
+
+
+def insert_batch(
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    layout: Layout,
+    source_file: str,
+    ingested_at: object,
+) -> None:
+    """Insert what the tolerant reader read."""
+    import pyarrow as pa
+
+    parameters = [source_file, ingested_at]
+    if batch.records:
+        names = field_names(layout)
+        columns = [pa.array(column, pa.string()) for column in zip(*batch.records, strict=True)]
+        connection.register("batch", pa.table(columns, names=names))
+        raw = f"(select {', '.join(f'''nullif({n}, '') as {n}''' for n in names)} from batch)"
+        connection.execute(insert_events(raw, layout), parameters)
+        connection.unregister("batch")
+    if batch.malformed:
+        connection.register("malformed", pa.table({"line": pa.array(batch.malformed, pa.string())}))
+        connection.execute(
+            f"insert into {EVENTS} (_rescued_data, _source_file, _ingested_at)"
+            " select json_object('_line', line), ?, ? from malformed",
+            parameters,
+        )
+        connection.unregister("malformed")
+
+
+def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bool:
+    """Whether nine fields in the published order have the time and the ids of an event."""
+    if len(fields) != len(EVENT_COLUMNS):
+        return False
+    raw = ", ".join(f"? as {name}" for name in EVENT_COLUMN_NAMES)
+    fits = " and ".join(f"{name}_fits" for name in _EVIDENCE)
+    query = f"select coalesce({fits}, false) from ({_typed(f'(select {raw})', _EVIDENCE)})"
+    row = connection.execute(query, list(fields)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _named(raw: str, layout: Layout) -> str:
+    """`raw` with event columns by name; columns that the file lacks are null."""
+    fields = dict(zip(layout.names, field_names(layout), strict=True))
+    present = [f"{fields.get(c.name, f'null::{c.sql_type}')} as {c.name}" for c in EVENT_COLUMNS]
+    extra = [field for name, field in fields.items() if name not in EVENT_COLUMN_NAMES]
+    return f"(select {', '.join(present + extra)} from {raw})"
+
+
+def _typed(named: str, columns: Sequence[str]) -> str:
+    """`named` with `<column>_value` and `<column>_fits` (null where the text is null)."""
+    types = {column.name: column.sql_type for column in EVENT_COLUMNS}
+    values = ", ".join(f"{_VALUE[types[name]].format(name)} as {name}_value" for name in columns)
+    fits = ", ".join(f"{_FITS[types[name]].format(name)} as {name}_fits" for name in columns)
+    return f"select *, {fits} from (select *, {values} from {named})"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,163 @@
+r"""Tolerant reader of landed CSV bytes: every data line becomes exactly one row, whatever is wrong.
+
+The rules below are the bronze contract; every engine that fills `events_raw` follows them.
+
+Records
+  * A physical line ends with LF; one CR before the LF (or before the end of the file) belongs to
+    the line end. Any other CR is an ordinary character. A byte-order mark at the start is dropped.
+  * A line of nothing but space, tab, CR, VT and FF is blank and is no data line.
+  * A line without a double quote is one record; commas separate its fields.
+  * With double quotes RFC 4180 holds to the letter: a quote stands only at both ends of a field,
+    doubled inside; so `a"b`, `"a"b` and ` "a"` are invalid. Comma, CR, LF inside are data.
+  * A record that spans lines is accepted only if its quotes close within `MAX_RECORD_BYTES` and it
+    is then well formed. Otherwise its first physical line alone is one malformed row and reading
+    goes on with the second line, so that a stray quote cannot swallow what follows.
+  * A record is well formed when it is valid UTF-8, holds no NUL byte, follows the quoting rule
+    and has as many fields as the file's first record.
+  * A last line without a line end is a line like any other.
+
+Rows
+  * A well-formed record: an empty field, quoted or not, is null. Text columns keep every character.
+    `ingestion.bronze` types the others; a value that does not fit leaves its column null and
+    `_rescued_data` = `{"column": "raw text"}`, as does a non-empty field of an additional column.
+  * A malformed record: all event columns null and `_rescued_data` = `{"_line": "<line>"}`: the line
+    without its line end, with NUL and bytes that are not UTF-8 written as `\xNN`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+MAX_RECORD_BYTES: Final = 1 << 20
+MAX_LINE_BYTES: Final = 16 << 20
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+_BLANKS: Final = b" \t\r\v\f\n"
+_FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*+)"|([^",\n]*+))(,|\Z)')
+
+
+class LineStream(Protocol):
+    """A binary stream; `io.BufferedReader` and `gzip.GzipFile` are such."""
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """Return the next line with its line end, at most `size` bytes; empty at the end."""
+
+
+class LineTooLongError(ValueError):
+    """A physical line exceeds `MAX_LINE_BYTES`: memory would not stay bounded."""
+
+
+@dataclass
+class Batch:
+    """Rows of a part of a file: fields of well-formed records, text of malformed lines."""
+
+    records: list[list[str]] = field(default_factory=list)
+    malformed: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.records) + len(self.malformed)
+
+
+class RecordReader:
+    """Reads one stream from its start, first `first_record`, then `batches`."""
+
+    def __init__(self, stream: LineStream) -> None:
+        self._stream = stream
+        self._pushed_back: deque[bytes] = deque()
+        start = stream.readline(MAX_LINE_BYTES + 1).removeprefix(BYTE_ORDER_MARK)
+        if start:
+            self._pushed_back.append(start)
+
+    def first_record(self) -> tuple[list[str] | None, bytes]:
+        """Fields of the first record (None: malformed) and its first line (empty: no record)."""
+        while line := self._next_line():
+            if line.strip(_BLANKS):
+                return self._fields(line, None), line
+        return None, b""
+
+    def batches(self, width: int, batch_rows: int) -> Iterator[Batch]:
+        """Batches of `batch_rows` rows (the last one shorter) of records with `width` >= 2 fields.
+
+        Raises `LineTooLongError`, and what the stream raises.
+        """
+        batch = Batch()
+        while line := self._next_line():
+            fields = self._fields(line, width)
+            if fields is not None:
+                batch.records.append(fields)
+            elif line.strip(_BLANKS):
+                batch.malformed.append(printable(line))
+            if len(batch) >= batch_rows:
+                yield batch
+                batch = Batch()
+        if len(batch):
+            yield batch
+
+    def _next_line(self) -> bytes:
+        if self._pushed_back:
+            line = self._pushed_back.popleft()
+        else:
+            line = self._stream.readline(MAX_LINE_BYTES + 1)
+        if len(line) > MAX_LINE_BYTES:
+            raise LineTooLongError(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
+        return line
+
+    def _fields(self, line: bytes, width: int | None) -> list[str] | None:
+        """Fields of the record that starts with `line`, or None if it is malformed or blank."""
+        if b'"' not in line:
+            text = _decode(line)
+            if text is None:
+                return None
+            fields = text.split(",")
+            return fields if width is None or len(fields) == width else None
+        following = self._lines_until_quotes_close(line)
+        record = b"".join([line, *following])
+        fits = not following or len(record) <= MAX_RECORD_BYTES
+        text = _decode(record) if fits else None
+        quoted = _split_quoted(text) if text is not None else None
+        if quoted is None or (width is not None and len(quoted) != width):
+            self._pushed_back.extendleft(reversed(following))
+            return None
+        return quoted
+
+    def _lines_until_quotes_close(self, line: bytes) -> list[bytes]:
+        # Under RFC 4180 a line end is inside quotes exactly when the quotes before it are odd.
+        following: list[bytes] = []
+        size, is_open = len(line), line.count(b'"') % 2 == 1
+        while is_open and size <= MAX_RECORD_BYTES and (more := self._next_line()):
+            following.append(more)
+            size += len(more)
+            is_open ^= more.count(b'"') % 2 == 1
+        return following
+
+
+def printable(line: bytes) -> str:
+    r"""Return the line without its line end; NUL and bytes that are not UTF-8 as `\xNN`."""
+    text = line.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def _decode(record: bytes) -> str | None:
+    """Text of a record without its line end, or None if it is not text."""
+    try:
+        text = record.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text.removesuffix("\n").removesuffix("\r")
+
+
+def _split_quoted(text: str) -> list[str] | None:
+    """Fields by RFC 4180, or None if a quote stands where it must not."""
+    fields = []
+    position = 0
+    while match := _FIELD.match(text, position):
+        quoted, plain, end = match.groups()
+        fields.append(plain if quoted is None else quoted.replace('""', '"'))
+        if not end:
+            return fields
+        position = match.end()
+    return None

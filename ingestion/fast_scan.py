@@ -1,0 +1,125 @@
+"""DuckDB's CSV scan of files whose byte counts prove that it reads them as the contract says.
+
+The scan is lax where the contract is not: it skips blank lines, takes an empty tenth field, blanks
+after a closing quote, and a lone CR for a line end. So the counts of `landing_files.profile` must
+leave one reading only: as many lines as rows, as many commas as fields need, every byte in a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ingestion import bronze
+from ingestion.csv_records import BYTE_ORDER_MARK
+from ingestion.landing_files import Layout, Profile, is_compressed
+
+
+class NotRegularError(Exception):
+    """The scan cannot be trusted with the file; the tolerant reader can."""
+
+
+def insert_by_scan(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    layout: Layout,
+    first_line: bytes,
+    content: Profile,
+    ingested_at: datetime,
+    advance: Callable[[int], object],
+) -> int:
+    """Insert the file's rows within the open transaction and return their number.
+
+    `first_line` is the first physical line with its line end. Raises NotRegularError, after which
+    the caller rolls back.
+    """
+    if not content.is_regular:
+        raise NotRegularError("NUL, invalid UTF-8 or mixed line ends")
+    expected = content.lines - layout.has_header
+    scan = _scan(path, layout, has_quotes=content.quotes > 0)
+    try:
+        if content.quotes:
+            _check_quoted(connection, scan, layout, first_line, content)
+        elif content.commas != content.lines * (len(layout.names) - 1):
+            raise NotRegularError("a line with a wrong number of fields")
+        statement = bronze.insert_events(scan, layout)
+        rows = _run(connection, statement, [str(path), ingested_at], advance, path.stat().st_size)
+    except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
+        raise NotRegularError(str(error).splitlines()[0]) from error
+    if rows != expected:
+        raise NotRegularError(f"{expected:,} lines but {rows:,} rows")
+    return rows
+
+
+def _scan(path: Path, layout: Layout, *, has_quotes: bool) -> str:
+    """Return the scan as a relation of text columns; nothing is sniffed."""
+    columns = ", ".join(f"'{name}': 'varchar'" for name in bronze.field_names(layout))
+    quote = "'\"'" if has_quotes else "''"
+    # The path is a pattern to DuckDB; a bracket makes each special character stand for itself.
+    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in str(path)).replace("'", "''")
+    return (
+        f"read_csv('{pattern}', columns = {{{columns}}}, auto_detect = false, delim = ',',"
+        f" header = {str(layout.has_header).lower()}, quote = {quote}, escape = {quote},"
+        " strict_mode = true, null_padding = false, ignore_errors = false, nullstr = '',"
+        f" compression = '{'gzip' if is_compressed(path) else 'none'}', hive_partitioning = false)"
+    )
+
+
+def _check_quoted(
+    connection: duckdb.DuckDBPyConnection,
+    scan: str,
+    layout: Layout,
+    first_line: bytes,
+    content: Profile,
+) -> None:
+    """Raise NotRegularError unless quotes only enclose fields of one line, and no byte is lost."""
+    names = bronze.field_names(layout)
+    lengths = " + ".join(f"coalesce(strlen({name}), 0)" for name in names)
+    special = " or ".join(
+        f"coalesce(regexp_matches({name}, '[\"\\r\\n]'), false)" for name in names
+    )
+    row = connection.execute(
+        f"select count(*), coalesce(sum({lengths}), 0), coalesce(bool_or({special}), false)"
+        f" from {scan}"
+    ).fetchone()
+    if row is None or row[2]:
+        raise NotRegularError("a quoted field holds a quote or a line end")
+    rows, value_bytes = int(row[0]), int(row[1])
+    skipped = first_line if layout.has_header else b""
+    line_ends = content.line_ends - skipped.count(b"\n") - skipped.count(b"\r")
+    quotes = content.quotes - skipped.count(b'"')
+    mark = len(BYTE_ORDER_MARK) if content.has_byte_order_mark else 0
+    data_bytes = content.size - len(skipped) - mark
+    if data_bytes != value_bytes + rows * (len(names) - 1) + quotes + line_ends:
+        raise NotRegularError("quotes or blanks stand where they must not")
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection,
+    statement: str,
+    parameters: list[Any],
+    advance: Callable[[int], object],
+    size: int,
+) -> int:
+    """Run an insert in a thread, reporting progress, and return its number of rows."""
+    done = 0
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        insert = executor.submit(lambda: connection.execute(statement, parameters).fetchone())
+        try:
+            while True:
+                try:
+                    row = insert.result(timeout=0.2)
+                    break
+                except TimeoutError:
+                    reached = int(size * connection.query_progress() / 100)
+                    advance(max(reached - done, 0))
+                    done = max(reached, done)
+        except KeyboardInterrupt:
+            connection.interrupt()
+            raise
+    return int(row[0]) if row else 0

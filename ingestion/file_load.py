@@ -1,0 +1,255 @@
+"""One landed file into bronze: all of it or nothing, with its ledger entry in one transaction.
+
+DuckDB's scan loads it where the counts of `landing_files.profile` prove the scan right; any other
+file goes through the tolerant reader of `csv_records`. Both end in the same SQL.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+import duckdb
+
+from ingestion import bronze
+from ingestion.csv_records import LineTooLongError, RecordReader, printable
+from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.fast_scan import NotRegularError, insert_by_scan
+from ingestion.landing_files import (
+    MINIMUM_EVENT_COLUMNS,
+    PUBLISHED_LAYOUT,
+    Identity,
+    Layout,
+    Profile,
+    content_hash,
+    header_layout,
+    open_content,
+    profile,
+)
+
+_BATCH_ROWS: Final = 50_000
+
+
+class Status(StrEnum):
+    """What became of a file."""
+
+    LOADED = "loaded"
+    ALREADY_LOADED = "already_loaded"
+    CHANGED = "changed"
+    REFUSED = "refused"
+    EMPTY = "empty"
+    GROWING = "growing"
+
+
+IN_BRONZE: Final = frozenset({Status.LOADED, Status.ALREADY_LOADED, Status.CHANGED})
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """One landed file: `rows` are its rows in bronze, `seconds` what this run spent on it."""
+
+    path: Path
+    status: Status
+    rows: int = 0
+    rows_with_rescued_data: int = 0
+    seconds: float = 0.0
+    message: str = ""
+
+
+class _NotLoadedError(Exception):
+    """The file cannot be loaded now; nothing of it stays."""
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def load_file(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    advance: Callable[[int], object] = lambda _: None,
+    *,
+    tolerant: bool = False,
+) -> FileReport:
+    """Load one file into the tables that `bronze.create_tables` made.
+
+    `path` is absolute and resolved: it is the file's identity. `advance` is told bytes that are
+    done; `tolerant` leaves DuckDB's scan out. Raises duckdb.Error if DuckDB cannot write.
+    """
+    started = perf_counter()
+    try:
+        str(path).encode()
+        before = Identity.of(path)
+        report = _known(connection, path, before)
+        if report is None:
+            report = _load_new(connection, path, before, advance, tolerant)
+    except _NotLoadedError as reason:
+        report = FileReport(path, reason.status, message=str(reason))
+    except OSError as error:
+        report = FileReport(path, Status.REFUSED, message=f"cannot be read: {error.strerror}")
+    except UnicodeEncodeError:
+        report = FileReport(path, Status.REFUSED, message="its name is not UTF-8, rename it")
+    return replace(report, seconds=perf_counter() - started)
+
+
+def _known(
+    connection: duckdb.DuckDBPyConnection, path: Path, identity: Identity
+) -> FileReport | None:
+    """Return what the ledger says about the file, or None if it is new."""
+    entry = connection.execute(
+        "select size, modified_ns, content_hash, rows, rows_with_rescued_data, _ingested_at"
+        f" from {bronze.LEDGER} where path = ?",
+        [str(path)],
+    ).fetchone()
+    if entry is None:
+        return None
+    size, modified_ns, loaded_hash, rows, rescued, ingested_at = entry
+    if identity.size == size and identity.modified_ns == modified_ns:
+        return FileReport(path, Status.ALREADY_LOADED, rows, rescued)
+    if identity.size == size and content_hash(path) == loaded_hash:
+        # Touched, not changed; the next run need not read it again.
+        connection.execute(
+            f"update {bronze.LEDGER} set modified_ns = ? where path = ?",
+            [identity.modified_ns, str(path)],
+        )
+        return FileReport(path, Status.ALREADY_LOADED, rows, rescued)
+    message = (
+        f"changed after {ingested_at} UTC, when it was loaded; land the new data as a new file"
+    )
+    return FileReport(path, Status.CHANGED, rows, rescued, message=message)
+
+
+def _load_new(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    before: Identity,
+    advance: Callable[[int], object],
+    tolerant: bool,
+) -> FileReport:
+    """Load a file that the ledger does not know. Raises _NotLoadedError and OSError."""
+    try:
+        content, layout, first_line = _inspect(connection, path)
+        reason = ""
+        if not tolerant:
+            try:
+                with _transaction(connection):
+                    at = _ingested_at(connection)
+                    insert_by_scan(connection, path, layout, first_line, content, at, advance)
+                    return _finish(connection, path, before, content, at, "")
+            except NotRegularError as error:
+                reason = f"read line by line: {error}"
+        with _transaction(connection):
+            at = _ingested_at(connection)
+            _insert_by_reader(connection, path, layout, at, advance)
+            return _finish(connection, path, before, content, at, reason)
+    except (_NotLoadedError, LineTooLongError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        # Whatever is wrong with a file that someone still writes, the next run sees it whole.
+        if Identity.of(path) != before:
+            message = "changed while it was read; run again when it is complete"
+            raise _NotLoadedError(Status.GROWING, message) from error
+        if isinstance(error, _NotLoadedError):
+            raise
+        if isinstance(error, LineTooLongError):
+            raise _NotLoadedError(Status.REFUSED, str(error)) from error
+        message = f"corrupt or truncated gzip, copy it again: {error}"
+        raise _NotLoadedError(Status.REFUSED, message) from error
+
+
+def _inspect(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[Profile, Layout, bytes]:
+    """Profile, layout and first line of an events file; _NotLoadedError if it is not one."""
+    with open_content(path) as (stream, _):
+        fields, first_line = RecordReader(stream).first_record()
+    if not first_line:
+        raise _NotLoadedError(Status.EMPTY, "no line in it yet")
+    try:
+        layout = header_layout(fields or [])
+    except ValueError as error:
+        raise _NotLoadedError(Status.REFUSED, f"{error}; name each column once") from error
+    if layout is None and bronze.is_event(connection, fields or []):
+        layout = PUBLISHED_LAYOUT
+    if layout is None:
+        known = {field.strip().lower() for field in fields or []} & set(EVENT_COLUMN_NAMES)
+        raise _NotLoadedError(
+            Status.REFUSED,
+            f"not an events file: its first line is no event and names {len(known)} of the"
+            f" {len(EVENT_COLUMN_NAMES)} event columns, {MINIMUM_EVENT_COLUMNS} are needed:"
+            f" {printable(first_line)[:60]!r}",
+        )
+    return profile(path), layout, first_line
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _ingested_at(connection: duckdb.DuckDBPyConnection) -> datetime:
+    """Now in UTC, but later than every file before: watermarks rely on it, clocks step back."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    row = connection.execute(f"select max(_ingested_at) from {bronze.LEDGER}").fetchone()
+    newest: datetime | None = row[0] if row else None
+    return now if newest is None else max(now, newest + timedelta(microseconds=1))
+
+
+def _insert_by_reader(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    layout: Layout,
+    ingested_at: datetime,
+    advance: Callable[[int], object],
+) -> None:
+    """Insert the file's rows with the tolerant reader, within the open transaction."""
+    with open_content(path) as (stream, stored):
+        reader = RecordReader(stream)
+        if layout.has_header:
+            reader.first_record()
+        done = 0
+        for batch in reader.batches(len(layout.names), _BATCH_ROWS):
+            bronze.insert_batch(connection, batch, layout, str(path), ingested_at)
+            advance(stored.tell() - done)
+            done = stored.tell()
+
+
+def _finish(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    before: Identity,
+    content: Profile,
+    ingested_at: datetime,
+    message: str,
+) -> FileReport:
+    """Enter the file in the ledger, in the transaction of its rows."""
+    row = connection.execute(
+        f"select count(*), count(_rescued_data) from {bronze.EVENTS} where _ingested_at = ?",
+        [ingested_at],
+    ).fetchone()
+    rows, rescued = row or (0, 0)
+    connection.execute(
+        f"insert into {bronze.LEDGER} values (?, ?, ?, ?, ?, ?, ?)",
+        [
+            str(path),
+            before.size,
+            before.modified_ns,
+            content.content_hash,
+            rows,
+            rescued,
+            ingested_at,
+        ],
+    )
+    if Identity.of(path) != before:
+        raise _NotLoadedError(Status.GROWING, "")
+    return FileReport(path, Status.LOADED, rows, rescued, message=message)

@@ -1,0 +1,203 @@
+"""Landed files: which there are, what their bytes are like, which columns they carry."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import numpy as np
+import xxhash
+
+from ingestion.csv_records import BYTE_ORDER_MARK
+from ingestion.errors import IngestionError
+from ingestion.event_schema import EVENT_COLUMN_NAMES
+
+SUFFIXES: Final = (".csv", ".csv.gz")
+MINIMUM_EVENT_COLUMNS: Final = 5
+
+_BLOCK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells without reading that a file is as it was: bytes, nanoseconds, inode."""
+
+    size: int
+    modified_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Identity:
+        """Take the identity of the file as it is now; raises OSError."""
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One pass over a file: its hash (as stored) and counts of bytes (as decompressed)."""
+
+    content_hash: str
+    size: int
+    lines: int
+    commas: int
+    quotes: int
+    line_ends: int
+    has_byte_order_mark: bool
+    is_regular: bool
+    """Valid UTF-8, no NUL, and all lines end alike: LF without any CR, or CR LF."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What each field of a record is: the name of an event column or of an additional one."""
+
+    names: tuple[str, ...]
+    has_header: bool
+
+
+PUBLISHED_LAYOUT: Final = Layout(EVENT_COLUMN_NAMES, has_header=False)
+
+
+def discover(data: Path) -> list[Path]:
+    """Absolute resolved paths of the landed files in path order; `data` is a file or a folder.
+
+    Names that start with `.` or `_` are skipped, as Auto Loader does: writers use them for what is
+    not finished. Raises IngestionError if there is nothing to read.
+    """
+    if not data.exists():
+        raise IngestionError(f"{data}: no such file or folder; give a file or folder with --data")
+    if data.is_file():
+        if not data.name.lower().endswith(SUFFIXES):
+            raise IngestionError(f"{data}: not a .csv or .csv.gz file; rename or convert it")
+        return [data.resolve()]
+    found = set()
+    for folder, folders, names in os.walk(data):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        for name in names:
+            if name.lower().endswith(SUFFIXES) and not name.startswith((".", "_")):
+                found.add(Path(folder, name).resolve())
+    if not found:
+        raise IngestionError(f"{data}: no .csv or .csv.gz file in this folder; land files first")
+    return sorted(found)
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether the file's name says gzip."""
+    return path.name.lower().endswith(".gz")
+
+
+@contextmanager
+def open_content(path: Path) -> Iterator[tuple[io.BufferedReader, BinaryIO]]:
+    """Open the decompressed bytes, and the stored file below, whose position is the progress."""
+    with path.open("rb", buffering=0) as stored:
+        if is_compressed(path):
+            with gzip.GzipFile(fileobj=cast(BinaryIO, stored)) as unzipped:
+                yield io.BufferedReader(unzipped, _BLOCK_BYTES), cast(BinaryIO, stored)
+        else:
+            yield io.BufferedReader(stored, _BLOCK_BYTES), cast(BinaryIO, stored)
+
+
+def content_hash(path: Path) -> str:
+    """XXH3 (128 bits, hexadecimal) of the file as stored."""
+    digest = xxhash.xxh3_128()
+    with path.open("rb", buffering=0) as stored:
+        while block := stored.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class _HashedFile:
+    """What `gzip` needs of a file, and the hash of all that went through."""
+
+    def __init__(self, stored: io.FileIO) -> None:
+        self._stored = stored
+        self.digest = xxhash.xxh3_128()
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._stored.read(size) or b""
+        self.digest.update(block)
+        return block
+
+
+def profile(path: Path) -> Profile:
+    """Read the whole file once, in blocks.
+
+    Raises OSError, and for a damaged gzip what `gzip` raises (BadGzipFile, EOFError, zlib.error).
+    """
+    size = lines_fed = commas = quotes = returns = returns_before_feed = 0
+    has_mark = has_nul = False
+    utf8 = codecs.getincrementaldecoder("utf-8")()
+    is_utf8, is_ascii, last = True, True, b""
+    with path.open("rb", buffering=0) as stored:
+        hashed = _HashedFile(stored)
+        source = gzip.GzipFile(fileobj=cast(BinaryIO, hashed)) if is_compressed(path) else hashed
+        while block := source.read(_BLOCK_BYTES):
+            if not size:
+                has_mark = block.startswith(BYTE_ORDER_MARK)
+            size += len(block)
+            codes = np.frombuffer(block, np.uint8)
+            lines_fed += int(np.count_nonzero(codes == ord("\n")))
+            commas += int(np.count_nonzero(codes == ord(",")))
+            if b'"' in block:
+                quotes += block.count(b'"')
+            if b"\r" in block or last == b"\r":
+                returns += block.count(b"\r")
+                returns_before_feed += (last + block).count(b"\r\n")
+            has_nul = has_nul or b"\0" in block
+            # Decoding costs ten times the rest: published files are ASCII, so it is rarely due.
+            is_ascii = is_ascii and block.isascii()
+            if is_utf8 and not is_ascii:
+                is_utf8 = _feed(utf8, block)
+            last = block[-1:]
+    if is_utf8 and not is_ascii:
+        is_utf8 = _feed(utf8, b"", final=True)
+    return Profile(
+        content_hash=hashed.digest.hexdigest(),
+        size=size,
+        lines=lines_fed + (last not in (b"", b"\n")),
+        commas=commas,
+        quotes=quotes,
+        line_ends=lines_fed + returns,
+        has_byte_order_mark=has_mark,
+        is_regular=is_utf8
+        and not has_nul
+        and returns == returns_before_feed
+        and returns in (0, lines_fed),
+    )
+
+
+def _feed(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> bool:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def header_layout(fields: list[str]) -> Layout | None:
+    """Return the layout that a header names, or None if it is no header of an events file.
+
+    Names count whatever their case and the space around them. Raises ValueError if an event column
+    is named twice: either could be meant.
+    """
+    names: list[str] = []
+    for position, field in enumerate(fields):
+        name = field.strip()
+        if name.lower() in EVENT_COLUMN_NAMES:
+            if name.lower() in names:
+                raise ValueError(f"the header names {name.lower()} twice")
+            names.append(name.lower())
+        else:
+            # A key of `_rescued_data` must be unique and must not look like a malformed line.
+            usable = name and name != "_line" and name not in names
+            names.append(name if usable else f"_c{position}")
+    known = sum(name in EVENT_COLUMN_NAMES for name in names)
+    return Layout(tuple(names), has_header=True) if known >= MINIMUM_EVENT_COLUMNS else None

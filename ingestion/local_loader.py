@@ -1,0 +1,115 @@
+"""Landed CSV files to `bronze_layer.events_raw` in DuckDB: each file once, in one transaction."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+from tqdm import tqdm
+
+from ingestion import bronze
+from ingestion.errors import IngestionError
+from ingestion.file_load import IN_BRONZE, FileReport, Status, load_file
+from ingestion.home import database_path, landing_path
+from ingestion.landing_files import discover
+
+HELP: Final = "load landed .csv and .csv.gz files into bronze, each file once"
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """One run of the loader, files in path order."""
+
+    files: tuple[FileReport, ...]
+
+    def count(self, *statuses: Status) -> int:
+        """Count the files with one of the statuses."""
+        return sum(file.status in statuses for file in self.files)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `python -m ingestion load`."""
+    parser.add_argument(
+        "--data", type=Path, default=landing_path(), help="file or folder (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--database", type=Path, default=database_path(), help="DuckDB file (default: %(default)s)"
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Load and print what became of each file; IngestionError if none is in bronze."""
+    report = load(args.data, args.database)
+    for file in report.files:
+        if file.status is not Status.ALREADY_LOADED:
+            print(_line(file))
+    counts = Counter(file.status for file in report.files)
+    print("files: " + ", ".join(f"{counts[s]} {s}" for s in Status if counts[s]))
+    if not report.count(*IN_BRONZE):
+        raise IngestionError(f"{args.data}: none of its files could be loaded; reasons above")
+    return 0
+
+
+def _line(file: FileReport) -> str:
+    parts = []
+    if file.status is Status.LOADED:
+        parts.append(f"{file.rows:,} rows in {file.seconds:.1f} s")
+    if file.rows_with_rescued_data:
+        parts.append(f"{file.rows_with_rescued_data:,} with rescued data")
+    if file.message:
+        parts.append(file.message)
+    return f"{file.status:<8} {file.path}: {'; '.join(parts)}"
+
+
+def load(data: Path, database: Path) -> LoadReport:
+    """Load what is new under `data` (a file or a folder) into the DuckDB file `database`.
+
+    Raises IngestionError if there is no file to look at or the database cannot be written; a file
+    that cannot be loaded is told in the report.
+    """
+    paths = discover(data)
+    reports = []
+    with _connect(database) as connection:
+        total = sum(_size(path) for path in paths)
+        with tqdm(total=total, unit="B", unit_scale=True, desc="load", disable=None) as bar:
+            for path in paths:
+                reached = bar.n + _size(path)
+                try:
+                    reports.append(load_file(connection, path, bar.update))
+                except duckdb.Error as error:
+                    raise IngestionError(f"{path}: {database} refused it: {error}") from error
+                bar.update(reached - bar.n)
+    return LoadReport(tuple(reports))
+
+
+def _connect(database: Path) -> duckdb.DuckDBPyConnection:
+    """Open the database for this process alone; its tables exist afterwards."""
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        connection = duckdb.connect(str(database))
+    except duckdb.IOException as error:
+        if "lock" in str(error):
+            raise IngestionError(
+                f"{database}: another process has this database open; wait until it ends or close"
+                f" it, then run again ({error})"
+            ) from error
+        raise IngestionError(f"{database}: not a DuckDB database: {error}") from error
+    except (OSError, duckdb.Error) as error:
+        raise IngestionError(f"{database}: cannot be opened: {error}") from error
+    # Order within bronze means nothing, and keeping it would hold whole row groups in memory.
+    connection.execute("set preserve_insertion_order = false")
+    connection.execute("set enable_progress_bar = true")
+    connection.execute("set enable_progress_bar_print = false")
+    bronze.create_tables(connection)
+    return connection
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
