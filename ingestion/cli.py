@@ -6,15 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ingestion import generator, local_loader
+from ingestion import generator, local_loader, run
 from ingestion.errors import IngestionError
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser with every subcommand; each module declares its own arguments."""
+    """Build the parser with every subcommand; each module declares its own arguments."""
     parser = argparse.ArgumentParser(prog="python -m ingestion", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for name, module in (("generate", generator), ("load", local_loader)):
+    for name, module in (("generate", generator), ("load", local_loader), ("run", run)):
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
         command.set_defaults(execute=module.execute)

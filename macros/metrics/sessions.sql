@@ -7,11 +7,11 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro cleaned_event_columns(relation) -%}
+{% macro cleaned_event_columns(relation=none) -%}
     {%- for column in [
         'event_id', 'event_time', 'event_type', 'product_id', 'category_id', 'category_code',
         'brand', 'price', 'user_id', 'user_session', '_source_file', '_ingested_at',
     ] -%}
-    {{ relation }}.{{ column }}{{ ', ' if not loop.last }}
+    {{ relation ~ '.' if relation }}{{ column }}{{ ', ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}

@@ -16,7 +16,7 @@ customer_lifetime_value as (
     select * from {{ ref('customer_lifetime_value') }}
 ),
 
-days as (
+activity as (
 
     select
         user_id,
@@ -44,16 +44,16 @@ measured as (
 
     select
         users_dim.*,
-        days.active_days,
-        days.events,
-        days.views,
-        days.carts,
+        activity.active_days,
+        activity.events,
+        activity.views,
+        activity.carts,
         visits.engaged_seconds,
         visits.abandoned_carts,
         {{ days_between('cast(users_dim.first_seen_at as date)', 'users_dim.as_of_date') }} + 1
             as days_since_first_seen
     from users_dim
-    inner join days on users_dim.user_id = days.user_id
+    inner join activity on users_dim.user_id = activity.user_id
     inner join visits on users_dim.user_id = visits.user_id
 
 ),

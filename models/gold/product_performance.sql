@@ -39,7 +39,7 @@ ranked as (
         ) as rank_in_brand,
         sum(product_totals.revenue) over () as shop_revenue,
         sum(product_totals.revenue) over (
-            order by product_totals.revenue desc, products_dim.product_id
+            order by product_totals.revenue desc, products_dim.product_id asc
             rows between unbounded preceding and current row
         ) as running_revenue
     from products_dim

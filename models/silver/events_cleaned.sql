@@ -45,7 +45,7 @@ new_events as (
         cast(null as string) as session_id
     from ranked
     where
-        copy_number = 1
+        ranked.copy_number = 1
         {% if is_incremental() %}
             and not exists (
                 select 1 from {{ this }} as kept
@@ -107,7 +107,7 @@ numbered as (
 sessionised as (
 
     select
-        {{ cleaned_event_columns('numbered') }},
+        {{ cleaned_event_columns() }},
         {{ hash_key(['user_id', 'user_session', 'session_number']) }} as session_id,
         session_id as previous_session_id
     from numbered
@@ -117,7 +117,7 @@ sessionised as (
 events_cleaned as (
 
     select
-        {{ cleaned_event_columns('sessionised') }},
+        {{ cleaned_event_columns() }},
         session_id,
         cast(event_time as date) as event_date,
         cast(extract(hour from event_time) as int) as event_hour,

@@ -63,7 +63,7 @@ product_history as (
         product_id,
         cast(
             row_number() over (partition by product_id order by event_time) as bigint
-        ) as version,
+        ) as version_number,
         event_time as valid_from,
         lead(event_time) over (partition by product_id order by event_time) as valid_to,
         lead(event_time) over (partition by product_id order by event_time) is null as is_current,

@@ -55,7 +55,8 @@ measured as (
         *,
         {{ days_between('cast(last_seen_at as date)', 'as_of_date') }} as days_since_last_activity,
         {{ days_between('cast(first_order_at as date)', 'as_of_date') }} as days_since_first_order,
-        {{ days_between('cast(last_purchase_at as date)', 'as_of_date') }} as days_since_last_purchase
+        {{ days_between('cast(last_purchase_at as date)', 'as_of_date') }}
+            as days_since_last_purchase
     from dated
 
 ),

@@ -31,8 +31,10 @@ counted as (
 
     select
         'conversion_funnel' as mart,
-        (select count(*) from {{ ref('conversion_funnel') }} where category_l1 = '(all)')
-            as mart_rows,
+        (
+            select count(*) from {{ ref('conversion_funnel') }}
+            where category_l1 = '(all)'
+        ) as mart_rows,
         (select count(*) from {{ ref('daily_sales_summary') }}) as expected_rows
 
 )

@@ -7,7 +7,10 @@ bronze as (
         _source_file,
         count(*) as number_of_rows
     from {{ source('bronze_layer', 'events_raw') }}
-    where _ingested_at <= (select max(_ingested_at) from {{ ref('source_files') }})
+    where
+        _ingested_at <= (
+            select max(source_files._ingested_at) from {{ ref('source_files') }} as source_files
+        )
     group by _source_file
 
 ),
@@ -16,13 +19,11 @@ silver as (
 
     select
         _source_file,
-        sum(number_of_rows) as number_of_rows
+        count(*) as number_of_rows
     from (
-        select _source_file, count(*) as number_of_rows from {{ ref('events_cleaned') }}
-        group by _source_file
+        select _source_file from {{ ref('events_cleaned') }}
         union all
-        select _source_file, count(*) as number_of_rows from {{ ref('events_quarantined') }}
-        group by _source_file
+        select _source_file from {{ ref('events_quarantined') }}
     ) as both_tables
     group by _source_file
 

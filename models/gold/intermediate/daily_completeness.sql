@@ -18,8 +18,8 @@ surroundings as (
     from calendar
     left join daily_traffic as neighbour
         on
-            neighbour.event_date <> calendar.event_date
-            and abs({{ days_between('neighbour.event_date', 'calendar.event_date') }})
+            calendar.event_date <> neighbour.event_date
+            and abs({{ days_between('calendar.event_date', 'neighbour.event_date') }})
             <= {{ var('incomplete_day_window_days') }}
     group by calendar.event_date
 

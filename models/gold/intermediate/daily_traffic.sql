@@ -10,10 +10,10 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by event_date order by events desc, event_hour
+            partition by event_date order by events desc, event_hour asc
         ) as traffic_rank,
         row_number() over (
-            partition by event_date order by revenue desc, event_hour
+            partition by event_date order by revenue desc, event_hour asc
         ) as sales_rank
     from hourly_activity
 

@@ -1,0 +1,36 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+EVENTS ?= 1000000
+DATA ?=
+
+.PHONY: help run test lint clean
+
+help: ## Show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+
+run: .venv/installed ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000]
+	@$(BIN)/python -m ingestion run $(if $(DATA),--data "$(DATA)",--events $(EVENTS))
+
+test: lint ## Run every check
+	$(BIN)/python -m pytest
+
+lint: .venv/installed ## Check the style of SQL and Python
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint models snapshots tests analyses
+
+clean: ## Remove what `make run` made
+	@cd "$${ECOMMERCE_HOME:-.local}" 2>/dev/null \
+		&& rm -rf ecommerce_analytics_local.duckdb* landing docs target logs; true
+	@rm -rf target logs
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	@touch $@

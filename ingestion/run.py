@@ -1,0 +1,137 @@
+"""The main job: data, bronze, dbt build, docs and a summary, all on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from dbt.cli.main import dbtRunner
+from tqdm import tqdm
+
+from ingestion import bronze, generator, local_loader, summary
+from ingestion.errors import IngestionError
+from ingestion.file_load import IN_BRONZE
+from ingestion.home import CHECKOUT, database_path, docs_path, home, landing_path
+
+FIRST_DAY: Final = date(2019, 10, 1)
+DAYS: Final = 61
+SEED: Final = 42
+
+HELP: Final = "get data, load bronze, build and test every layer, write the docs, summarise"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `run`."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="file or folder of .csv and .csv.gz files; without it, events are generated",
+    )
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=1_000_000,
+        metavar="N",
+        help="number of events to generate (1000000)",
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run every step; 0 when all of dbt's nodes passed, 1 when one failed."""
+    steps = Steps()
+    data = (arguments.data or landing_path()).resolve()
+    refuse_mixed_data(database_path(), data)
+    if arguments.data is None:
+        with steps.timed("data"):
+            generator.generate(arguments.events, FIRST_DAY, DAYS, SEED, data)
+    with steps.timed("load"):
+        loaded = local_loader.load(data, database_path())
+    if not loaded.count(*IN_BRONZE):
+        raise IngestionError(summary.nothing_loaded(data, loaded))
+    with steps.timed("build"):
+        # Unit tests show that the code is right, not that the data is: `make test` runs them.
+        succeeded = run_dbt("build", "--exclude-resource-type", "unit_test")
+    if succeeded:
+        with steps.timed("docs"):
+            succeeded = run_dbt("docs", "generate", "--static")
+            docs_path().mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(home() / "target" / "static_index.html", docs_path() / "index.html")
+    if not succeeded:
+        print(f"\ndbt failed; its log is {home() / 'logs' / 'dbt.log'}")
+        return 1
+    print(summary.render(summary.read(database_path()), loaded, steps.seconds))
+    return 0
+
+
+@dataclass
+class Steps:
+    """The steps done so far and how long each took, in seconds."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Time one step and say on the terminal that it is done."""
+        print(f"{name} ...", flush=True)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+def refuse_mixed_data(database: Path, data: Path) -> None:
+    """Raise IngestionError where generated and real events would end up in one database."""
+    if not database.exists():
+        return
+    landing = landing_path()
+    with local_loader.connect(database) as connection:
+        paths = connection.execute(f"select path from {bronze.LEDGER}").fetchall()
+    if any(Path(path).is_relative_to(landing) != data.is_relative_to(landing) for (path,) in paths):
+        raise IngestionError(
+            f"{database} already holds events of another origin (generated or real), and the two "
+            "must not mix: run `make clean` first, or set ECOMMERCE_HOME to another folder"
+        )
+
+
+def run_dbt(*command: str) -> bool:
+    """Run a dbt command on the local target; errors are printed, and whether all succeeded."""
+    os.environ["ECOMMERCE_HOME"] = str(home())
+    with tqdm(desc="dbt " + command[0], unit="node", disable=None, leave=False) as bar:
+        result = dbtRunner(callbacks=[node_progress(bar)]).invoke(
+            [
+                "--quiet",
+                *command,
+                "--target",
+                "local",
+                "--project-dir",
+                str(CHECKOUT),
+                "--profiles-dir",
+                str(CHECKOUT),
+                "--target-path",
+                str(home() / "target"),
+                "--log-path",
+                str(home() / "logs"),
+            ]
+        )
+    if result.exception:
+        raise IngestionError(f"dbt {' '.join(command)}: {result.exception}")
+    return result.success
+
+
+def node_progress(bar: tqdm[Any]) -> Callable[[Any], None]:
+    """Return a dbt event callback that moves the bar by one for every finished node."""
+
+    def advance(event: Any) -> None:
+        if event.info.name == "LogStartLine":
+            bar.total = event.data.total
+        elif event.info.name == "NodeFinished":
+            bar.update()
+
+    return advance
