@@ -19,6 +19,7 @@ from scipy.optimize import minimize, root
 from scipy.special import betaln, digamma, expit, gammaln
 
 KEYS = ("frequency", "first_date", "last_date")
+VALUES = ("frequency", "bin", "buyers", "log_value_e9")
 COLUMNS = (
     *("user_id", "frequency", "recency_days", "age_days", "monetary_value"),
     *("probability_alive", "expected_orders_90d", "expected_revenue_90d"),
@@ -69,12 +70,15 @@ def maximise(log_likelihood: Callable[..., Any], starts: list[Any], *data: Float
         value, gradient = log_likelihood(np.exp(log_theta), *data)
         return -value / data[-1].sum(), -gradient * np.exp(log_theta) / data[-1].sum()
 
+    def slope(log_theta: Floats) -> Floats:
+        return np.asarray(descent(log_theta)[1])
+
     bounds = [(s - 8, s + 8) for s in np.log(starts[0])]
     with np.errstate(all="ignore"):
         fits = [minimize(descent, np.log(s), jac=True, bounds=bounds) for s in starts]
         best = min(fits, key=lambda fit: float(fit.fun))
         # A line search stalls at sqrt(epsilon); gradient = 0 gives reproducible digits.
-        point = root(lambda z: descent(z)[1], best.x, tol=1e-12).x
+        point = root(slope, best.x, tol=1e-12).x
         value, gradient = descent(point)
     inside = all(low + 1 < z < high - 1 for z, (low, high) in zip(point, bounds, strict=True))
     if not (inside and np.abs(gradient).max() < 1e-9 and value <= best.fun + 1e-9):
@@ -102,7 +106,7 @@ def probability_alive(theta: Floats, x: Floats, t_x: Floats, age: Floats) -> Flo
     """P(not dropped out by age), 1 where x = 0: this model lets customers go only at an order."""
     r, alpha, a, b = theta
     odds = np.log(a / np.maximum(b + x - 1, b)) + (r + x) * np.log((alpha + age) / (alpha + t_x))
-    return np.where(x > 0, expit(-odds), 1.0)
+    return np.asarray(np.where(x > 0, expit(-odds), 1.0))
 
 
 def expected_orders(theta: Floats, t: float, x: Floats, t_x: Floats, age: Floats) -> Floats:
@@ -119,29 +123,29 @@ def expected_orders(theta: Floats, t: float, x: Floats, t_x: Floats, age: Floats
 
     with np.errstate(divide="ignore", under="ignore"):
         alive = tanhsinh(integrand, -np.inf, np.inf, args=tuple(pairs), rtol=1e-10).integral
-    return probability_alive(theta, x, t_x, age) * np.asarray(alive)[row.reshape(-1)]
+    return np.asarray(probability_alive(theta, x, t_x, age) * alive[row.reshape(-1)])
 
 
 def score(groups: pa.Table, values: pa.Table, as_of: date, min_repeat_buyers: int) -> pa.Table:
     """Scores of every group of equal buyers; null, with a warning, where no model can be fitted.
 
-    groups: frequency, first_date, last_date, buyers. values (repeat buyers, equal in frequency and
-    in mean order value but for a bin): frequency, bin, buyers, log_value_e9 (a sum).
+    groups: frequency, first_date, last_date, buyers. values: repeat buyers equal in frequency and,
+    but for a bin, in mean order value; log_value_e9 is the sum of its logarithms times 10^9.
     """
     groups = groups.sort_by([(key, "ascending") for key in KEYS])
-    values = values.sort_by([(key, "ascending") for key in ("frequency", "bin")])
+    values = values.sort_by([(key, "ascending") for key in VALUES])
     x, n = (groups[c].to_numpy().astype(float) for c in ("frequency", "buyers"))
     age, idle = ((np.datetime64(as_of, "D") - groups[c].to_numpy()).astype(int) for c in KEYS[1:])
     alive = orders = base = slope = np.full(len(x), np.nan)
     try:
-        if (repeat_buyers := int(n[x > 0].sum())) < max(min_repeat_buyers, 1):
-            raise FitError(f"{repeat_buyers} repeat buyers < clv_min_repeat_buyers; load more days")
+        x_of, _, n_of, logs = (values[c].to_numpy().astype(float) for c in VALUES)
+        if n_of.sum() < max(min_repeat_buyers, 1):
+            raise FitError(
+                f"{n_of.sum():.0f} repeat buyers < clv_min_repeat_buyers, load more days"
+            )
         theta = fit_beta_geo(x, age - idle, age, n)
         alive = probability_alive(theta, x, age - idle, age)
         orders = expected_orders(theta, HORIZON_DAYS, x, age - idle, age)
-        x_of, n_of, logs = (
-            values[c].to_numpy().astype(float) for c in values.column_names if c != "bin"
-        )
         p, q, v = fit_gamma_gamma(x_of, np.exp(logs / n_of / 1e9), n_of)
         base, slope = orders * p * v / (p * x + q - 1), orders * p / (p * x + q - 1)
     except FitError as error:
@@ -166,32 +170,28 @@ def lifetime_values(user_days: Any, session: Any, as_of: date | None, min_repeat
     frame, day = nw.from_native(user_days), nw.col("event_date")
     as_of = as_of or frame.select(day.max()).collect("pyarrow").item() or date(1970, 1, 1)
     days = frame.filter(nw.col("purchases") > 0, day <= as_of)
-    later = day > day.min().over("user_id")
+    later = nw.when(day > day.min().over("user_id")).then(nw.col("revenue"))
     buyers = (
-        days.with_columns(repeat=nw.when(later).then(nw.col("revenue")))
+        days.with_columns(spent=later)
         .group_by("user_id")
         .agg(
-            nw.len().alias("days"),
-            day.min().alias("first_date"),
-            day.max().alias("last_date"),
-            nw.col("repeat").sum(),
-        )
-        .with_columns(
-            frequency=nw.col("days").cast(nw.Int64) - 1, spent=nw.col("repeat").cast(nw.Float64)
+            (nw.len() - 1).cast(nw.Int64).alias("frequency"),
+            *(day.min().alias("first_date"), day.max().alias("last_date")),
+            nw.col("spent").sum().cast(nw.Float64),
         )
     )
     log_value = (nw.col("spent") / nw.col("frequency")).log()
+    # Sums of integers, unlike sums of floats, do not depend on the order of rows.
     values = buyers.filter(nw.col("frequency") > 0, nw.col("spent") > 0).with_columns(
         bin=(log_value / LOG_VALUE_BIN).floor().cast(nw.Int64),
-        # Sums of integers, unlike sums of floats, do not depend on the order of rows.
         log_value_e9=(log_value * 1e9).round(0).cast(nw.Int64),
     )
     values = values.group_by("frequency", "bin").agg(
         nw.len().alias("buyers"), nw.col("log_value_e9").sum().cast(nw.Int64)
     )
     groups = buyers.group_by(*KEYS).agg(nw.len().alias("buyers"))
-    tables = (lazy.collect("pyarrow").to_arrow() for lazy in (groups, values))
-    scores = nw.from_native(to_engine(session, score(*tables, as_of, min_repeat)))
+    small, binned = (lazy.collect("pyarrow").to_arrow() for lazy in (groups, values))
+    scores = nw.from_native(to_engine(session, score(small, binned, as_of, min_repeat)))
     mean = nw.col("spent") * 100 / nw.max_horizontal("frequency", nw.lit(1))
     revenue = (nw.col("base") + nw.col("slope") * nw.col("spent")) * 100
     scored = buyers.join(scores, on=list(KEYS), how="left").with_columns(

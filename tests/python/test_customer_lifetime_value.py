@@ -281,6 +281,15 @@ def test_a_failed_fit_gives_a_warning_and_nulls(
     assert result.iloc[:, 5:].isna().all(axis=None)
 
 
+def test_repeat_orders_worth_nothing_are_too_few_repeat_buyers(
+    cdnow: pd.DataFrame, connection: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        result = run(connection, cdnow_days(cdnow.assign(zbar=0)), min_repeat_buyers=0)
+    assert "0 repeat buyers" in caplog.text
+    assert (result["monetary_value"].astype(float) == 0).all()
+
+
 def test_equal_order_values_leave_only_the_revenue_unknown(
     cdnow: pd.DataFrame, connection: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
 ) -> None:
