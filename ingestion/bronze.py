@@ -10,7 +10,7 @@ DuckDB's own casts would take 12.7 for 13.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
@@ -125,8 +125,16 @@ def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bo
     raw = ", ".join(f"? as {name}" for name in EVENT_COLUMN_NAMES)
     fits = " and ".join(f"{name}_fits" for name in _EVIDENCE)
     query = f"select coalesce({fits}, false) from ({_typed(f'(select {raw})', _EVIDENCE)})"
-    row = connection.execute(query, list(fields)).fetchone()
+    row = first_row(connection, query, list(fields))
     return row is not None and bool(row[0])
+
+
+def first_row(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()
+) -> tuple[Any, ...] | None:
+    """Run a query to its end (DuckDB refuses `register` while one is open); None if no row."""
+    rows = connection.execute(query, parameters).fetchall()
+    return rows[0] if rows else None
 
 
 def _named(raw: str, layout: Layout) -> str:

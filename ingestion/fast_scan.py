@@ -83,10 +83,11 @@ def _check_quoted(
     special = " or ".join(
         f"coalesce(regexp_matches({name}, '[\"\\r\\n]'), false)" for name in names
     )
-    row = connection.execute(
+    row = bronze.first_row(
+        connection,
         f"select count(*), coalesce(sum({lengths}), 0), coalesce(bool_or({special}), false)"
-        f" from {scan}"
-    ).fetchone()
+        f" from {scan}",
+    )
     if row is None or row[2]:
         raise NotRegularError("a quoted field holds a quote or a line end")
     rows, value_bytes = int(row[0]), int(row[1])
@@ -109,7 +110,7 @@ def _run(
     """Run an insert in a thread, reporting progress, and return its number of rows."""
     done = 0
     with ThreadPoolExecutor(max_workers=1) as executor:
-        insert = executor.submit(lambda: connection.execute(statement, parameters).fetchone())
+        insert = executor.submit(bronze.first_row, connection, statement, parameters)
         try:
             while True:
                 try:

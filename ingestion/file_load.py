@@ -104,11 +104,12 @@ def _known(
     connection: duckdb.DuckDBPyConnection, path: Path, identity: Identity
 ) -> FileReport | None:
     """Return what the ledger says about the file, or None if it is new."""
-    entry = connection.execute(
+    entry = bronze.first_row(
+        connection,
         "select size, modified_ns, content_hash, rows, rows_with_rescued_data, _ingested_at"
         f" from {bronze.LEDGER} where path = ?",
         [str(path)],
-    ).fetchone()
+    )
     if entry is None:
         return None
     size, modified_ns, loaded_hash, rows, rescued, ingested_at = entry
@@ -200,7 +201,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def _ingested_at(connection: duckdb.DuckDBPyConnection) -> datetime:
     """Now in UTC, but later than every file before: watermarks rely on it, clocks step back."""
     now = datetime.now(UTC).replace(tzinfo=None)
-    row = connection.execute(f"select max(_ingested_at) from {bronze.LEDGER}").fetchone()
+    row = bronze.first_row(connection, f"select max(_ingested_at) from {bronze.LEDGER}")
     newest: datetime | None = row[0] if row else None
     return now if newest is None else max(now, newest + timedelta(microseconds=1))
 
@@ -233,10 +234,11 @@ def _finish(
     message: str,
 ) -> FileReport:
     """Enter the file in the ledger, in the transaction of its rows."""
-    row = connection.execute(
+    row = bronze.first_row(
+        connection,
         f"select count(*), count(_rescued_data) from {bronze.EVENTS} where _ingested_at = ?",
         [ingested_at],
-    ).fetchone()
+    )
     rows, rescued = row or (0, 0)
     connection.execute(
         f"insert into {bronze.LEDGER} values (?, ?, ?, ?, ?, ?, ?)",

@@ -73,7 +73,7 @@ def load(data: Path, database: Path) -> LoadReport:
     """
     paths = discover(data)
     reports = []
-    with _connect(database) as connection:
+    with connect(database) as connection:
         total = sum(_size(path) for path in paths)
         with tqdm(total=total, unit="B", unit_scale=True, desc="load", disable=None) as bar:
             for path in paths:
@@ -86,7 +86,7 @@ def load(data: Path, database: Path) -> LoadReport:
     return LoadReport(tuple(reports))
 
 
-def _connect(database: Path) -> duckdb.DuckDBPyConnection:
+def connect(database: Path) -> duckdb.DuckDBPyConnection:
     """Open the database for this process alone; its tables exist afterwards."""
     try:
         database.parent.mkdir(parents=True, exist_ok=True)

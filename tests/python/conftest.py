@@ -1,0 +1,18 @@
+"""Fixtures shared by the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingestion.home import CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real rows beside the checkout, which the product does not ship."""
+    folder = CHECKOUT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("real rows are absent: no folder shared/data beside the checkout")
+    return folder
