@@ -1,0 +1,77 @@
+"""Runs of the whole platform in folders of their own, as a user would start them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from ingestion.home import CATALOG, CHECKOUT
+
+# Snapshots record when a run saw a change, so they differ between runs by design.
+SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
+
+
+class Home:
+    """One `ECOMMERCE_HOME`: a database and what belongs to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / f"{CATALOG}.duckdb"
+
+    def run(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run `python -m ingestion ...` and check its exit code."""
+        return self._call([sys.executable, "-m", "ingestion", *arguments], expect)
+
+    def dbt(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run `dbt ...` on the local target and check its exit code."""
+        dbt = str(Path(sys.executable).with_name("dbt"))
+        return self._call([dbt, "--no-use-colors", *arguments], expect)
+
+    def _call(self, command: Sequence[str], expect: int) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {
+            "ECOMMERCE_HOME": str(self.folder),
+            "DBT_TARGET_PATH": str(self.folder / "target"),
+            "DBT_LOG_PATH": str(self.folder / "logs"),
+        }
+        result = subprocess.run(
+            command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == expect, result.stdout[-6000:] + result.stderr[-3000:]
+        return result
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the database."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def tables(self) -> list[str]:
+        """Silver and gold tables as `schema.name`, snapshots left out."""
+        rows = self.query(
+            "select table_schema || '.' || table_name from information_schema.tables"
+            " where table_schema in ('silver_layer', 'gold_layer') and table_type = 'BASE TABLE'"
+            f" and table_name not in {SNAPSHOTS} order by 1"
+        )
+        return [name for (name,) in rows]
+
+
+def differences(left: Home, right: Home) -> dict[str, int]:
+    """Rows by table that stand in one database only; equal databases give an empty dict."""
+    found = {}
+    assert left.tables() == right.tables()
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{left.database}' as a (read_only)")
+        connection.execute(f"attach '{right.database}' as b (read_only)")
+        for table in left.tables():
+            rows = connection.execute(
+                f"select count(*) from ((from a.{table} except all from b.{table})"
+                f" union all (from b.{table} except all from a.{table}))"
+            ).fetchone()
+            if rows and rows[0]:
+                found[table] = rows[0]
+    return found

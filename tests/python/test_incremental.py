@@ -1,0 +1,145 @@
+"""Loading in batches gives what one full refresh gives, row for row."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from platform_runs import Home, differences
+
+from ingestion.event_schema import EVENT_COLUMN_NAMES
+
+
+def line(
+    time: str,
+    event_type: str = "view",
+    *,
+    product: int = 1,
+    code: str = "electronics.smartphone",
+    brand: str = "apple",
+    price: str = "100.00",
+    user: int = 1,
+    session: str = "s1",
+) -> str:
+    return f"{time} UTC,{event_type},{product},20,{code},{brand},{price},{user},{session}"
+
+
+def write(file: Path, lines: Iterable[str]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = "\n".join([",".join(EVENT_COLUMN_NAMES), *lines]) + "\n"
+    file.write_text(text, encoding="utf-8")
+
+
+FIRST = [
+    line("2019-10-01 10:00:00"),
+    line("2019-10-01 10:10:00", "cart"),
+    line("2019-10-01 11:00:00", "purchase"),
+    line("2019-10-02 09:00:00", user=2, session="s2", product=2, brand="", code=""),
+    line("2019-10-02 09:00:01", "purchase", user=2, session="s2", product=2, brand="", code=""),
+    # Goes on after midnight, in the second batch.
+    line("2019-10-03 23:55:00", user=3, session="s3"),
+    line("2019-10-03 12:00:00", "cart", user=4, session="shared", product=3, price="7.77"),
+    line("2019-10-03 12:00:00", "cart", user=4, session="shared", product=3, price="7.77"),
+    line("2019-10-05 08:00:00", "purchase", user=5, session="s5", price="19.99"),
+    line("not a time", user=6, session="s6"),
+]
+SECOND = [
+    line("2019-10-04 00:05:00", "cart", user=3, session="s3"),
+    line("2019-10-04 00:06:00", "purchase", user=3, session="s3", price="120.00"),
+    # A copy of an event of the first file, another within this file, in another spelling.
+    line("2019-10-01 10:10:00", "cart"),
+    line("2019-10-06 10:00:00", "view", user=7, session="s7", product=4),
+    line("2019-10-06 10:00:00", "VIEW", user=7, session="s7", product=4, brand=" Apple "),
+    line("2019-10-06 11:00:00", "purchase", user=7, session="s7", product=4, price="0.00"),
+    line("2019-10-06 12:00:00", "view", user=8, session="shared", product=2, brand="sony"),
+]
+THIRD = [
+    # Late: bridges the pause that split s1 into two sessions, one of which was an order.
+    line("2019-10-01 10:35:00"),
+    # Late: comes before everything known of its session, on an earlier day.
+    line("2019-10-03 23:40:00", user=3, session="s3", product=5),
+    line("2019-09-30 23:50:00", user=2, session="s2", product=2, price="3.00"),
+    # Late: an earlier purchase changes whose first order stands on which day.
+    line("2019-10-02 07:00:00", "purchase", user=5, session="s5", price="5.00"),
+    # A tracker session used again weeks later, and a price that moved between known events.
+    line("2019-10-20 12:00:00", "purchase", user=4, session="shared", product=3, price="7.77"),
+    line("2019-10-05 07:00:00", user=5, session="s5", price="18.00"),
+    line("2019-10-06 12:00:00", "view", user=8, session="shared", product=2, brand="sony"),
+    line("2019-10-20 13:00:00", "view", user=0, session="s9"),
+]
+
+
+@pytest.fixture(scope="module")
+def in_batches(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Hand-made and generated events in three batches, a build after each."""
+    home = Home(tmp_path_factory.mktemp("batches"))
+    pool = home.folder / "pool"
+    home.run("generate", "--events", "6000", "--days", "21", "--dirty", "0.02", "--out", str(pool))
+    days = sorted(pool.glob("*.csv"))
+    # Every third day of each batch comes in another batch: late days, out of order.
+    batches = [[*days[:6], days[14]], [*days[8:14], days[20]], [days[7], days[6], *days[15:20]]]
+    landing = home.folder / "files"
+    for number, (lines, files) in enumerate(
+        zip([FIRST, SECOND, THIRD], batches, strict=True), start=1
+    ):
+        write(landing / f"batch_{number}.csv", lines)
+        for file in files:
+            shutil.copy(file, landing)
+        home.run("load", "--data", str(landing))
+        home.dbt("run")
+    return home
+
+
+@pytest.fixture(scope="module")
+def refreshed(in_batches: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The same bronze, every table built whole."""
+    home = Home(tmp_path_factory.mktemp("refreshed"))
+    shutil.copyfile(in_batches.database, home.database)
+    home.dbt("build", "--full-refresh", "--exclude-resource-type", "unit_test")
+    return home
+
+
+def test_every_table_equals_a_full_refresh(in_batches: Home, refreshed: Home) -> None:
+    assert differences(in_batches, refreshed) == {}
+
+
+def test_a_late_event_joined_two_sessions(in_batches: Home) -> None:
+    assert in_batches.query(
+        "select events, purchases, is_view_cart_purchase_in_order from silver_layer.sessions"
+        " where user_id = 1 and user_session = 's1'"
+    ) == [(4, 1, True)]
+
+
+def test_a_session_that_goes_on_stands_on_the_day_it_started(in_batches: Home) -> None:
+    assert in_batches.query(
+        "select cast(session_date as varchar), events from silver_layer.sessions"
+        " where user_id = 3 and user_session = 's3'"
+    ) == [("2019-10-03", 4)]
+
+
+def test_duplicates_across_files_keep_the_copy_that_was_loaded_first(in_batches: Home) -> None:
+    assert in_batches.query(
+        "select parse_filename(_source_file), count(*) from silver_layer.events_quarantined"
+        " where rejection_reason = 'duplicate' and parse_filename(_source_file) like 'batch%'"
+        " group by 1 order by 1"
+    ) == [("batch_1.csv", 1), ("batch_2.csv", 2), ("batch_3.csv", 1)]
+
+
+def test_a_build_that_died_half_way_is_made_good_by_the_next(
+    in_batches: Home, refreshed: Home, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    shutil.copyfile(in_batches.database, home.database)
+    write(tmp_path / "late.csv", [line("2019-10-01 09:50:00", user=1), line("2019-10-09 01:00:00")])
+    home.run("load", "--data", str(tmp_path / "late.csv"), "--database", str(home.database))
+    # Only these two commit; every table behind them is left as it was.
+    home.dbt("run", "--select", "source_files", "events_cleaned")
+    home.dbt("build", "--exclude-resource-type", "unit_test")
+    whole = Home(tmp_path / "whole")
+    whole.folder.mkdir()
+    shutil.copyfile(home.database, whole.database)
+    whole.dbt("run", "--full-refresh")
+    assert differences(home, whole) == {}
+    assert differences(home, refreshed) != {}
