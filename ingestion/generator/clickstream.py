@@ -331,7 +331,9 @@ class Clickstream:
             identity = np.random.Generator(
                 np.random.PCG64(np.random.SeedSequence([self.plan.seed, 4, number]))
             )
-            user_id[slot] = self.shoppers.user_id[identity.integers(len(self.shoppers.user_id))]
+            # Someone who was there from the start, so that no id is seen before its time.
+            known = max(1, int(np.searchsorted(self.shoppers.first_day, 0)))
+            user_id[slot] = self.shoppers.user_id[identity.integers(known)]
             uuid[slot] = _uuids(identity, 1)[0]
         extra_user: list[int] = []
         extra_uuid: list[npt.NDArray[np.uint8]] = []
@@ -374,8 +376,8 @@ def _matched(relative: Floats, target: Floats) -> Floats:
     """Return chances near `relative` x `target`, scaled so that their mean is that of `target`."""
     wanted = float(target.mean())
     chances = relative * target
-    # The limit on single chances takes some away; three rounds give it back.
-    for _ in range(3):
+    # The limit on single chances takes some away; a few rounds give it back.
+    for _ in range(6):
         mean = float(chances.mean())
         scale = wanted / mean if mean > 0 else 1.0
         chances = np.minimum(chances * min(scale, _LARGEST_SCALE), _LARGEST_CHANCE)
@@ -471,7 +473,7 @@ class _Actions:
         buys[:bots] = False
         # Two-event sessions have no room for view, cart and purchase: the longer ones make up.
         carts_first = buys & (size >= 3) & (other < rate.cart_given_purchase * 1.09)
-        only_carts = ~buys & (other < rate.cart_only * factor * 1.08)
+        only_carts = ~buys & (other < rate.cart_only * factor * 1.11)
         only_carts[:bots] = False
         at = np.minimum(1 + (rng.random(sessions) * (size - 1)).astype(np.int64), size - 1)
         at = np.where(carts_first, np.maximum(at, 2), at)

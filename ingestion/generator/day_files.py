@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv
 
 from ingestion.event_schema import EVENT_COLUMN_NAMES
@@ -39,6 +36,25 @@ def _fixed_width(text: npt.NDArray[np.uint8]) -> pa.StringArray:
     return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text))
 
 
+def _texts(values: Sequence[str]) -> pa.StringArray:
+    """Wrap texts of any length."""
+    encoded = [value.encode() for value in values]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(
+        len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))
+    )
+
+
+def _integers(values: npt.NDArray[Any]) -> pa.Array:
+    """Wrap integers without a copy.
+
+    `pa.array` would import pandas, which takes longer than making 100,000 events.
+    """
+    values = np.ascontiguousarray(values)
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
 def uuid_texts(uuid: npt.NDArray[np.uint8]) -> pa.StringArray:
     """Format as canonical texts the UUIDs (S x 16 bytes); the nil UUID becomes the empty text."""
     digits = np.frombuffer(uuid.tobytes().hex().encode(), dtype=np.uint8).reshape(-1, 32)
@@ -46,8 +62,13 @@ def uuid_texts(uuid: npt.NDArray[np.uint8]) -> pa.StringArray:
     for start, end, at in ((0, 8, 0), (8, 12, 9), (12, 16, 14), (16, 20, 19), (20, 32, 24)):
         text[:, at : at + end - start] = digits[:, start:end]
     texts = _fixed_width(text)
-    missing = ~uuid.any(axis=1)
-    return pc.if_else(pa.array(missing), "", texts) if missing.any() else texts
+    missing = np.flatnonzero(~uuid.any(axis=1))
+    if not len(missing):
+        return texts
+    with_gaps = texts.to_pylist()
+    for at in missing.tolist():
+        with_gaps[at] = ""
+    return _texts(with_gaps)
 
 
 def price_cents(catalogue: Catalogue, product: Int32s, seconds: Int32s) -> Ints:
@@ -76,38 +97,47 @@ class DayWriter:
 
     @cached_property
     def _price_texts(self) -> pa.StringArray:
-        cents = pa.array(np.arange(published.PRICE_CEILING_CENTS + 1)).cast(pa.decimal128(19, 0))
-        hundredth = pa.scalar(Decimal("0.01"), pa.decimal128(3, 2))
-        return pc.multiply(cents, hundredth).cast(pa.string())
+        """Text of each number of cents from 0 to the ceiling."""
+        ranges = []
+        for digits in range(1, len(str(published.PRICE_CEILING_CENTS)) - 1):
+            low = 10 ** (digits + 1) if digits > 1 else 0
+            cents = np.arange(low, min(10 ** (digits + 2), published.PRICE_CEILING_CENTS + 1))
+            text = np.full((len(cents), digits + 3), ord("."), dtype=np.uint8)
+            for at in (*range(digits), digits + 1, digits + 2):
+                places = digits + 2 - at - (at < digits)
+                text[:, at] = cents // 10**places % 10 + ord("0")
+            ranges.append(_fixed_width(text))
+        return pa.concat_arrays(ranges)
 
     @cached_property
-    def _seconds_of_a_day(self) -> npt.NDArray[np.uint8]:
-        """The 86,400 time texts (x 23 bytes) of a day whose date is still to be filled in."""
+    def _seconds_of_a_day(self) -> npt.NDArray[np.void]:
+        """The 86,400 time texts of a day whose date is still to be filled in."""
         second = np.arange(DAY)
         text = np.tile(np.frombuffer(b"0000-00-00 00:00:00 UTC", dtype=np.uint8), (DAY, 1))
         for at, number in ((11, second // 3_600), (14, second // 60 % 60), (17, second % 60)):
             text[:, at] += (number // 10).astype(np.uint8)
             text[:, at + 1] += (number % 10).astype(np.uint8)
-        return text
+        return text.view([("date", "S10"), ("time", "S13")]).ravel()
 
-    def _time_texts(self, day: int) -> pa.StringArray:
-        text = self._seconds_of_a_day.copy()
-        text[:, :10] = np.frombuffer(self.plan.date(day).isoformat().encode(), dtype=np.uint8)
-        return _fixed_width(text)
+    def _time_texts(self, day: int, second: Int32s) -> pa.StringArray:
+        """Format seconds of a day."""
+        text = self._seconds_of_a_day[second]
+        text["date"] = self.plan.date(day).isoformat().encode()
+        return _fixed_width(text.view(np.uint8).reshape(len(second), text.dtype.itemsize))
 
     @cached_property
     def _product_texts(self) -> tuple[pa.StringArray, pa.StringArray, pa.StringArray]:
         catalogue = self.clickstream.catalogue
-        category = pa.array(catalogue.category)
+        category = _integers(catalogue.category)
         return (
-            pa.array(catalogue.product_id).cast(pa.string()),
-            pa.array(catalogue.category_id).cast(pa.string()).take(category),
-            pa.array(catalogue.category_code, pa.string()).take(category),
+            _integers(catalogue.product_id).cast(pa.string()),
+            _integers(catalogue.category_id).cast(pa.string()).take(category),
+            _texts(catalogue.category_code).take(category),
         )
 
     @cached_property
     def _brand_texts(self) -> pa.StringArray:
-        return pa.array(self.clickstream.catalogue.brand_names, pa.string())
+        return _texts(self.clickstream.catalogue.brand_names)
 
     def write(self, day: int, folder: Path) -> int:
         """Write the file of a day and return its number of rows.
@@ -117,11 +147,10 @@ class DayWriter:
         target = folder / file_name(self.plan, day)
         partial = folder / f".{target.name}.partial"
         rows = 0
-        times = self._time_texts(day)
         with partial.open("wb") as file:
             file.write(HEADER)
             for number, events in enumerate(self._in_order(day)):
-                file.write(self._lines(day, number, events, times))
+                file.write(self._lines(day, number, events))
                 rows += len(events.time)
         partial.replace(target)
         return rows
@@ -143,33 +172,35 @@ class DayWriter:
             keys = (made.time.astype(np.int64) << 32) | np.arange(len(due))
             yield made.take(np.sort(keys[due]) & 0xFFFFFFFF)
 
-    def _lines(self, day: int, number: int, events: Events, times: pa.StringArray) -> bytes:
+    def _lines(self, day: int, number: int, events: Events) -> bytes | memoryview:
         """Format the events of one day."""
         catalogue = self.clickstream.catalogue
-        product, session = pa.array(events.product), pa.array(events.session)
+        product, session = _integers(events.product), _integers(events.session)
         brand = catalogue.brand[events.product]
         brand[events.time < catalogue.brandless_until[events.product]] = 0
+        cents = price_cents(catalogue, events.product, events.time)
         columns = [
-            (events.time - day * DAY, times),
-            (events.event_type, pa.array(_EVENT_TYPES)),
+            (_integers(events.event_type), _texts(_EVENT_TYPES)),
             *((product, texts) for texts in self._product_texts),
-            (brand, self._brand_texts),
-            (price_cents(catalogue, events.product, events.time), self._price_texts),
-            (session, pa.array(events.user_id).cast(pa.string())),
+            (_integers(brand), self._brand_texts),
+            (_integers(cents.astype(np.int32)), self._price_texts),
+            (session, _integers(events.user_id).cast(pa.string())),
             (session, uuid_texts(events.uuid)),
         ]
         table = pa.record_batch(
-            [pa.DictionaryArray.from_arrays(index, texts) for index, texts in columns],
+            [
+                self._time_texts(day, events.time - day * DAY),
+                *(pa.DictionaryArray.from_arrays(index, texts) for index, texts in columns),
+            ],
             names=list(EVENT_COLUMN_NAMES),
         )
-        buffer = io.BytesIO()
+        buffer = pa.BufferOutputStream()
         # Nothing needs quotes and null is the empty text, so the cheapest style is exact.
-        options = csv.WriteOptions(include_header=False, quoting_style="none", batch_size=65_536)
-        csv.write_csv(table, buffer, options)
+        csv.write_csv(table, buffer, csv.WriteOptions(include_header=False, quoting_style="none"))
         lines = buffer.getvalue()
         if not self.plan.dirty_share:
-            return lines
+            return memoryview(lines)
         rng = np.random.Generator(
             np.random.PCG64(np.random.SeedSequence([self.plan.seed, 5, day, number]))
         )
-        return spoil(lines, self.plan.dirty_share, rng)
+        return spoil(bytes(lines), self.plan.dirty_share, rng)

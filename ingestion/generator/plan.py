@@ -156,6 +156,8 @@ class Plan:
         edges = {0, LATE // 60, 1_440}
         if calendar_day == published.CART_TRACKING_DAY:
             edges.add(published.CART_TRACKING_HOUR * 60)
+        if calendar_day == published.OUTAGE_DAY:
+            edges.add(published.OUTAGE[0] // 60)
         parts = -(-events // WINDOW_EVENTS)
         if parts > 1:
             at = np.arange(1, parts) * (minutes[-1] / parts)
