@@ -1,10 +1,4 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='delete+insert',
-        unique_key='event_id',
-    )
-}}
+{{ config(materialized='incremental', unique_key='event_id') }}
 
 with
 

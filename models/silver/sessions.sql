@@ -1,10 +1,4 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='delete+insert',
-        unique_key=['user_id', 'user_session'],
-    )
-}}
+{{ config(materialized='incremental', unique_key=['user_id', 'user_session']) }}
 
 with
 

@@ -1,10 +1,4 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='delete+insert',
-        unique_key=['user_id', 'event_date'],
-    )
-}}
+{{ config(materialized='incremental', unique_key=['user_id', 'event_date']) }}
 
 with
 

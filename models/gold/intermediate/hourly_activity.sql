@@ -1,10 +1,4 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='delete+insert',
-        unique_key=['event_date', 'event_hour'],
-    )
-}}
+{{ config(materialized='incremental', unique_key=['event_date', 'event_hour']) }}
 
 with
 

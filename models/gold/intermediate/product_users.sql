@@ -1,10 +1,4 @@
-{{
-    config(
-        materialized='incremental',
-        incremental_strategy='delete+insert',
-        unique_key=['product_id', 'user_id'],
-    )
-}}
+{{ config(materialized='incremental', unique_key=['product_id', 'user_id']) }}
 
 with
 
