@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import duckdb
+import pyarrow as pa
 
 from ingestion.csv_records import Batch
 from ingestion.event_schema import (
@@ -98,24 +99,36 @@ def insert_batch(
     ingested_at: object,
 ) -> None:
     """Insert what the tolerant reader read."""
-    import pyarrow as pa
-
-    parameters = [source_file, ingested_at]
-    if batch.records:
-        names = field_names(layout)
-        columns = [pa.array(column, pa.string()) for column in zip(*batch.records, strict=True)]
-        connection.register("batch", pa.table(columns, names=names))
-        raw = f"(select {', '.join(f'''nullif({n}, '') as {n}''' for n in names)} from batch)"
-        connection.execute(insert_events(raw, layout), parameters)
-        connection.unregister("batch")
+    for texts, column_type, fields in (
+        (batch.plain, pa.string(), "string_split(text, ',')"),
+        (batch.quoted, pa.list_(pa.string()), "text"),
+    ):
+        if texts:
+            names = enumerate(field_names(layout), start=1)
+            columns = ", ".join(f"nullif(fields[{n}], '') as {name}" for n, name in names)
+            raw = f"(select {columns} from (select {fields} as fields from batch))"
+            statement = insert_events(raw, layout)
+            _insert_texts(connection, texts, column_type, statement, [source_file, ingested_at])
     if batch.malformed:
-        connection.register("malformed", pa.table({"line": pa.array(batch.malformed, pa.string())}))
-        connection.execute(
+        statement = (
             f"insert into {EVENTS} (_rescued_data, _source_file, _ingested_at)"
-            " select json_object('_line', line), ?, ? from malformed",
-            parameters,
+            " select json_object('_line', text), ?, ? from batch"
         )
-        connection.unregister("malformed")
+        parameters = [source_file, ingested_at]
+        _insert_texts(connection, batch.malformed, pa.string(), statement, parameters)
+
+
+def _insert_texts(
+    connection: duckdb.DuckDBPyConnection,
+    texts: Sequence[object],
+    column_type: pa.DataType,
+    statement: str,
+    parameters: Sequence[object],
+) -> None:
+    """Run an insert that reads the relation `batch` with the one column `text`."""
+    connection.register("batch", pa.table({"text": pa.array(texts, column_type)}))
+    connection.execute(statement, parameters)
+    connection.unregister("batch")
 
 
 def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bool:

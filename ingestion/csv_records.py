@@ -53,13 +53,17 @@ class LineTooLongError(ValueError):
 
 @dataclass
 class Batch:
-    """Rows of a part of a file: fields of well-formed records, text of malformed lines."""
+    """Rows of a part of a file: well-formed records, and malformed lines as text.
 
-    records: list[list[str]] = field(default_factory=list)
+    A record without quotes stays one text: whoever takes it splits it at the commas, in bulk.
+    """
+
+    plain: list[str] = field(default_factory=list)
+    quoted: list[list[str]] = field(default_factory=list)
     malformed: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return len(self.records) + len(self.malformed)
+        return len(self.plain) + len(self.quoted) + len(self.malformed)
 
 
 class RecordReader:
@@ -76,7 +80,10 @@ class RecordReader:
         """Fields of the first record (None: malformed) and its first line (empty: no record)."""
         while line := self._next_line():
             if line.strip(_BLANKS):
-                return self._fields(line, None), line
+                text = _decode(line)
+                if b'"' in line:
+                    return self._quoted_fields(line, None), line
+                return None if text is None else text.split(","), line
         return None, b""
 
     def batches(self, width: int, batch_rows: int) -> Iterator[Batch]:
@@ -86,9 +93,13 @@ class RecordReader:
         """
         batch = Batch()
         while line := self._next_line():
-            fields = self._fields(line, width)
-            if fields is not None:
-                batch.records.append(fields)
+            if b'"' in line:
+                if (fields := self._quoted_fields(line, width)) is not None:
+                    batch.quoted.append(fields)
+                else:
+                    batch.malformed.append(printable(line))
+            elif (text := _decode(line)) is not None and text.count(",") == width - 1:
+                batch.plain.append(text)
             elif line.strip(_BLANKS):
                 batch.malformed.append(printable(line))
             if len(batch) >= batch_rows:
@@ -106,14 +117,8 @@ class RecordReader:
             raise LineTooLongError(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
         return line
 
-    def _fields(self, line: bytes, width: int | None) -> list[str] | None:
-        """Fields of the record that starts with `line`, or None if it is malformed or blank."""
-        if b'"' not in line:
-            text = _decode(line)
-            if text is None:
-                return None
-            fields = text.split(",")
-            return fields if width is None or len(fields) == width else None
+    def _quoted_fields(self, line: bytes, width: int | None) -> list[str] | None:
+        """Fields of the record that starts with `line`, or None if it is malformed."""
         following = self._lines_until_quotes_close(line)
         record = b"".join([line, *following])
         fits = not following or len(record) <= MAX_RECORD_BYTES
