@@ -15,9 +15,10 @@ from pyarrow import csv
 from ingestion.event_schema import EVENT_COLUMN_NAMES
 from ingestion.generator import published
 from ingestion.generator.catalogue import Catalogue, Ints, price_moves
-from ingestion.generator.clickstream import Clickstream, Events, Int32s
+from ingestion.generator.clickstream import Clickstream, Events
 from ingestion.generator.malformed import spoil
 from ingestion.generator.plan import DAY, LATE, Plan
+from ingestion.generator.visits import Int32s
 
 HEADER: Final = (",".join(EVENT_COLUMN_NAMES) + "\n").encode()
 _EVENT_TYPES: Final = ("view", "cart", "purchase")

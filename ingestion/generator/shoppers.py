@@ -32,10 +32,14 @@ class Shoppers:
     weight: npt.NDArray[np.int32]
     readiness: npt.NDArray[np.float32]
 
+    def arrived_by(self, day: int) -> int:
+        """Return the number of users whose first day is not after `day`."""
+        # A value of the array's own type: for another one NumPy would convert the whole array.
+        return int(np.searchsorted(self.first_day, np.int16(day), side="right"))
+
     def active(self, day: int) -> tuple[npt.NDArray[np.intp], Ints]:
         """Return the positions of a day's active users, and the running sum of their weights."""
-        known = int(np.searchsorted(self.first_day, day, side="right"))
-        active = np.flatnonzero(self.last_day[:known] >= day)
+        active = np.flatnonzero(self.last_day[: self.arrived_by(day)] >= day)
         if not len(active):
             # A tiny pool may leave a day without anyone.
             active = np.arange(len(self.user_id))
