@@ -21,7 +21,8 @@ lint: .venv/installed ## Check the style of SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint models snapshots tests analyses
+	@# The templater opens a database, which must not be the user's.
+	ECOMMERCE_HOME="$$(mktemp -d)" $(BIN)/sqlfluff lint models tests
 
 clean: ## Remove what `make run` made
 	@cd "$${ECOMMERCE_HOME:-.local}" 2>/dev/null \
