@@ -11,20 +11,20 @@ CATALOG: Final = "ecommerce_analytics_local"
 
 
 def home() -> Path:
-    """The absolute folder of the local run; it may not exist yet."""
+    """Return the absolute folder of the local run; it may not exist yet."""
     return Path(os.environ.get("ECOMMERCE_HOME") or CHECKOUT / ".local").resolve()
 
 
 def database_path() -> Path:
-    """The DuckDB file whose name is the catalog's name."""
+    """Return the DuckDB file whose name is the catalog's name."""
     return home() / f"{CATALOG}.duckdb"
 
 
 def landing_path() -> Path:
-    """Where generated files land."""
+    """Return the folder where generated files land."""
     return home() / "landing"
 
 
 def docs_path() -> Path:
-    """The static dbt docs site."""
+    """Return the folder of the static dbt docs site."""
     return home() / "docs"
