@@ -10,3 +10,17 @@
     true
     {%- endif -%}
 {%- endmacro %}
+
+{% macro is_not_in_this_table(events) -%}
+    {#- The time lets an engine skip the parts of the table that hold other days. -#}
+    {%- if is_incremental() -%}
+    not exists (
+        select 1 from {{ this }} as kept
+        where
+            kept.event_time = {{ events }}.event_time
+            and kept.event_id = {{ events }}.event_id
+    )
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}

@@ -51,7 +51,7 @@ all_days as (
             'sessions_view_then_cart', 'sessions_view_cart_purchase_in_order',
             'sessions_with_cart_and_purchase', 'sessions_purchase_without_cart', 'new_buyers',
         ] %}
-        coalesce(counted.{{ count }}, 0) as {{ count }},
+            coalesce(counted.{{ count }}, 0) as {{ count }},
         {% endfor %}
         counted.median_seconds_to_cart,
         counted.median_seconds_to_purchase,

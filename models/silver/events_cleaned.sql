@@ -40,14 +40,7 @@ new_events as (
     from ranked
     where
         ranked.copy_number = 1
-        {% if is_incremental() %}
-        and not exists (
-            select 1 from {{ this }} as kept
-            where
-                kept.event_time = ranked.event_time
-                and kept.event_id = ranked.event_id
-        )
-        {% endif %}
+        and {{ is_not_in_this_table('ranked') }}
 
 ),
 
@@ -56,19 +49,19 @@ all_events as (
     select * from new_events
 
     {% if is_incremental() %}
-    union all
+        union all
 
-    -- A late event can join or extend what stood as sessions before it came.
-    select
-        {{ cleaned_event_columns('kept') }},
-        kept.session_id
-    from {{ this }} as kept
-    where exists (
-        select 1 from new_events
-        where
-            new_events.user_id = kept.user_id
-            and new_events.user_session = kept.user_session
-    )
+        -- A late event can join or extend what stood as sessions before it came.
+        select
+            {{ cleaned_event_columns('kept') }},
+            kept.session_id
+        from {{ this }} as kept
+        where exists (
+            select 1 from new_events
+            where
+                new_events.user_id = kept.user_id
+                and new_events.user_session = kept.user_session
+        )
     {% endif %}
 
 ),
