@@ -213,6 +213,8 @@ class Actions:
         # Two-event sessions have no room for view, cart and purchase: the longer ones make up.
         carts_first = buys & (size >= 3) & (other < rate.cart_given_purchase * 1.09)
         only_carts = ~buys & (other < rate.cart_only * factor * 1.11)
+        # Hardly a session is a lone cart event: 99.95 % have a view.
+        only_carts &= (size > 1) | (chance < 0.25)
         only_carts[:bots] = False
         at = np.minimum(1 + (rng.random(sessions) * (size - 1)).astype(np.int64), size - 1)
         at = np.where(carts_first, np.maximum(at, 2), at)
@@ -267,7 +269,7 @@ class Actions:
         over = np.flatnonzero(self.carts_first)
         self._put(rows, over, self.at[over] - 1, CART)
         only = np.flatnonzero(self.only_carts)
-        burst = rng.random(len(only)) < 0.05
+        burst = rng.random(len(only)) < 0.06
         copies = np.where(burst, np.minimum(rng.geometric(0.57, len(only)), 30), 0)
         copies = np.minimum(copies, np.maximum(self.size[only] - 2, 0))
         self.at[only] = np.minimum(self.at[only], self.size[only] - 1 - copies)
