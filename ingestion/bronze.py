@@ -106,29 +106,33 @@ def insert_batch(
         if texts:
             names = enumerate(field_names(layout), start=1)
             columns = ", ".join(f"nullif(fields[{n}], '') as {name}" for n, name in names)
-            raw = f"(select {columns} from (select {fields} as fields from batch))"
-            statement = insert_events(raw, layout)
-            _insert_texts(connection, texts, column_type, statement, [source_file, ingested_at])
+            raw = f"(select {columns} from (select {fields} as fields from texts))"
+            _insert_texts(
+                connection,
+                pa.table({"text": pa.array(texts, column_type)}),
+                insert_events(raw, layout),
+                [source_file, ingested_at],
+            )
     if batch.malformed:
-        statement = (
+        _insert_texts(
+            connection,
+            pa.table({"text": pa.array(batch.malformed, pa.string())}),
             f"insert into {EVENTS} (_rescued_data, _source_file, _ingested_at)"
-            " select json_object('_line', text), ?, ? from batch"
+            " select json_object('_line', text), ?, ? from texts",
+            [source_file, ingested_at],
         )
-        parameters = [source_file, ingested_at]
-        _insert_texts(connection, batch.malformed, pa.string(), statement, parameters)
 
 
 def _insert_texts(
     connection: duckdb.DuckDBPyConnection,
-    texts: Sequence[object],
-    column_type: pa.DataType,
+    texts: pa.Table,
     statement: str,
     parameters: Sequence[object],
 ) -> None:
-    """Run an insert that reads the relation `batch` with the one column `text`."""
-    connection.register("batch", pa.table({"text": pa.array(texts, column_type)}))
+    """Run an insert that reads `texts`, a relation with the one column `text`."""
+    # DuckDB finds `texts` among this function's variables. A registered table would be a catalog
+    # entry, whose data the open transaction keeps in memory until it ends.
     connection.execute(statement, parameters)
-    connection.unregister("batch")
 
 
 def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bool:
