@@ -1,0 +1,149 @@
+"""Predicted value of every buyer: how many orders are to come, and what an order is worth.
+
+[1] Fader, Hardie, Lee (2005), "Counting Your Customers" the Easy Way: the BG/NBD model.
+[2] Fader, Hardie, Lee (2008), Computing P(alive) Using the BG/NBD Model.
+[3] Fader, Hardie (2013), The Gamma-Gamma Model of Monetary Value.
+Symbols are theirs: x = repeat orders, t_x and age (T) = time from the first order to the last one
+and to today; n = number of buyers that a row stands for.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.integrate import tanhsinh
+from scipy.optimize import minimize
+from scipy.special import betaln, expit, gammaln, log_expit
+from scipy.stats import FitError
+
+Floats = NDArray[np.float64]
+HORIZON_DAYS = 90  # fixed by the names of the columns
+VALUE_BIN = 0.01  # repeat buyers whose order values differ by less than 1 % are fitted as one
+GROUP = ["frequency", "recency_days", "age_days"]
+
+
+def log_probability_alive(theta: Any, x: Floats, t_x: Floats, age: Floats) -> Floats:
+    """Log of the probability that a buyer has not left for good, [2]."""
+    r, alpha, a, b = theta
+    # Odds of having left at the last order; in logs, because the powers overflow.
+    left = np.log(a / (b + np.maximum(x, 1) - 1)) + (r + x) * np.log((alpha + age) / (alpha + t_x))
+    # The model lets buyers leave only at a repeat order.
+    return np.where(x > 0, log_expit(-left), 0.0)
+
+
+def beta_geo_log_likelihood(theta: Any, x: Floats, t_x: Floats, age: Floats, n: Floats) -> float:
+    """Log-likelihood of theta = (r, alpha, a, b), [1] eq. 6."""
+    r, alpha, a, b = theta
+    orders = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + age)
+    stayed = betaln(a, b + x) - betaln(a, b)
+    # Eq. 6 ends in a sum, alive or left at the last order; P(alive) is the share of its first term.
+    return float(np.sum(n * (orders + stayed - log_probability_alive(theta, x, t_x, age))))
+
+
+def gamma_gamma_log_likelihood(theta: Any, x: Floats, value: Floats, n: Floats) -> float:
+    """Log-likelihood of theta = (p, q, v), [3] eq. 1a; value = mean of x > 0 orders."""
+    p, q, v = theta
+    constant = gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(v)
+    spent = p * x * np.log(x * value) - np.log(value) - (p * x + q) * np.log(x * value + v)
+    return float(np.sum(n * (constant + spent)))
+
+
+def maximise(log_likelihood: Callable[..., float], start: Any, *data: Floats) -> Floats:
+    """Positive parameters of the highest likelihood, or FitError; data ends with n."""
+
+    def cost(log_theta: Floats) -> float:
+        return -log_likelihood(np.exp(log_theta), *data) / float(data[-1].sum())
+
+    centre, reach = np.log(start), 8.0
+    bounds = [(middle - reach, middle + reach) for middle in centre]
+    starts = (centre, centre - 1)
+    found, check = (minimize(cost, z, bounds=bounds, jac="3-point", tol=1e-14).x for z in starts)
+    # Without a maximum, a search runs off to a bound or ends wherever it started.
+    is_inside, agree = abs(found - centre).max() < reach - 1, abs(found - check).max() < 1e-3
+    if not (is_inside and agree):
+        raise FitError(f"{log_likelihood.__name__} has no maximum at finite parameters")
+    return np.asarray(np.exp(found))
+
+
+def fit_beta_geo(x: Floats, t_x: Floats, age: Floats, n: Floats) -> Floats:
+    """Fit (r, alpha, a, b), alpha in the unit of t_x and age."""
+    start = (1, np.average(age, weights=n), 1, 2)
+    return maximise(beta_geo_log_likelihood, start, x, t_x, age, n)
+
+
+def fit_gamma_gamma(x: Floats, value: Floats, n: Floats) -> Floats:
+    """Fit (p, q, v) to repeat buyers, v in the unit of value."""
+    start = (3, 3, np.exp(np.average(np.log(value), weights=n)))
+    p, q, v = maximise(gamma_gamma_log_likelihood, start, x, value, n)
+    if q <= 1:
+        raise FitError(f"Gamma-Gamma q = {q:.3f} <= 1: the mean order value is infinite")
+    return np.array([p, q, v])
+
+
+def expected_orders(theta: Any, t: float, x: Floats, t_x: Floats, age: Floats) -> Floats:
+    """Orders expected within t from now, [1] eq. 10."""
+    r, alpha, a, b = theta
+
+    # The 2F1 in eq. 10 is a mean over p, the probability of leaving at an order, which is
+    # Beta(a, b + x) while alive. scipy's 2F1 is nan for busy or young buyers; the mean is not.
+    def orders_times_density(logit_p: Floats, x: Floats, age: Floats) -> Any:
+        p = np.maximum(expit(logit_p), 1e-300)
+        orders = -np.expm1(-(r + x) * np.log1p(p * t / (alpha + age))) / p
+        log_density = a * log_expit(logit_p) + (b + x) * log_expit(-logit_p) - betaln(a, b + x)
+        return orders * np.exp(log_density)
+
+    mean = tanhsinh(orders_times_density, -np.inf, np.inf, args=(x, age), rtol=1e-10).integral
+    return np.asarray(np.exp(log_probability_alive(theta, x, t_x, age)) * mean)
+
+
+def score(groups: pd.DataFrame, value_bins: pd.DataFrame, min_repeat_buyers: int) -> pd.DataFrame:
+    """Scores of every group of equal buyers; nan, with a warning, where no model can be fitted."""
+    x, t_x, age, n = groups.to_numpy(float).T
+    repeat_x, _, repeat_n, total_value = value_bins.to_numpy(float).T
+    alive = orders = own_share = shop_value = np.full(len(x), np.nan)
+    try:
+        if repeat_n.sum() < max(min_repeat_buyers, 1):
+            raise FitError(f"{repeat_n.sum():.0f} repeat buyers < clv_min_repeat_buyers")
+        theta = fit_beta_geo(x, t_x, age, n)
+        alive = np.exp(log_probability_alive(theta, x, t_x, age))
+        orders = expected_orders(theta, HORIZON_DAYS, x, t_x, age)
+        p, q, v = fit_gamma_gamma(repeat_x, total_value / repeat_n, repeat_n)
+        # The weights of [3] eq. 5: the more a buyer has ordered, the more their own mean counts.
+        own_share = p * x / (p * x + q - 1)
+        shop_value = np.full(len(x), p * v / (q - 1))
+    except FitError as error:
+        logging.warning("customer_lifetime_value: predictions are null: %s", error)
+    scores = groups[GROUP].assign(own_share=own_share, shop_value=shop_value)
+    return scores.assign(probability_alive=alive.round(6), expected_orders_90d=orders.round(6))
+
+
+def model(dbt: Any, session: Any) -> Any:
+    """Fit both models to counts of equal buyers and join the scores to the buyers."""
+    buyers, value = nw.from_native(dbt.ref("buyer_purchases")), nw.col("monetary_value")
+    groups = buyers.group_by(GROUP).agg(n=nw.len())
+    value_bins = (
+        buyers.filter(value > 0)
+        .with_columns(value_bin=(value.cast(nw.Float64).log() / VALUE_BIN).floor())
+        .group_by("frequency", "value_bin")
+        .agg(n=nw.len(), total_value=value.sum().cast(nw.Float64))
+    )
+    # Sorted, so that sums of floats do not depend on the order in which the engine returns rows.
+    scores = score(
+        groups.collect("pandas").sort(GROUP).to_native(),
+        value_bins.collect("pandas").sort("frequency", "value_bin").to_native(),
+        int(dbt.config.meta_get("clv_min_repeat_buyers")),
+    )
+    to_engine = session.createDataFrame if hasattr(session, "createDataFrame") else session.from_df
+    scored = buyers.join(nw.from_native(to_engine(scores)), on=GROUP, how="left")
+    own_share, orders = nw.col("own_share"), nw.col("expected_orders_90d")
+    order_value = own_share * value.cast(nw.Float64) + (1 - own_share) * nw.col("shop_value")
+    return scored.select(
+        *buyers.collect_schema().names(),
+        nw.col("probability_alive").fill_nan(None),
+        orders.fill_nan(None),
+        expected_revenue_90d=(orders * order_value).fill_nan(None).cast(nw.Decimal(18, 2)),
+    ).to_native()
