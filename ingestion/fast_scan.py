@@ -66,7 +66,7 @@ def _scan(path: Path, layout: Layout, *, has_quotes: bool) -> str:
         f"read_csv('{pattern}', columns = {{{columns}}}, auto_detect = false, delim = ',',"
         f" header = {str(layout.has_header).lower()}, quote = {quote}, escape = {quote},"
         " strict_mode = true, null_padding = false, ignore_errors = false, nullstr = '',"
-        f" compression = '{'gzip' if is_compressed(path) else 'none'}', hive_partitioning = false)"
+        f" compression = '{'gzip' if is_compressed(path) else 'none'}')"
     )
 
 

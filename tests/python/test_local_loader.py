@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,12 @@ import duckdb
 import pytest
 from dirty_files import HEADER, DirtyFile, Lines, dirty_files, write_dirty_files
 
-from ingestion import bronze, cli
+from ingestion import bronze, cli, fast_scan
 from ingestion.csv_records import MAX_LINE_BYTES, MAX_RECORD_BYTES
 from ingestion.errors import IngestionError
 from ingestion.event_schema import EVENT_COLUMN_NAMES, EVENT_COLUMNS, METADATA_COLUMNS
 from ingestion.file_load import FileReport, Status, load_file
+from ingestion.landing_files import Layout, profile
 from ingestion.local_loader import load
 
 Rows = list[tuple[Any, ...]]
@@ -236,11 +239,11 @@ def test_stray_quote_costs_one_line(landing: Path, database: Path) -> None:
 def test_record_over_several_lines_has_a_size_limit(landing: Path, database: Path) -> None:
     lines = Lines()
     within = '"' + ("x" * 1023 + "\n") * (MAX_RECORD_BYTES // 1024 - 1) + '"'
-    beyond = '"' + ("y" * 1023 + "\n") * (MAX_RECORD_BYTES // 1024 + 1) + '"'
+    # Its last line alone crosses the limit.
+    beyond = '"' + ("y" * 1023 + "\n") * (MAX_RECORD_BYTES // 1024 - 1) + "y" * 2000 + '"'
     content = [HEADER, lines.line(brand=within), lines.line(brand=beyond), lines.line(), ""]
     report = load_one(landing, database, "\n".join(content).encode())
-    # Its first line, the lines of `y`, its last line, each a malformed row.
-    assert report.rows_with_rescued_data == MAX_RECORD_BYTES // 1024 + 2
+    assert report.rows_with_rescued_data == beyond.count("\n") + 1
     assert brands(database)[:2] == ["samsung", within.strip('"')]
 
 
@@ -284,6 +287,47 @@ def test_many_batches_give_the_rows_of_the_fast_path(landing: Path) -> None:
             found.append(connection.execute(sql).fetchall())
     assert found[0] == found[1]
     assert found[0][0][0] == 60_000
+
+
+@pytest.mark.parametrize(
+    "brands", [['"a" '], [' "a"'], ['a"b'], ['a"b', '"a" '], ['"a"', '"a",more']], ids=str
+)
+def test_quotes_that_duckdb_lets_pass(landing: Path, database: Path, brands: list[str]) -> None:
+    lines = Lines()
+    body = [lines.line(brand=brand) for brand in brands]
+    malformed = body[-1:] if brands[0] == '"a"' else body
+    report = load_one(landing, database, "\n".join([HEADER, lines.line(), *body]).encode())
+    assert report.rows == 1 + len(body)
+    assert sorted(r["_line"] for r in rescued(database)) == sorted(malformed)
+
+
+def test_tenth_empty_field_that_duckdb_lets_pass(landing: Path, database: Path) -> None:
+    lines = Lines()
+    tenth = lines.line(brand='"a"') + ","
+    report = load_one(landing, database, "\n".join([HEADER, lines.line(), tenth]).encode())
+    assert (report.rows, rescued(database)) == (2, [{"_line": tenth}])
+
+
+@pytest.mark.parametrize("brand", ["a", '"a, b"'])
+def test_scan_is_not_trusted_when_counts_differ(landing: Path, brand: str) -> None:
+    path = landing / "f.csv"
+    path.write_text(f"{HEADER}\n{Lines().line(brand=brand)}\n")
+    counted = profile(path)
+    one_line_more = replace(counted, lines=counted.lines + 1, commas=counted.commas + 8)
+    content = replace(counted, size=counted.size + 1) if '"' in brand else one_line_more
+    layout = Layout(EVENT_COLUMN_NAMES, has_header=True)
+    with duckdb.connect() as connection:
+        bronze.create_tables(connection)
+        with pytest.raises(fast_scan.NotRegularError):
+            fast_scan.insert_by_scan(
+                connection,
+                path,
+                layout,
+                HEADER.encode() + b"\n",
+                content,
+                datetime(2020, 1, 1),
+                int,
+            )
 
 
 @pytest.mark.parametrize("name", ["a[1].csv", "what?.csv", "it's *.csv", "month=10/a b.csv"])

@@ -45,8 +45,8 @@ def test_killed_loaders_leave_whole_files_and_the_next_run_goes_on(tmp_path: Pat
     lines = Lines()
     rows = {}
     malformed = 0
-    for number in range(20):
-        body = [lines.line() for _ in range(10_000 + number)]
+    for number in range(12):
+        body = [lines.line() for _ in range(6_000 + number)]
         # Every third file takes the slow path, whose batches make many inserts of one transaction.
         if number % 3 == 0:
             body.append("malformed")
