@@ -8,9 +8,10 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import hyp2f1
@@ -22,6 +23,9 @@ CDNOW_BETA_GEO = (0.243, 4.414, 0.793, 2.426)
 CDNOW_GAMMA_GAMMA = (6.25, 3.74, 15.45)
 
 Floats = NDArray[np.float64]
+
+# A user of dbt should see the model's own warnings and no others.
+pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 
 def load_model() -> Any:
@@ -142,18 +146,20 @@ def test_expected_orders_of_the_published_example() -> None:
     assert clv.expected_orders(CDNOW_BETA_GEO, 39.0, *customer) == pytest.approx([1.226], abs=5e-4)
 
 
-def test_expected_orders_equal_the_closed_form_of_the_paper(cdnow: pd.DataFrame) -> None:
-    r, alpha, a, b = CDNOW_BETA_GEO
+@pytest.mark.parametrize("theta", [CDNOW_BETA_GEO, (0.3, 5.0, 0.01, 2.0)])
+def test_expected_orders_equal_the_closed_form_of_the_paper(
+    theta: tuple[float, ...], cdnow: pd.DataFrame
+) -> None:
+    r, alpha, a, b = theta
     x, t_x, age = columns(cdnow[["x", "t_x", "T"]])
     z, base = 39 / (alpha + age + 39), (alpha + age) / (alpha + age + 39)
     numerator = 1 - base ** (r + x) * hyp2f1(r + x, b + x, a + b + x - 1, z)
     odds = np.where(x > 0, a / (b + x - 1) * ((alpha + age) / (alpha + t_x)) ** (r + x), 0)
     expected = (a + b + x - 1) / (a - 1) * numerator / (1 + odds)
-    assert clv.expected_orders(CDNOW_BETA_GEO, 39.0, x, t_x, age) == pytest.approx(
-        expected, rel=1e-9
-    )
+    assert clv.expected_orders(theta, 39.0, x, t_x, age) == pytest.approx(expected, rel=1e-9)
 
 
+@settings(deadline=None)
 @given(
     theta=st.tuples(*[st.floats(0.05, 50.0)] * 4),
     x=st.integers(0, 2000),
@@ -199,6 +205,14 @@ def test_a_likelihood_without_maximum_is_an_error() -> None:
         clv.fit_gamma_gamma(np.arange(1.0, 6.0), same, one * 100)
 
 
+def test_a_likelihood_that_cannot_tell_parameters_apart_is_an_error() -> None:
+    def flat(theta: Floats, n: Floats) -> float:
+        return 0.0
+
+    with pytest.raises(FitError, match="flat has no maximum"):
+        clv.maximise(flat, (1.0, 2.0), np.ones(5))
+
+
 def test_order_values_without_a_finite_mean_are_an_error() -> None:
     random = np.random.default_rng(5)
     x = random.integers(1, 6, 4000).astype(float)
@@ -241,10 +255,17 @@ def test_too_few_repeat_buyers_give_a_warning_and_nulls(
     assert result.iloc[:, 5:].isna().all(axis=None)
 
 
-def test_missing_predictions_are_null_not_nan(connection: duckdb.DuckDBPyConnection) -> None:
+def test_missing_predictions_are_null_where_the_engine_keeps_nan(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    class SparkLike:
+        def createDataFrame(self, frame: pd.DataFrame) -> duckdb.DuckDBPyRelation:
+            table = pa.table({name: frame[name].to_numpy() for name in frame})
+            return connection.from_arrow(table)
+
     run(connection, FEW)
-    for row in connection.table("result").fetchall():
-        assert row[5:] == (None, None, None)
+    result = clv.model(Dbt(connection, 100), SparkLike())
+    assert [row[5:] for row in result.fetchall()] == [(None, None, None)] * 2
 
 
 def test_a_failed_fit_gives_a_warning_and_nulls(
@@ -287,21 +308,25 @@ def test_no_buyers_give_an_empty_table_of_the_documented_types(
     assert connection.table("result").types == empty.types
 
 
-@pytest.fixture(scope="module")
-def scored_cdnow(cdnow: pd.DataFrame) -> tuple[pd.DataFrame, list[Floats]]:
-    """The model's result for CDNOW, and what the engine handed to the Gamma-Gamma fit."""
-    fitted: list[list[Floats]] = []
+def run_and_watch(buyers: pd.DataFrame) -> tuple[pd.DataFrame, list[Floats]]:
+    """The model's result, and what the engine handed to the Gamma-Gamma fit."""
+    handed: list[list[Floats]] = []
     fit = clv.fit_gamma_gamma
 
-    def spy(*data: Floats) -> Any:
-        fitted.append(list(data))
+    def watched(*data: Floats) -> Any:
+        handed.append(list(data))
         return fit(*data)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clv, "fit_gamma_gamma", spy)
-        frame = run(duckdb.connect(), buyers_of(cdnow))
-    [value_bins] = fitted
-    return frame, value_bins
+        patch.setattr(clv, "fit_gamma_gamma", watched)
+        result = run(duckdb.connect(), buyers)
+    [value_bins] = handed
+    return result, value_bins
+
+
+@pytest.fixture(scope="module")
+def scored_cdnow(cdnow: pd.DataFrame) -> tuple[pd.DataFrame, list[Floats]]:
+    return run_and_watch(buyers_of(cdnow))
 
 
 def test_cdnow_through_the_engine_gives_the_published_predictions(
@@ -329,11 +354,10 @@ def test_bins_of_order_value_hold_all_repeat_buyers_and_cost_no_precision(
 
 
 def test_the_order_of_rows_does_not_change_a_digit(
-    cdnow: pd.DataFrame,
-    scored_cdnow: tuple[pd.DataFrame, list[Floats]],
-    connection: duckdb.DuckDBPyConnection,
+    cdnow: pd.DataFrame, scored_cdnow: tuple[pd.DataFrame, list[Floats]]
 ) -> None:
-    ordered = scored_cdnow[0]
-    assert ordered.notna().all(axis=None)
-    shuffled = run(connection, buyers_of(cdnow).sample(frac=1, random_state=4))
-    pd.testing.assert_frame_equal(ordered, shuffled, check_exact=True)
+    result, value_bins = scored_cdnow
+    assert result.notna().all(axis=None)
+    shuffled, same_bins = run_and_watch(buyers_of(cdnow).sample(frac=1, random_state=4))
+    pd.testing.assert_frame_equal(result, shuffled, check_exact=True)
+    np.testing.assert_array_equal(value_bins, same_bins)

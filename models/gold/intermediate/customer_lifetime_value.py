@@ -141,6 +141,7 @@ def model(dbt: Any, session: Any) -> Any:
     scored = buyers.join(nw.from_native(to_engine(scores)), on=GROUP, how="left")
     own_share, orders = nw.col("own_share"), nw.col("expected_orders_90d")
     order_value = own_share * value.cast(nw.Float64) + (1 - own_share) * nw.col("shop_value")
+    # DuckDB reads the nan of pandas as null, Spark only with Arrow enabled.
     return scored.select(
         *buyers.collect_schema().names(),
         nw.col("probability_alive").fill_nan(None),
