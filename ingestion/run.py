@@ -13,7 +13,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from dbt.cli.main import dbtRunner
 from tqdm import tqdm
 
 from ingestion import bronze, generator, local_loader, summary
@@ -102,6 +101,9 @@ def refuse_mixed_data(database: Path, data: Path) -> None:
 
 def run_dbt(*command: str) -> bool:
     """Run a dbt command on the local target; errors are printed, and whether all succeeded."""
+    # Starting dbt takes two seconds that the other commands need not pay.
+    from dbt.cli.main import dbtRunner
+
     os.environ["ECOMMERCE_HOME"] = str(home())
     with tqdm(desc="dbt " + command[0], unit="node", disable=None, leave=False) as bar:
         result = dbtRunner(callbacks=[node_progress(bar)]).invoke(
