@@ -107,7 +107,7 @@ def score(groups: pd.DataFrame, value_bins: pd.DataFrame, min_repeat_buyers: int
     alive = orders = own_share = shop_value = np.full(len(x), np.nan)
     try:
         if repeat_n.sum() < max(min_repeat_buyers, 1):
-            raise FitError(f"{repeat_n.sum():.0f} repeat buyers < clv_min_repeat_buyers")
+            raise FitError(f"{repeat_n.sum():.0f} repeat buyers < clv_min_repeat_buyers: load more")
         theta = fit_beta_geo(x, t_x, age, n)
         alive = np.exp(log_probability_alive(theta, x, t_x, age))
         orders = expected_orders(theta, HORIZON_DAYS, x, t_x, age)
