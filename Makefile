@@ -15,7 +15,7 @@ run: .venv/installed ## Load, build, test and document everything: make run [DAT
 	@$(BIN)/python -m ingestion run $(if $(DATA),--data "$(DATA)",--events $(EVENTS))
 
 test: lint ## Run every check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/installed ## Check the style of SQL and Python
 	$(BIN)/ruff check .
