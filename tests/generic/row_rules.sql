@@ -1,0 +1,31 @@
+{% test row_rules(model, not_null=[], between={}, expressions=[]) %}
+    {#- All rules that one row can break by itself, in one scan of the table; a failing row names
+        the rules. In `between` null passes: a rate without a denominator is null. -#}
+    {%- set rules = [] -%}
+    {%- for column in not_null -%}
+        {%- do rules.append((column ~ ' is null', column ~ ' is null')) -%}
+    {%- endfor -%}
+    {%- for column, limits in between.items() -%}
+        {%- do rules.append((column ~ ' < ' ~ limits[0], column ~ ' below ' ~ limits[0])) -%}
+        {%- if limits | length > 1 -%}
+            {%- do rules.append((column ~ ' > ' ~ limits[1], column ~ ' above ' ~ limits[1])) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- for expression in expressions -%}
+        {%- do rules.append((
+            'not coalesce(' ~ expression ~ ', false)', 'not (' ~ expression ~ ')'
+        )) -%}
+    {%- endfor %}
+    select *
+    from (
+        select
+            *,
+            concat_ws('; '
+            {%- for condition, name in rules %},
+                case when {{ condition }} then '{{ name | replace("'", '"') }}' end
+            {%- endfor %}
+            ) as broken_rules
+        from {{ model }}
+    ) as judged
+    where broken_rules <> ''
+{% endtest %}
