@@ -46,3 +46,7 @@
     {{ relation }}.{{ column }}{{ ', ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
+
+{% macro root_category() -%}
+    case when category_l1 = '(all)' then '(none)' else coalesce(category_l1, '(none)') end
+{%- endmacro %}

@@ -9,6 +9,7 @@
         engine gives the same cent; their own avg(decimal) differs in type and in rounding. -#}
     case when {{ number }} > 0
         then cast(cast(floor(
-            (cast({{ total }} * 200 as double) + {{ number }}) / (2 * {{ number }})
+            (cast(cast({{ total }} as decimal(38, 2)) * 200 as double) + {{ number }})
+            / (2 * {{ number }})
         ) as decimal(18, 0)) * 0.01 as decimal(18, 2)) end
 {%- endmacro %}

@@ -1,9 +1,8 @@
-{% macro is_session_break(previous_time, time) -%}
+{% macro is_session_start(previous_time, time) -%}
     {#- Strictly longer: a pause of exactly the gap still belongs to the session. -#}
-    {%- if var('session_gap_minutes') is none -%}
-    false
-    {%- else -%}
-    {{ seconds_between(previous_time, time) }} > {{ var('session_gap_minutes') * 60 }}
+    {{ previous_time }} is null
+    {%- if var('session_gap_minutes') is not none %}
+    or {{ seconds_between(previous_time, time) }} > {{ var('session_gap_minutes') * 60 }}
     {%- endif -%}
 {%- endmacro %}
 

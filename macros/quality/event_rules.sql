@@ -13,7 +13,8 @@
         ('missing_category_id', "coalesce(category_id, 0) <= 0"),
         ('missing_user_id', "coalesce(user_id, 0) <= 0"),
         ('missing_user_session', "user_session is null"),
-        ('invalid_price', "price is null or raw_price < 0"),
+        ('invalid_price', "price is null or raw_price < 0
+            or price > " ~ var('highest_price')),
         ('zero_price_purchase', "event_type = 'purchase' and price = 0"),
     ]) }}
 {%- endmacro %}

@@ -93,7 +93,7 @@ customer_metrics as (
         {{ money_average('scored.revenue', 'scored.orders') }} as average_order_value,
         {{ rate('scored.orders', 'scored.sessions') }} as session_conversion_rate,
         -- Orders per 30 days; the first day counts whole, so that nobody divides by zero.
-        cast(scored.orders * 30 as double) / scored.days_since_first_seen as purchase_frequency,
+        {{ rate('scored.orders * 30', 'scored.days_since_first_seen') }} as purchase_frequency,
         scored.days_since_last_activity,
         scored.days_since_last_purchase,
         cast(scored.recency_score as int) as recency_score,

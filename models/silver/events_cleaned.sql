@@ -77,16 +77,17 @@ pauses as (
 
 ),
 
-numbered as (
+started as (
 
-    -- A range frame gives events of the same second the same number, in whatever order they come.
+    -- A range frame takes in all events of the second, in whatever order they come.
     select
         *,
-        sum(case when {{ is_session_break('previous_event_time', 'event_time') }} then 1 else 0 end)
-            over (
-                partition by user_id, user_session order by event_time
-                range between unbounded preceding and current row
-            ) as session_number
+        max(case
+            when {{ is_session_start('previous_event_time', 'event_time') }} then event_time
+        end) over (
+            partition by user_id, user_session order by event_time
+            range between unbounded preceding and current row
+        ) as session_started_at
     from pauses
 
 ),
@@ -95,9 +96,9 @@ sessionised as (
 
     select
         {{ cleaned_event_columns() }},
-        {{ hash_key(['user_id', 'user_session', 'session_number']) }} as session_id,
+        {{ hash_key(['user_id', 'user_session', 'session_started_at']) }} as session_id,
         session_id as previous_session_id
-    from numbered
+    from started
 
 ),
 

@@ -35,7 +35,10 @@ copies as (
     select
         *,
         row_number() over (
-            partition by event_id order by _ingested_at, _source_file
+            partition by event_id
+            order by
+                _ingested_at, _source_file,
+                raw_event_type, raw_category_code, raw_brand, raw_price, raw_user_session
         ) as copy_number
     from new_rows
     where rejection_reasons = ''

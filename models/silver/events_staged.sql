@@ -15,13 +15,14 @@ normalised as (
         user_id,
 
         -- Text is compared in one spelling, and a blank is a missing value.
-        nullif(lower(trim(event_type)), '') as event_type,
-        nullif(lower(trim(category_code)), '') as category_code,
-        nullif(lower(trim(brand)), '') as brand,
-        nullif(trim(user_session), '') as user_session,
+        nullif(lower({{ trim_blanks('event_type') }}), '') as event_type,
+        nullif(lower({{ trim_blanks('category_code') }}), '') as category_code,
+        nullif(lower({{ trim_blanks('brand') }}), '') as brand,
+        nullif({{ trim_blanks('user_session') }}, '') as user_session,
 
-        -- Not a number, infinite or beyond the type: all become null and break `invalid_price`.
-        try_cast(price as decimal(18, 2)) as price,
+        -- Not a number, infinite or too large: all become null and break `invalid_price`. Engines
+        -- round a double to cents in different ways, but to a whole number in the same.
+        cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,
 
         event_type as raw_event_type,
         category_code as raw_category_code,

@@ -10,11 +10,12 @@ daily_traffic as (
 
 surroundings as (
 
-    -- Days without any event are no measure of what is normal; the day itself is left out.
+    -- The day itself and days without the event are no measure of what is normal, so that an
+    -- outage of several days does not become the norm of its own middle.
     select
         calendar.event_date,
         cast(median(neighbour.events) as double) as usual_events,
-        cast(median(neighbour.purchases) as double) as usual_purchases
+        cast(median(nullif(neighbour.purchases, 0)) as double) as usual_purchases
     from calendar
     left join daily_traffic as neighbour
         on

@@ -10,9 +10,9 @@ timed as (
 
     select
         *,
-        coalesce(category_l1, '(none)') as root_category,
+        {{ root_category() }} as root_category,
         min(event_time) over (partition by session_id) as started_at,
-        {{ first_step_times("session_id, coalesce(category_l1, '(none)')") }}
+        {{ first_step_times('session_id, ' ~ root_category()) }}
     from events
 
 ),
