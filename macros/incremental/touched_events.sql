@@ -3,6 +3,8 @@
         A late event can split, join or move the sessions of its user and tracker id; where a table
         counts sessions, the keys of all events of these sessions are touched (`through_sessions`). -#}
     {%- set events = ref('events_cleaned') -%}
+    {#- Nothing is built on the clean events before every bronze row is accounted for. -#}
+    {%- do ref('events_quarantined') -%}
     select events.*
     from {{ events }} as events
     {%- if is_incremental() %}

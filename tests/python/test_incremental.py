@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import duckdb
 import pytest
 from platform_runs import Home, differences
 
@@ -143,3 +144,14 @@ def test_a_build_that_died_half_way_is_made_good_by_the_next(
     whole.dbt("run", "--full-refresh")
     assert differences(home, whole) == {}
     assert differences(home, refreshed) != {}
+
+
+def test_a_lost_row_stops_the_build_before_the_marts(refreshed: Home, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    shutil.copyfile(refreshed.database, home.database)
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute("delete from silver_layer.events_quarantined where rowid = 0")
+    result = home.dbt("build", "--exclude-resource-type", "unit_test", expect=1)
+    assert "Failure in test assert_every_bronze_row_is_accounted_for" in result.stdout
+    for mart in ("customer_metrics", "product_performance", "conversion_funnel"):
+        assert f"SKIP relation gold_layer.{mart}" in result.stdout
