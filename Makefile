@@ -3,7 +3,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-EVENTS ?= 1000000
+EVENTS ?=
 DATA ?=
 
 .PHONY: help run test lint clean
@@ -12,7 +12,7 @@ help: ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
 
 run: .venv/installed ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000]
-	@$(BIN)/python -m ingestion run $(if $(DATA),--data "$(DATA)",--events $(EVENTS))
+	@$(BIN)/python -m ingestion run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS)))
 
 test: lint ## Run every check
 	$(BIN)/python -m pytest -n auto --dist loadfile
@@ -24,10 +24,10 @@ lint: .venv/installed ## Check the style of SQL and Python
 	@# The templater opens a database, which must not be the user's.
 	ECOMMERCE_HOME="$$(mktemp -d)" $(BIN)/sqlfluff lint models tests
 
-clean: ## Remove what `make run` made
-	@cd "$${ECOMMERCE_HOME:-.local}" 2>/dev/null \
-		&& rm -rf ecommerce_analytics_local.duckdb* landing docs target logs; true
+clean: .venv/installed ## Remove what `make run` made
+	@# dbt writes these two here when it is called by hand.
 	@rm -rf target logs
+	@$(BIN)/python -m ingestion clean
 
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \

@@ -5,16 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Final
 
-from ingestion import generator, local_loader, run
+from ingestion import clean, generator, local_loader, run
 from ingestion.errors import IngestionError
+
+# What shells report for a command that Ctrl-C ended: 128 + SIGINT.
+_INTERRUPTED: Final = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser with every subcommand; each module declares its own arguments."""
     parser = argparse.ArgumentParser(prog="python -m ingestion", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
-    for name, module in (("generate", generator), ("load", local_loader), ("run", run)):
+    for name, module in (
+        ("generate", generator),
+        ("load", local_loader),
+        ("run", run),
+        ("clean", clean),
+    ):
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
         command.set_defaults(execute=module.execute)
@@ -29,3 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except IngestionError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted; run again to go on", file=sys.stderr)
+        return _INTERRUPTED

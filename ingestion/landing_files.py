@@ -70,8 +70,18 @@ def discover(data: Path) -> list[Path]:
     """Absolute resolved paths of the landed files in path order; `data` is a file or a folder.
 
     Names that start with `.` or `_` are skipped, as Auto Loader does: writers use them for what is
-    not finished. Raises IngestionError if there is nothing to read.
+    not finished. Raises IngestionError if there is nothing to read or a folder cannot be read.
     """
+    try:
+        return _discover(data)
+    except OSError as error:
+        raise IngestionError(
+            f"{error.filename or data}: cannot be read: {error.strerror}; give yourself permission"
+            " to read it, or give another file or folder with --data"
+        ) from error
+
+
+def _discover(data: Path) -> list[Path]:
     if not data.exists():
         raise IngestionError(f"{data}: no such file or folder; give a file or folder with --data")
     if data.is_file():
@@ -79,7 +89,7 @@ def discover(data: Path) -> list[Path]:
             raise IngestionError(f"{data}: not a .csv or .csv.gz file; rename or convert it")
         return [data.resolve()]
     found = set()
-    for folder, folders, names in os.walk(data):
+    for folder, folders, names in os.walk(data, onerror=_raise):
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]
         for name in names:
             if name.lower().endswith(SUFFIXES) and not name.startswith((".", "_")):
@@ -87,6 +97,10 @@ def discover(data: Path) -> list[Path]:
     if not found:
         raise IngestionError(f"{data}: no .csv or .csv.gz file in this folder; land files first")
     return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def is_compressed(path: Path) -> bool:

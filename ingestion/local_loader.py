@@ -92,20 +92,29 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
         database.parent.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(str(database))
     except duckdb.IOException as error:
-        if "lock" in str(error):
+        if "Could not set lock" in str(error):
             raise IngestionError(
                 f"{database}: another process has this database open; wait until it ends or close"
                 f" it, then run again ({error})"
             ) from error
-        raise IngestionError(f"{database}: not a DuckDB database: {error}") from error
+        if "not a valid DuckDB database" in str(error):
+            raise IngestionError(f"{database}: not a DuckDB database: {error}") from error
+        raise _cannot_open(database, error) from error
     except (OSError, duckdb.Error) as error:
-        raise IngestionError(f"{database}: cannot be opened: {error}") from error
+        raise _cannot_open(database, error) from error
     # Order within bronze means nothing, and keeping it would hold whole row groups in memory.
     connection.execute("set preserve_insertion_order = false")
     connection.execute("set enable_progress_bar = true")
     connection.execute("set enable_progress_bar_print = false")
     bronze.create_tables(connection)
     return connection
+
+
+def _cannot_open(database: Path, error: Exception) -> IngestionError:
+    return IngestionError(
+        f"{database}: cannot be written or opened; set ECOMMERCE_HOME to a folder you can write"
+        f" ({error})"
+    )
 
 
 def _size(path: Path) -> int:

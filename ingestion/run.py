@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,14 +16,20 @@ from tqdm import tqdm
 
 from ingestion import bronze, generator, local_loader, summary
 from ingestion.errors import IngestionError
-from ingestion.file_load import IN_BRONZE
-from ingestion.home import CHECKOUT, database_path, docs_path, home, landing_path
-
-FIRST_DAY: Final = date(2019, 10, 1)
-DAYS: Final = 61
-SEED: Final = 42
+from ingestion.file_load import IN_BRONZE, Status
+from ingestion.home import (
+    CHECKOUT,
+    claim,
+    database_path,
+    docs_path,
+    home,
+    landing_path,
+    locked,
+)
 
 HELP: Final = "get data, load bronze, build and test every layer, write the docs, summarise"
+
+_REMEDY: Final = "run `make clean` first, or set ECOMMERCE_HOME to another folder"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,32 +42,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--events",
         type=int,
-        default=1_000_000,
+        default=generator.EVENTS,
         metavar="N",
-        help="number of events to generate (1000000)",
+        help="number of events to generate (%(default)s)",
     )
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run every step; 0 when all of dbt's nodes passed, 1 when one failed."""
+    claim(home())
+    with locked(home()):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     steps = Steps()
     data = (arguments.data or landing_path()).resolve()
     refuse_mixed_data(database_path(), data)
     if arguments.data is None:
         with steps.timed("data"):
-            generator.generate(arguments.events, FIRST_DAY, DAYS, SEED, data)
+            generator.generate(
+                arguments.events,
+                generator.FIRST_DAY,
+                generator.DAYS,
+                generator.SEED,
+                data,
+                remedy=_REMEDY,
+            )
     with steps.timed("load"):
         loaded = local_loader.load(data, database_path())
     if not loaded.count(*IN_BRONZE):
         raise IngestionError(summary.nothing_loaded(data, loaded))
+    # Real files may be replaced by mistake and are told of; generated ones that differ from what
+    # bronze holds mean that every figure would be of data that is gone.
+    if loaded.count(Status.CHANGED) and data.is_relative_to(landing_path()):
+        raise IngestionError(
+            f"{database_path()} holds other events than the generated files in {data}: {_REMEDY}"
+        )
     with steps.timed("build"):
         # Unit tests show that the code is right, not that the data is: `make test` runs them.
         succeeded = run_dbt("build", "--exclude-resource-type", "unit_test")
     if succeeded:
         with steps.timed("docs"):
             succeeded = run_dbt("docs", "generate", "--static")
-            docs_path().mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(home() / "target" / "static_index.html", docs_path() / "index.html")
+            if succeeded:
+                publish_docs()
     if not succeeded:
         print(f"\ndbt failed; its log is {home() / 'logs' / 'dbt.log'}")
         return 1
@@ -85,6 +109,19 @@ class Steps:
         self.seconds[name] = time.perf_counter() - start
 
 
+def publish_docs() -> None:
+    """Copy the page that dbt wrote to where the docs site is served from."""
+    page = docs_path() / "index.html"
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(home() / "target" / "static_index.html", page)
+    except OSError as error:
+        raise IngestionError(
+            f"{page}: cannot be written: {error.strerror}; make room or give yourself permission,"
+            " then run again"
+        ) from error
+
+
 def refuse_mixed_data(database: Path, data: Path) -> None:
     """Raise IngestionError where generated and real events would end up in one database."""
     if not database.exists():
@@ -95,7 +132,7 @@ def refuse_mixed_data(database: Path, data: Path) -> None:
     if any(Path(path).is_relative_to(landing) != data.is_relative_to(landing) for (path,) in paths):
         raise IngestionError(
             f"{database} already holds events of another origin (generated or real), and the two "
-            "must not mix: run `make clean` first, or set ECOMMERCE_HOME to another folder"
+            f"must not mix: {_REMEDY}"
         )
 
 
@@ -122,6 +159,9 @@ def run_dbt(*command: str) -> bool:
                 str(home() / "logs"),
             ]
         )
+    # dbt catches Ctrl-C too, to end its threads.
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
     if result.exception:
         raise IngestionError(f"dbt {' '.join(command)}: {result.exception}")
     return result.success

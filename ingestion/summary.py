@@ -120,21 +120,26 @@ def nothing_loaded(data: Path, loaded: LoadReport) -> str:
 
 
 def _not_loaded(files: Sequence[FileReport]) -> list[str]:
-    return [
+    lines = [
         f"  {file.status}: {file.path}: {file.message}"
         for file in files
         if file.status not in (Status.LOADED, Status.ALREADY_LOADED)
     ]
+    return _cut(lines, "`python -m ingestion load` with the same --data names all")
 
 
 def _per_file(rejected: Sequence[tuple[str, str, int]]) -> list[str]:
     lines = [f"  {file}: {reason} {rows:,}" for file, reason, rows in rejected]
+    return _cut(lines, "see silver_layer.events_quarantined")
+
+
+def _cut(lines: list[str], where_all_are: str) -> list[str]:
     hidden = len(lines) - MOST_FILES_LISTED
     if hidden <= 0:
         return lines
     return [
         *lines[:MOST_FILES_LISTED],
-        f"  and {hidden} more: see silver_layer.events_quarantined",
+        f"  and {hidden} more: {where_all_are}",
     ]
 
 

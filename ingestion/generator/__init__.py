@@ -22,7 +22,7 @@ from typing import Final
 from tqdm import tqdm
 
 from ingestion.errors import IngestionError
-from ingestion.generator.day_files import DayWriter, file_name
+from ingestion.generator.day_files import DayWriter, file_name, partial_name
 from ingestion.generator.plan import Plan
 from ingestion.home import landing_path
 
@@ -30,6 +30,11 @@ HELP: Final = "write generated click streams, one CSV file per day"
 MANIFEST: Final = "generated.json"
 # Its name hides it from loaders; it turns into the manifest when all files are there.
 UNFINISHED_MANIFEST: Final = ".generated.json.unfinished"
+# The defaults: as many days as the published data has, from its first day on.
+EVENTS: Final = 1_000_000
+FIRST_DAY: Final = date(2019, 10, 1)
+DAYS: Final = 61
+SEED: Final = 42
 FEWEST_EVENTS: Final = 1_000
 MOST_EVENTS: Final = 110_000_000
 MOST_DAYS: Final = 3_650
@@ -42,18 +47,18 @@ _writer: DayWriter | None = None
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `generate`."""
     parser.add_argument(
-        "--events", type=int, default=1_000_000, metavar="N", help="number of events (1000000)"
+        "--events", type=int, default=EVENTS, metavar="N", help="number of events (%(default)s)"
     )
     parser.add_argument(
         "--from",
         dest="first_day",
         type=date.fromisoformat,
-        default=date(2019, 10, 1),
+        default=FIRST_DAY,
         metavar="DATE",
-        help="first day (2019-10-01)",
+        help="first day (%(default)s)",
     )
-    parser.add_argument("--days", type=int, default=61, help="number of days (61)")
-    parser.add_argument("--seed", type=int, default=42, help="seed of all draws (42)")
+    parser.add_argument("--days", type=int, default=DAYS, help="number of days (%(default)s)")
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of all draws (%(default)s)")
     parser.add_argument(
         "--out", type=Path, default=None, metavar="DIR", help="folder (the landing zone)"
     )
@@ -81,17 +86,18 @@ def generate(
     dirty_share: float = 0.0,
     *,
     processes: int | None = None,
+    remedy: str = "choose another --out or remove the folder",
 ) -> list[Path]:
     """Write `events` rows over `days` days to `out` and return the files in order of date.
 
     A folder that already holds this run is left as it is; an interrupted run goes on where it
     stopped. `processes` defaults to the number of processors. Raises IngestionError for
-    parameters out of range and for a folder that holds anything else.
+    parameters out of range and for a folder that holds anything else, with `remedy` for the latter.
     """
     _check(events, first_day, days, seed, dirty_share)
     plan = Plan(events, first_day, days, seed, dirty_share)
     files = [out / file_name(plan, day) for day in range(days)]
-    missing = _claim(plan, out, files)
+    missing = _claim(plan, out, files, remedy)
     if missing:
         wanted = processes or min(os.cpu_count() or 1, math.ceil(events / EVENTS_PER_PROCESS))
         with tqdm(total=events, unit=" events", unit_scale=True, disable=None) as progress:
@@ -118,7 +124,25 @@ def _check(events: int, first_day: date, days: int, seed: int, dirty_share: floa
         raise IngestionError(f"cannot spoil a share of {dirty_share}: choose from 0 to 1")
 
 
-def _claim(plan: Plan, out: Path, files: list[Path]) -> list[int]:
+def generated_files(out: Path) -> list[Path]:
+    """Return what `generate` wrote to `out` or left unfinished there, its manifests last."""
+    manifests = [out / name for name in (MANIFEST, UNFINISHED_MANIFEST) if (out / name).is_file()]
+    names: list[str] = []
+    for manifest in manifests:
+        try:
+            run = json.loads(manifest.read_text(encoding="utf-8"))
+            plan = Plan(run["events"], date.fromisoformat(run["first_day"]), run["days"], 0)
+            names.extend(file_name(plan, day) for day in range(plan.days))
+        except (ValueError, TypeError, KeyError) as error:
+            raise IngestionError(
+                f"{manifest} is damaged, so generated files cannot be told from others: remove"
+                f" {out} yourself"
+            ) from error
+    files = [out / name for name in names] + [out / partial_name(name) for name in names]
+    return [path for path in files if path.is_file()] + manifests
+
+
+def _claim(plan: Plan, out: Path, files: list[Path], remedy: str) -> list[int]:
     """Mark the folder as this run's and return the days whose files are not there yet."""
     parameters = {
         "events": plan.events,
@@ -127,7 +151,6 @@ def _claim(plan: Plan, out: Path, files: list[Path]) -> list[int]:
         "seed": plan.seed,
         "dirty_share": plan.dirty_share,
     }
-    remedy = "choose another --out or remove the folder"
     try:
         out.mkdir(parents=True, exist_ok=True)
         claims = [out / name for name in (MANIFEST, UNFINISHED_MANIFEST) if (out / name).exists()]

@@ -30,6 +30,11 @@ def file_name(plan: Plan, day: int) -> str:
     return f"events_{plan.date(day).isoformat()}.csv"
 
 
+def partial_name(name: str) -> str:
+    """Return the name of a file that is not finished; it hides the file from loaders."""
+    return f".{name}.partial"
+
+
 def _fixed_width(text: npt.NDArray[np.uint8]) -> pa.StringArray:
     """Wrap ASCII texts of equal length, one a row of the matrix."""
     count, width = text.shape
@@ -146,7 +151,7 @@ class DayWriter:
         The file takes its name when it is complete: a loader never meets half a file.
         """
         target = folder / file_name(self.plan, day)
-        partial = folder / f".{target.name}.partial"
+        partial = folder / partial_name(target.name)
         rows = 0
         with partial.open("wb") as file:
             file.write(HEADER)

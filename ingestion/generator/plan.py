@@ -57,13 +57,6 @@ class Oddities:
     reused: Ints
 
 
-def _regular_level() -> float:
-    """Mean events of a day outside the promotion."""
-    promotion = sum(events for events, _, _ in published.PROMOTION_DAYS.values())
-    regular = len(published.DAILY_EVENTS) - len(published.PROMOTION_DAYS)
-    return (sum(published.DAILY_EVENTS) - promotion) / regular
-
-
 def day_weight(day: date) -> float:
     """Return the published events of a day; outside of their range the mean of its weekday."""
     offset = (day - published.FIRST_DAY).days

@@ -189,6 +189,12 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path) -> None:
     assert digests(files) == before
 
 
+def test_the_caller_can_name_its_own_remedy(tmp_path: Path) -> None:
+    generate(1_000, OCTOBER, 2, 1, tmp_path)
+    with pytest.raises(IngestionError, match=r"burn the house$"):
+        generate(1_001, OCTOBER, 2, 1, tmp_path, remedy="burn the house")
+
+
 def test_files_of_unknown_origin_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "events_2019-10-01.csv").write_text("mine")
     with pytest.raises(IngestionError, match=r"events_2019-10-01\.csv is not from a known run"):

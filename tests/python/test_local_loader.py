@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -447,3 +448,36 @@ def test_real_rows(real_data: Path, database: Path) -> None:
     assert report.count(Status.LOADED) == 2
     assert report.count(Status.REFUSED) >= 22
     assert query(database, "select count(*) from bronze_layer.events_raw") == [(18_117,)]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f.csv").write_text(HEADER)
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def refuse(folder: str) -> Any:
+        # The administrator may read any folder, so only a refusal that is made up shows here.
+        if Path(folder) == closed:
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(IngestionError, match="closed: cannot be read: Permission denied; give"):
+        load(tmp_path, tmp_path / "shop.duckdb")
+
+
+def test_a_path_that_the_system_refuses_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(IngestionError, match="cannot be read: File name too long"):
+        load(tmp_path / ("x" * 300), tmp_path / "shop.duckdb")
+
+
+def test_a_database_that_cannot_be_opened_is_told_from_another_file(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text(HEADER)
+    with pytest.raises(IngestionError, match="set ECOMMERCE_HOME to a folder you can write") as no:
+        load(tmp_path, tmp_path)
+    assert "not a DuckDB database" not in str(no.value)
+    with pytest.raises(IngestionError, match="not a DuckDB database"):
+        load(tmp_path, Path(shutil.copy(tmp_path / "f.csv", tmp_path / "f.duckdb")))

@@ -177,3 +177,9 @@ def test_generated_and_real_events_do_not_mix(generated: Home, tmp_path: Path) -
     landing = write_dirty_file(tmp_path, "crlf.csv")
     result = generated.run("run", "--data", str(landing), expect=2)
     assert "make clean" in result.stderr
+
+
+def test_another_number_of_events_needs_a_clean_home(generated: Home) -> None:
+    message = generated.run("run", "--events", "30000", expect=2).stderr
+    assert "run `make clean` first, or set ECOMMERCE_HOME to another folder" in message
+    assert "--out" not in message
