@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -39,6 +40,15 @@ def start_loader(data: Path, database: Path) -> subprocess.Popen[str]:
     return loader
 
 
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while process.poll() is None and not condition():
+        time.sleep(0.002)
+
+
 def test_killed_loaders_leave_whole_files_and_the_next_run_goes_on(tmp_path: Path) -> None:
     landing, database = tmp_path.resolve() / "landing", tmp_path / "shop.duckdb"
     landing.mkdir()
@@ -62,9 +72,13 @@ def test_killed_loaders_leave_whole_files_and_the_next_run_goes_on(tmp_path: Pat
     random.seed(20191001)
     sql = "select _source_file, count(*) from bronze_layer.events_raw group by all"
     seen_partial = 0
-    for _ in range(8):
+    for kill in range(8):
         loader = start_loader(landing, database)
-        time.sleep(random.uniform(0.02, 0.4) * whole)
+        if kill == 0:
+            # The first file is committed and the rest is not: this one must hit a loader at work.
+            wait_for(lambda: size(tmp_path / "shop.duckdb.wal") > 100_000, loader)
+        else:
+            time.sleep(random.uniform(0.02, 0.4) * whole)
         loader.kill()
         loader.communicate()
         with duckdb.connect(str(database)) as connection:
