@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import time
@@ -138,6 +139,8 @@ def refuse_mixed_data(database: Path, data: Path) -> None:
 
 def run_dbt(*command: str) -> bool:
     """Run a dbt command on the local target; errors are printed, and whether all succeeded."""
+    # The lifetime value model warns through logging, whose own format names the root logger.
+    logging.basicConfig(format="warning: %(message)s")
     # Starting dbt takes two seconds that the other commands need not pay.
     from dbt.cli.main import dbtRunner
 
