@@ -103,7 +103,7 @@ class Steps:
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Time one step and say on the terminal that it is done."""
+        """Say on the terminal that a step begins, and keep how long it took."""
         print(f"{name} ...", flush=True)
         start = time.perf_counter()
         yield

@@ -59,17 +59,6 @@ marts as (
     from {{ ref('conversion_funnel') }}
     where category_l1 = '(all)'
 
-    union all
-
-    -- Categories share a session's revenue out, so that they add up to the shop.
-    select
-        'conversion_funnel by category' as relation,
-        coalesce(sum(funnel.revenue), 0) as revenue,
-        max(silver.orders) as orders,
-        max(silver.buyers) as buyers
-    from silver
-    left join {{ ref('conversion_funnel') }} as funnel on funnel.category_l1 <> '(all)'
-
 )
 
 select

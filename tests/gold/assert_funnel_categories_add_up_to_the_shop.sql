@@ -1,0 +1,16 @@
+-- Categories share a day's revenue out among them; sessions can touch several and do not add up.
+with
+
+days as (
+
+    select
+        event_date,
+        sum(case when category_l1 = '(all)' then revenue else 0 end) as shop_revenue,
+        sum(case when category_l1 <> '(all)' then revenue else 0 end) as category_revenue
+    from {{ ref('conversion_funnel') }}
+    group by event_date
+
+)
+
+select * from days
+where shop_revenue <> category_revenue
