@@ -1,0 +1,1 @@
+"""A loopback double of a Databricks SQL warehouse, for tests: see README.md."""

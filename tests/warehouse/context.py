@@ -1,0 +1,116 @@
+"""What a statement works with: its session's principal, namespace and views, ledger and engine."""
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+from pyspark.sql.types import DataType
+
+from . import introspection
+from .engine import Engine
+from .errors import WarehouseError, not_found
+from .ledger import Key, Ledger, Policy, Principal, Relation
+from .policies import Reader, TemporaryView, full_key
+from .sql_text import Cursor, quote
+
+EMPTY = pa.table({})
+
+
+@dataclass
+class Context:
+    """One session. It runs one statement at a time."""
+
+    ledger: Ledger
+    engine: Engine
+    principal: Principal
+    catalog: str
+    schema: str
+    temporary: dict[str, TemporaryView] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    route: str = ""
+    _registered: list[str] = field(default_factory=list)
+
+    @property
+    def namespace(self) -> tuple[str, str]:
+        """The catalog and schema of short names."""
+        return self.catalog, self.schema
+
+    def key(self, parts: list[str]) -> Key:
+        """Return (catalog, schema, name) of a name."""
+        return full_key(tuple(parts), self.namespace)
+
+    def schema_key(self, parts: list[str]) -> Key:
+        """Return (catalog, schema) of a schema's name."""
+        if len(parts) > 2:
+            raise not_found("schema", quote(parts))
+        return (self.catalog, parts[0]) if len(parts) == 1 else tuple(parts)
+
+    def rewrite(self, text: str) -> str:
+        """Return a query, or an expression, as the engine reads it for this session."""
+        reader = Reader(self.ledger, self.principal, self.temporary, self._introspect)
+        new = reader.query(text, self.namespace)
+        self.route = self.route or ("rewritten" if reader.rewritten else "engine")
+        return new
+
+    def _introspect(self, key: Key) -> str:
+        rows = introspection.information_schema(self.ledger, self.principal, key[0], key[2])
+        name = self.engine.register(rows)
+        self._registered.append(name)
+        self.route = "introspection"
+        return name
+
+    def clean_up(self) -> None:
+        """Forget what the statement registered in the engine."""
+        while self._registered:
+            self.engine.unregister(self._registered.pop())
+
+    def types(self, texts: list[str]) -> list[DataType]:
+        """Return the types that DDL texts spell, as the engine reads them."""
+        if not texts:
+            return []
+        casts = ", ".join(f"cast(null as {text}) as c{i}" for i, text in enumerate(texts))
+        return [f.dataType for f in self.engine.schema(f"select {casts}").fields]
+
+    def policy(self, cursor: Cursor) -> Key:
+        """Read the name of a mask's or filter's function, which must exist."""
+        key = self.key(cursor.name())
+        self.ledger.function(key)
+        return key
+
+    def check_policies(self, relation: Relation) -> None:
+        """Raise unless the relation's masks and filter fit their columns; `relation` is new."""
+        held = [(c, c.mask) for c in relation.columns if c.mask]
+        if not held and relation.row_filter is None:
+            return
+        if relation.is_view:
+            raise WarehouseError(
+                "POLICY_ON_VIEW_NOT_SUPPORTED",
+                f"{quote(relation.key)} is a view: row filters and column masks need a table.",
+                "0A000",
+            )
+        for column, mask in held:
+            self._check_policy(
+                relation, mask, [column.type, *self._of(relation, mask)], column.type
+            )
+        if relation.row_filter:
+            boolean = self.types(["boolean"])[0]
+            self._check_policy(
+                relation, relation.row_filter, self._of(relation, relation.row_filter), boolean
+            )
+
+    def _of(self, relation: Relation, policy: Policy) -> list[DataType]:
+        return [relation.column(name).type for name in policy.columns]
+
+    def _check_policy(
+        self, relation: Relation, policy: Policy, arguments: list[DataType], result: DataType
+    ) -> None:
+        function = self.ledger.function(policy.function)
+        wanted = self.types([kind for _, kind in function.parameters] + [function.returns])
+        if wanted != [*arguments, result]:
+            shown = ", ".join(kind.simpleString() for kind in wanted[:-1])
+            given = ", ".join(kind.simpleString() for kind in arguments)
+            raise WarehouseError(
+                "INVALID_POLICY_FUNCTION",
+                f"{quote(policy.function)}({shown}) returns {wanted[-1].simpleString()} does not "
+                f"fit {quote(relation.key)}: ({given}) returns {result.simpleString()} is needed.",
+                "42K09",
+            )

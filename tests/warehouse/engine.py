@@ -1,0 +1,176 @@
+"""The engine: Sail in this process, tables as Delta folders, every version in a folder of its own.
+
+A write goes to a new folder that shares the files of the old one (hard links; Delta never changes
+a file). The ledger points readers to it only when the write and its constraints have held. So a
+statement is one commit for every reader, and a failed one leaves nothing.
+"""
+
+import itertools
+import json
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+# Sail logs every session at level INFO, on the test's standard error.
+os.environ.setdefault("RUST_LOG", "error")
+
+from pysail.spark import SparkConnectServer
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.session import SparkSession
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
+
+from .errors import WarehouseError
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """Return the type without Arrow's large and view variants, which the clients do not expect."""
+    if pa.types.is_large_string(kind) or str(kind) == "string_view":
+        return pa.string()
+    if pa.types.is_large_binary(kind) or str(kind) == "binary_view":
+        return pa.binary()
+    return kind
+
+
+def nullable(kind: DataType) -> Any:
+    """Return the type with everything in it nullable, as Delta keeps a table made from a query."""
+    if isinstance(kind, StructType):
+        return StructType([StructField(f.name, nullable(f.dataType), True) for f in kind.fields])
+    if isinstance(kind, ArrayType):
+        return ArrayType(nullable(kind.elementType), True)
+    if isinstance(kind, MapType):
+        return MapType(kind.keyType, nullable(kind.valueType), True)
+    return kind
+
+
+class Engine:
+    """One Sail server, one Spark session and the folder that holds all tables."""
+
+    def __init__(self) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="warehouse-"))
+        self._server = SparkConnectServer(ip="127.0.0.1", port=0)
+        self._server.start(background=True)
+        self.spark = self.new_session()
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def new_session(self) -> SparkSession:
+        """Return a Spark session that shares nothing with the others but the Delta folders."""
+        _, port = self._server.listening_address
+        return (
+            SparkSession.builder.remote(f"sc://127.0.0.1:{port}")
+            .config("spark.sql.session.timeZone", "UTC")
+            .config("spark.sql.warehouse.dir", str(self.root / "managed"))
+            .create()
+        )
+
+    def stop(self) -> None:
+        """Stop the server and delete all tables."""
+        self.spark.stop()
+        self._server.stop()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def number(self) -> int:
+        """Return a number that was not given before."""
+        with self._lock:
+            return next(self._numbers)
+
+    def query(self, sql: str) -> pa.Table:
+        """Run a query and return its rows."""
+        try:
+            rows = self.spark.sql(sql).toArrow()
+        except Exception as error:
+            raise engine_error(error) from error
+        return rows.cast(pa.schema([(f.name, _plain(f.type)) for f in rows.schema]))
+
+    def schema(self, sql: str) -> StructType:
+        """Return the schema of a query's result without running it."""
+        try:
+            return self.spark.sql(sql).schema
+        except Exception as error:
+            raise engine_error(error) from error
+
+    def new_table(self, schema: StructType) -> str:
+        """Make an empty Delta folder, everything nullable (the ledger keeps NOT NULL)."""
+        folder = self.root / f"v{self.number():06d}"
+        log = folder / "_delta_log"
+        log.mkdir(parents=True)
+        metadata = {
+            "id": str(uuid.uuid4()),
+            "format": {"provider": "parquet", "options": {}},
+            "schemaString": nullable(schema).json(),
+            "partitionColumns": [],
+            "configuration": {},
+            "createdTime": 0,
+        }
+        actions = [
+            {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}},
+            {"metaData": metadata},
+        ]
+        text = "\n".join(json.dumps(action) for action in actions)
+        (log / f"{0:020d}.json").write_text(text, encoding="utf-8")
+        return str(folder)
+
+    def copy_table(self, folder: str) -> str:
+        """Return a new folder with the same rows, sharing the files."""
+        copy = str(self.root / f"v{self.number():06d}")
+        shutil.copytree(folder, copy, copy_function=os.link)
+        return copy
+
+    def append(self, folder: str, sql: str) -> int:
+        """Add a query's rows, which must have the table's types; return their number."""
+        return self.append_frame(folder, self.spark.sql(sql))
+
+    def append_frame(self, folder: str, frame: DataFrame) -> int:
+        """Add a data frame's rows; return their number."""
+        try:
+            frame.write.format("delta").mode("append").save(folder)
+        except Exception as error:
+            raise engine_error(error) from error
+        return self._rows_written(folder)
+
+    def append_arrow(self, folder: str, rows: pa.Table) -> int:
+        """Add the rows of an Arrow table."""
+        if rows.num_rows:
+            self.spark.createDataFrame(rows).write.format("delta").mode("append").save(folder)
+        return int(rows.num_rows)
+
+    def _rows_written(self, folder: str) -> int:
+        """Return the number of rows that the last commit added, from Delta's own log."""
+        last = max((Path(folder) / "_delta_log").glob("*.json"))
+        for line in last.read_text(encoding="utf-8").splitlines():
+            metrics = json.loads(line).get("commitInfo", {}).get("operationMetrics")
+            if metrics is not None:
+                return int(metrics.get("numOutputRows", 0))
+        return 0
+
+    def register(self, rows: pa.Table) -> str:
+        """Make Arrow rows readable under a name that nobody else has."""
+        name = f"__rows_{self.number()}"
+        self.spark.createDataFrame(rows).createOrReplaceTempView(name)
+        return name
+
+    def unregister(self, name: str) -> None:
+        """Forget a name that `register` gave."""
+        self.spark.catalog.dropTempView(name)
+
+
+def engine_error(error: Exception) -> WarehouseError:
+    """Return Sail's error under its own error class, or under one that says where it is from."""
+    if isinstance(error, WarehouseError):
+        return error
+    text = str(error).strip()
+    if text.startswith("[") and "]" in text:
+        error_class, _, message = text[1:].partition("]")
+        return WarehouseError(error_class, message.strip())
+    return WarehouseError("ENGINE_ERROR", f"{type(error).__name__}: {text}")
+
+
+def folder_sql(folder: str) -> str:
+    """Return how a query names a Delta folder."""
+    return f"delta.`{folder}`"

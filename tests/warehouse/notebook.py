@@ -1,0 +1,54 @@
+"""The notebook of a dbt Python model, run in this process on a Spark session of its own."""
+
+import os
+import re
+
+from .context import Context
+from .ddl import adopt
+from .ledger import Key
+from .sql_text import Cursor, quote
+
+_WRITES = re.compile(r"""saveAsTable\(\s*["']([^"']+)["']\s*\)""")
+
+
+def run(ctx: Context, source: str) -> None:
+    """Run a notebook as the context's principal.
+
+    Tables that its text names are readable under their names, as the principal sees them; tables
+    that it saves are adopted when it has ended.
+    """
+    written = [ctx.key(Cursor(name).name()) for name in _WRITES.findall(source)]
+    named = [key for key in ctx.ledger.relations if key[2] in source.lower() and key not in written]
+    spark = _session(ctx, [*written, *named])
+    try:
+        for key in named:
+            query = ctx.rewrite(f"select * from {quote(key)}")
+            spark.sql(f"create view {quote(key)} as {query}").toArrow()
+        # pandas on Spark looks the session up.
+        type(spark)._set_default_and_active_session(spark)  # type: ignore[attr-defined]
+        exec(compile(source, "<notebook>", "exec"), {"spark": spark, "__name__": "__main__"})
+        for key in written:
+            adopt(ctx, key, spark.table(quote(key)))
+    finally:
+        ctx.clean_up()
+        spark.stop()
+
+
+def _session(ctx: Context, keys: list[Key]):  # type: ignore[no-untyped-def]
+    """Return a Spark session that has the catalogs and schemas of the keys."""
+    catalogs = sorted({key[0] for key in keys} | {ctx.catalog})
+    listed = ",".join(
+        f'{{name="{name}", type="memory", initial_database=["default"], '
+        'initial_database_comment=""}'
+        for name in catalogs
+    )
+    # Sail reads its catalogs from the environment when a session begins.
+    os.environ["SAIL_CATALOG__LIST"] = f"[{listed}]"
+    os.environ["SAIL_CATALOG__DEFAULT_CATALOG"] = catalogs[0]
+    try:
+        spark = ctx.engine.new_session()
+        for schema in sorted({key[:2] for key in keys}):
+            spark.sql(f"create schema if not exists {quote(schema)}").toArrow()
+    finally:
+        del os.environ["SAIL_CATALOG__LIST"], os.environ["SAIL_CATALOG__DEFAULT_CATALOG"]
+    return spark

@@ -1,0 +1,277 @@
+"""Who may do what, and what a reader sees: privileges, row filters, masks, views, functions.
+
+A query is rewritten before it runs: each table becomes the Delta folder of its newest version, or
+a subquery with its filter and masks for the session's principal; each view becomes its query, read
+with its owner's rights; SQL functions are put in place of their calls.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from .engine import folder_sql
+from .errors import WarehouseError, not_found
+from .ledger import Key, Ledger, Policy, Principal, Relation, ancestors
+from .sql_text import (
+    Token,
+    edited,
+    matching,
+    quote,
+    split_commas,
+    string_literal,
+    table_references,
+    tokenize,
+)
+
+_MEMBER = {"IS_ACCOUNT_GROUP_MEMBER", "IS_MEMBER"}
+_USER = {"CURRENT_USER", "SESSION_USER", "USER"}
+_PLACE = {"CURRENT_CATALOG": 0, "CURRENT_SCHEMA": 1, "CURRENT_DATABASE": 1}
+
+
+def holds(ledger: Ledger, principal: Principal, privilege: str, kind: str, key: Key) -> bool:
+    """Whether the principal owns the object, or was granted the privilege on it or above it."""
+    with ledger.lock:
+        if ledger.owner(kind, key) in principal.identities:
+            return True
+        for held_kind, held_key in ancestors(kind, key):
+            for grantee, granted in ledger.grants_on(held_kind, held_key):
+                if grantee in principal.identities and (
+                    granted == privilege or (granted == "ALL PRIVILEGES" and privilege != "MANAGE")
+                ):
+                    return True
+    return False
+
+
+def require(ledger: Ledger, principal: Principal, privilege: str, kind: str, key: Key) -> None:
+    """Raise INSUFFICIENT_PERMISSIONS unless the principal has the privilege and those above it.
+
+    An object in a schema needs USE CATALOG and USE SCHEMA as well; the message names what is
+    missing first, from the catalog down.
+    """
+    needed: list[tuple[str, str, Key]] = []
+    if kind in ("SCHEMA", "TABLE", "FUNCTION", "VOLUME"):
+        needed.append(("USE CATALOG", "CATALOG", key[:1]))
+    if kind in ("TABLE", "FUNCTION", "VOLUME") or (kind == "SCHEMA" and privilege != "USE SCHEMA"):
+        needed.append(("USE SCHEMA", "SCHEMA", key[:2]))
+    needed.append((privilege, kind, key))
+    for one, on, name in needed:
+        if not holds(ledger, principal, one, on, name):
+            shown = {"TABLE": "Table", "SCHEMA": "Schema", "CATALOG": "Catalog"}.get(on, on.title())
+            raise WarehouseError(
+                "INSUFFICIENT_PERMISSIONS",
+                f"Insufficient privileges: User does not have {one} on {shown} '{'.'.join(name)}'.",
+                "42501",
+            )
+
+
+def require_owner(ledger: Ledger, principal: Principal, kind: str, key: Key) -> None:
+    """Raise unless the principal owns the object or what contains it, or may MANAGE it."""
+    with ledger.lock:
+        ledger.owner(kind, key)
+        owned = any(ledger.owner(k, n) in principal.identities for k, n in ancestors(kind, key))
+        if not owned and not holds(ledger, principal, "MANAGE", kind, key):
+            raise WarehouseError(
+                "INSUFFICIENT_PERMISSIONS",
+                "Insufficient privileges: User is not an owner of and does not have MANAGE on "
+                f"{kind.title()} '{'.'.join(key)}'.",
+                "42501",
+            )
+
+
+def sees(ledger: Ledger, principal: Principal, kind: str, key: Key) -> bool:
+    """Whether information_schema shows the object: any right on it or above it is enough."""
+    with ledger.lock:
+        return any(
+            ledger.owner(k, n) in principal.identities
+            or any(g in principal.identities for g, _ in ledger.grants_on(k, n))
+            for k, n in ancestors(kind, key)
+        )
+
+
+@dataclass
+class TemporaryView:
+    """A session's view: its text and the catalog and schema of its short names."""
+
+    text: str
+    context: tuple[str, str]
+
+
+@dataclass
+class Reader:
+    """Rewrites the queries of one session.
+
+    `introspect` gives the name under which a table of information_schema is readable; it may be
+    None where no such table is allowed.
+    """
+
+    ledger: Ledger
+    principal: Principal
+    temporary: Mapping[str, TemporaryView] = field(default_factory=dict)
+    introspect: Callable[[Key], str] | None = None
+    rewritten: bool = False
+
+    def query(
+        self, text: str, context: tuple[str, str], rights: Principal | None = None, depth: int = 0
+    ) -> str:
+        """Return the text (a query or an expression) as the engine reads it.
+
+        `rights` is whose privileges count: the session's principal (None) or, inside a view, its
+        owner, who does not see the session's temporary views.
+        """
+        if depth > 60:
+            raise WarehouseError("RECURSIVE_VIEW", "Views refer to each other in a circle.")
+        text = self.inline_functions(text, context, rights or self.principal)
+        edits = []
+        for ref in table_references(text):
+            new = self._relation(ref.parts, context, rights, depth)
+            alias = "" if ref.has_alias else f" as {quote(ref.parts[-1:])}"
+            start = "select * from " if ref.is_table_statement else ""
+            edits.append((ref.start, ref.end, start + new + alias))
+        return edited(text, edits)
+
+    def _relation(
+        self, parts: Key, context: tuple[str, str], rights: Principal | None, depth: int
+    ) -> str:
+        if len(parts) == 1 and rights is None and parts[0] in self.temporary:
+            view = self.temporary[parts[0]]
+            return f"({self.query(view.text, view.context, None, depth + 1)})"
+        key = full_key(parts, context)
+        if key[1] == "information_schema":
+            if self.introspect is None:
+                raise not_found("table", quote(key))
+            self.rewritten = True
+            return self.introspect(key)
+        with self.ledger.lock:
+            relation = self.ledger.relation(key)
+            require(self.ledger, rights or self.principal, "SELECT", "TABLE", key)
+        if relation.is_view:
+            self.rewritten = True
+            owner = self.ledger.principal(relation.owner)
+            return f"({self.query(relation.text, relation.context, owner, depth + 1)})"
+        return self.table(relation)
+
+    def table(self, relation: Relation) -> str:
+        """Return what a reader gets in place of a table: its rows behind filter and masks."""
+        folder = folder_sql(relation.folder)
+        masked = [c for c in relation.columns if c.mask]
+        if not masked and relation.row_filter is None:
+            return folder
+        self.rewritten = True
+        shown = [
+            f"cast({self._policy_call(c.mask, [c.name])} as {c.type_text}) as {quote([c.name])}"
+            if c.mask
+            else quote([c.name])
+            for c in relation.columns
+        ]
+        where = ""
+        if relation.row_filter is not None:
+            where = f" where {self._policy_call(relation.row_filter, [])}"
+        return f"(select {', '.join(shown)} from {folder}{where})"
+
+    def _policy_call(self, policy: Policy, leading: list[str]) -> str:
+        arguments = ", ".join(quote([c]) for c in (*leading, *policy.columns))
+        call = f"{quote(policy.function)}({arguments})"
+        context = (policy.function[0], policy.function[1])
+        return self.inline_functions(call, context, None)
+
+    def inline_functions(
+        self, text: str, context: tuple[str, str], rights: Principal | None, depth: int = 0
+    ) -> str:
+        """Return the text with calls of SQL functions replaced by their bodies.
+
+        `rights` None: the call is a policy's, and needs no privilege of the reader.
+        """
+        if depth > 60:
+            raise WarehouseError("RECURSIVE_FUNCTION", "Functions call each other in a circle.")
+        tokens = tokenize(text)
+        # From the last call to the first: an inner call is replaced before the one around it.
+        at = len(tokens) - 1
+        while at >= 0:
+            new = self._call(tokens, at, text, context, rights, depth)
+            if new is not None:
+                start, end, replacement = new
+                text = edited(text, [(start, end, replacement)])
+                tokens = tokenize(text)
+                self.rewritten = True
+            at = min(at, len(tokens)) - 1
+        return text
+
+    def _call(
+        self,
+        tokens: list[Token],
+        at: int,
+        text: str,
+        context: tuple[str, str],
+        rights: Principal | None,
+        depth: int,
+    ) -> tuple[int, int, str] | None:
+        """Return the replacement of the call that starts at token `at`, if one does."""
+        token = tokens[at]
+        if token.kind not in ("word", "quoted") or (at and tokens[at - 1].text == "."):
+            return None
+        last = at
+        while last + 2 < len(tokens) and tokens[last + 1].text == ".":
+            last += 2
+        opens = last + 1 < len(tokens) and tokens[last + 1].text == "("
+        word = token.word if last == at else ""
+        if not opens:
+            bare = word in ("CURRENT_USER", "SESSION_USER") and not (
+                at and tokens[at - 1].word == "AS"
+            )
+            return (token.start, token.end, string_literal(self.principal.name)) if bare else None
+        close = matching(tokens, last + 1)
+        end = tokens[close].end
+        arguments = split_commas(text[tokens[last + 1].end : tokens[close].start])
+        if word in _MEMBER:
+            if len(arguments) != 1 or not re.fullmatch(r"'[^']*'|\"[^\"]*\"", arguments[0]):
+                raise WarehouseError(
+                    "DATATYPE_MISMATCH", f"{token.text} takes one string literal.", "42K09"
+                )
+            group = arguments[0][1:-1]
+            return token.start, end, str(group in self.principal.groups).lower()
+        if word in _USER and not arguments:
+            return token.start, end, string_literal(self.principal.name)
+        if word in _PLACE and not arguments:
+            return token.start, end, string_literal(context[_PLACE[word]])
+        parts = tuple(tokens[i].name.lower() for i in range(at, last + 1, 2))
+        key = full_key(parts, context)
+        with self.ledger.lock:
+            if len(parts) == 1 and key not in self.ledger.functions:
+                return None
+            if at and tokens[at - 1].word in ("INTO", "AS", "TABLE"):
+                return None
+            function = self.ledger.function(key)
+            if rights is not None:
+                require(self.ledger, rights, "EXECUTE", "FUNCTION", key)
+        if len(arguments) != len(function.parameters):
+            raise WarehouseError(
+                "WRONG_NUM_ARGS.WITHOUT_SUGGESTION",
+                f"{quote(key)} takes {len(function.parameters)} arguments, not {len(arguments)}.",
+                "42605",
+            )
+        body = self.inline_functions(function.body, (key[0], key[1]), rights, depth + 1)
+        values = {
+            name: f"cast({value} as {kind})"
+            for (name, kind), value in zip(function.parameters, arguments, strict=True)
+        }
+        return token.start, end, f"cast(({with_arguments(body, values)}) as {function.returns})"
+
+
+def with_arguments(body: str, values: Mapping[str, str]) -> str:
+    """Return a function's body with its parameters replaced."""
+    tokens = tokenize(body)
+    edits = []
+    for i, token in enumerate(tokens):
+        name = token.name.lower() if token.kind in ("word", "quoted") else ""
+        qualified = i and tokens[i - 1].text == "."
+        called = token.kind == "word" and i + 1 < len(tokens) and tokens[i + 1].text == "("
+        if name in values and not qualified and not called:
+            edits.append((token.start, token.end, values[name]))
+    return edited(body, edits)
+
+
+def full_key(parts: Key, context: tuple[str, str]) -> Key:
+    """Return (catalog, schema, name) for a name of one to three parts."""
+    if len(parts) > 3:
+        raise not_found("table", quote(parts))
+    return (*context[: 3 - len(parts)], *parts)

@@ -1,0 +1,325 @@
+"""The warehouse as a test uses it: start, stop, principals, rows in and out, the journal."""
+
+import json
+import re
+import ssl
+import threading
+import uuid
+from collections.abc import Iterable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
+
+import pyarrow as pa
+from databricks import sql as connector
+
+from . import ddl, thrift_server
+from .context import Context
+from .engine import Engine, folder_sql
+from .ledger import Container, Key, Ledger, Principal, Relation
+from .notebook import run
+from .rest import Rest, RestError
+from .session import Entry, Journal, Session
+from .sql_text import Cursor, quote
+
+WAREHOUSE_ID = "abc"
+
+
+class Warehouse:
+    """A loopback SQL warehouse on 127.0.0.1, with the catalogs and principals that it is given.
+
+    `principals` maps a name to its account groups; each gets a token (`token(name)`). `owner` owns
+    the catalogs. `groups` are account groups that exist without a member. As a context manager it
+    is stopped at the end. The journal has every statement and REST request.
+    """
+
+    def __init__(
+        self,
+        catalogs: Iterable[str] = ("ecommerce_analytics_dev",),
+        principals: Mapping[str, Iterable[str]] | None = None,
+        owner: str = "pipeline",
+        groups: Iterable[str] = (),
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.ledger, self.journal, self.engine = Ledger(), Journal(), Engine()
+        self.stopped = False
+        self.expired: set[str] = set()
+        self._tokens: dict[str, str] = {}
+        self._sessions: dict[bytes, Session] = {}
+        self._rest = Rest(self)
+        self._notebooks = threading.Lock()
+        self.owner = owner
+        self.ledger.groups |= set(groups)
+        for name, of in ({owner: ()} | dict(principals or {})).items():
+            self.add_principal(name, of)
+        for catalog in catalogs:
+            self.create_catalog(catalog)
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._http.daemon_threads = True
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
+        self._scheme = "http" if tls is None else "https"
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop serving and delete all tables."""
+        self._http.shutdown()
+        self._http.server_close()
+        self.engine.stop()
+
+    # ---- connecting ----
+
+    @property
+    def port(self) -> int:
+        """The port on 127.0.0.1."""
+        return int(self._http.server_address[1])
+
+    @property
+    def host(self) -> str:
+        """The host as profiles.yml and DATABRICKS_HOST take it, with its scheme."""
+        return f"{self._scheme}://127.0.0.1:{self.port}"
+
+    @property
+    def http_path(self) -> str:
+        """The warehouse's http_path."""
+        return f"/sql/1.0/warehouses/{WAREHOUSE_ID}"
+
+    @property
+    def connection_uri(self) -> str:
+        """The connector's `_connection_uri`."""
+        return self.host + self.http_path
+
+    def connect(self, principal: str, token: str | None = None, **options: Any) -> Any:
+        """Return a connection of the real databricks-sql-connector."""
+        return connector.connect(
+            server_hostname="127.0.0.1",
+            http_path=self.http_path,
+            access_token=self.token(principal) if token is None else token,
+            _connection_uri=self.connection_uri,
+            enable_telemetry=False,
+            **options,
+        )
+
+    def profile(
+        self, catalog: str, schema: str, principal: str, threads: int = 4
+    ) -> dict[str, Any]:
+        """Return a dbt output of profiles.yml for a principal."""
+        return {
+            "type": "databricks",
+            "host": self.host,
+            "http_path": self.http_path,
+            "token": self.token(principal),
+            "catalog": catalog,
+            "schema": schema,
+            "threads": threads,
+            "connection_parameters": {
+                "_connection_uri": self.connection_uri,
+                "enable_telemetry": False,
+            },
+        }
+
+    # ---- principals ----
+
+    def add_principal(
+        self, name: str, groups: Iterable[str] = (), token: str | None = None
+    ) -> Principal:
+        """Make a principal known, or change its groups; its token is `token-<name>` by default."""
+        principal = Principal(name, frozenset(groups))
+        self.ledger.add_principal(principal)
+        self._tokens[token or f"token-{name}"] = name
+        return principal
+
+    def token(self, name: str) -> str:
+        """Return a token of a principal."""
+        return next(token for token, who in self._tokens.items() if who == name)
+
+    def authenticate(self, header: str | None) -> Principal:
+        """Return the principal of an Authorization header, or refuse as Databricks does."""
+        kind, _, token = (header or "").partition(" ")
+        if kind.lower() != "bearer" or not token:
+            raise RestError(
+                401,
+                "UNAUTHENTICATED",
+                "Credential was not sent or was of an unsupported type for this API.",
+            )
+        if token in self.expired:
+            raise RestError(403, "PERMISSION_DENIED", "Invalid access token: it has expired.")
+        if token not in self._tokens:
+            raise RestError(403, "PERMISSION_DENIED", "Invalid access token.")
+        return self.ledger.principal(self._tokens[token])
+
+    def require_running(self) -> None:
+        """Refuse statements while the warehouse is stopped."""
+        if self.stopped:
+            raise RestError(
+                400,
+                "BAD_REQUEST",
+                f"SQL warehouse {WAREHOUSE_ID} is stopped and could not be started: you need "
+                "CAN USE on it, or its start failed.",
+            )
+
+    # ---- sessions ----
+
+    def session(
+        self,
+        principal: Principal,
+        catalog: str | None = None,
+        schema: str | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> Session:
+        """Return a new session."""
+        context = Context(
+            self.ledger,
+            self.engine,
+            principal,
+            (catalog or "hive_metastore").lower(),
+            (schema or "default").lower(),
+            settings=dict(settings or {}),
+        )
+        return Session(context, self.journal, str(uuid.uuid4()))
+
+    def execute(
+        self, statement: str, principal: str | None = None, catalog: str | None = None
+    ) -> pa.Table:
+        """Run one statement in a session of its own, without the network."""
+        who = self.ledger.principal(principal or self.owner)
+        return self.session(who, catalog).execute(statement)
+
+    def answer_thrift(self, principal: Principal, path: str, body: bytes) -> bytes:
+        """Return the answer to a Thrift message that was sent to a warehouse's path."""
+        if path.rstrip("/") != self.http_path:
+            name = path.rstrip("/").rpartition("/")[2]
+            raise RestError(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {name} does not exist.")
+        self.require_running()
+        service = thrift_server.Service(principal, self._sessions, self.session)
+        return thrift_server.answer(service, body)
+
+    def answer_rest(
+        self, header: str | None, method: str, path: str, args: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Return the answer to a REST request and write it into the journal."""
+        entry = Entry("", "", f"{method} {path}", "REST", "rest")
+        try:
+            if path == "/.well-known/databricks-config":
+                return {"oidc_endpoint": f"{self.host}/oidc", "workspace_id": "1"}
+            principal = self.authenticate(header)
+            entry.principal = principal.name
+            return self._rest.answer(principal, method, path, args)
+        except RestError as error:
+            entry.error = str(error)
+            raise
+        finally:
+            self.journal.add(entry)
+
+    def run_notebook(self, principal: Principal, source: str) -> None:
+        """Run a Python notebook as a principal; one at a time, as pyspark has one active session."""
+        with self._notebooks:
+            session = self.session(principal)
+            run(session.context, source)
+
+    # ---- for tests ----
+
+    def statements(self, kind: str = "", principal: str = "", matching: str = "") -> list[Entry]:
+        """Return journal entries; see `Journal.select`."""
+        return self.journal.select(kind, principal, matching)
+
+    def create_catalog(self, name: str, owner: str | None = None) -> None:
+        """Make a catalog with its schema `default`."""
+        with self.ledger.lock:
+            self.ledger.catalogs[(name,)] = Container((name,), owner or self.owner)
+        self.create_schema(f"{name}.default", owner)
+
+    def create_schema(self, name: str, owner: str | None = None) -> None:
+        """Make a schema, `catalog.schema`, unless it exists."""
+        key = tuple(Cursor(name).name())
+        with self.ledger.lock:
+            self.ledger.schemas.setdefault(key, Container(key, owner or self.owner))
+
+    def create_external_location(self, name: str, owner: str | None = None) -> None:
+        """Make an external location, so that it can be granted on."""
+        with self.ledger.lock:
+            self.ledger.locations[(name,)] = Container((name,), owner or self.owner)
+
+    def load(self, name: str, rows: pa.Table, owner: str | None = None) -> None:
+        """Add rows to a table, `catalog.schema.table`; make the table and its schema if needed."""
+        key: Key = tuple(Cursor(name).name())
+        self.create_schema(quote(key[:2]), owner)
+        if key not in self.ledger.relations:
+            frame = self.engine.spark.createDataFrame(rows.slice(0, 1))
+            relation = Relation(key, "MANAGED", owner or self.owner)
+            relation.columns = ddl.columns_of(frame.schema)
+            relation.folder = self.engine.new_table(frame.schema)
+            with self.ledger.lock:
+                self.ledger.relations[key] = relation
+        with self.ledger.write_lock(key):
+            relation = self.ledger.relation(key)
+            folder = self.engine.copy_table(relation.folder)
+            self.engine.append_arrow(folder, rows.select([c.name for c in relation.columns]))
+            with self.ledger.lock:
+                relation.folder = folder
+
+    def read(self, name: str) -> pa.Table:
+        """Return all rows of a table as they are stored, whatever its policies."""
+        relation = self.ledger.relation(tuple(Cursor(name).name()))
+        return self.engine.query(f"select * from {folder_sql(relation.folder)}")
+
+
+def _handler(warehouse: Warehouse) -> type[BaseHTTPRequestHandler]:
+    """Return the HTTP handler of one warehouse."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def _reply(self, status: int, body: bytes, kind: str, **headers: str) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def _any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            url = urlsplit(self.path)
+            authorization = self.headers.get("Authorization")
+            try:
+                if url.path.startswith("/sql/"):
+                    principal = warehouse.authenticate(authorization)
+                    answer = warehouse.answer_thrift(principal, url.path, body)
+                    self._reply(200, answer, "application/x-thrift")
+                    return
+                args: dict[str, Any] = dict(parse_qsl(url.query))
+                if body[:1] == b"{":
+                    args |= json.loads(body)
+                found = warehouse.answer_rest(authorization, self.command, url.path, args)
+                self._reply(200, json.dumps(found).encode(), "application/json")
+            except RestError as error:
+                answer_body = {"error_code": error.code, "message": str(error)}
+                self._reply(
+                    error.status,
+                    json.dumps(answer_body).encode(),
+                    "application/json",
+                    x_thriftserver_error_message=re.sub(r"\s+", " ", str(error)),
+                )
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _any
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Keep standard error clean: the journal has every request."""
+
+    return Handler
