@@ -50,8 +50,9 @@ def models() -> list[Path]:
 def test_every_unit_test_and_data_test_ran(built: Home, manifest: dict[str, Any]) -> None:
     results = json.loads((built.folder / "target" / "run_results.json").read_text("utf-8"))
     ran = {r["unique_id"] for r in results["results"] if r["status"] in ("pass", "success")}
-    expected = {node["unique_id"] for node in own(manifest["nodes"], "model", "test", "snapshot")}
-    assert expected | set(manifest["unit_tests"]) == ran
+    nodes = own(manifest["nodes"], "model", "test", "snapshot", "operation")
+    expected = {node["unique_id"] for node in nodes}
+    assert expected | set(manifest["unit_tests"]) | set(manifest["functions"]) == ran
 
 
 def test_yml_columns_are_the_tables_columns(built: Home, manifest: dict[str, Any]) -> None:
@@ -80,6 +81,9 @@ def test_everything_is_described(manifest: dict[str, Any]) -> None:
     for macro in own(manifest["macros"], "macro"):
         is_implementation = re.match("(default|duckdb|databricks)__", macro["name"])
         assert macro["description"] or is_implementation, macro["name"]
+    for function in manifest["functions"].values():
+        assert function["description"] and function["returns"]["description"], function["name"]
+        assert all(argument["description"] for argument in function["arguments"]), function["name"]
     for unit_test in manifest["unit_tests"].values():
         assert unit_test["description"], unit_test["name"]
 

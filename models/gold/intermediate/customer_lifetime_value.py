@@ -22,8 +22,7 @@ from scipy.stats import FitError
 
 Floats = NDArray[np.float64]
 HORIZON_DAYS = 90  # fixed by the names of the columns
-# Repeat buyers whose order values differ by less than 1 % are fitted as one.
-VALUE_BINS_PER_E_FOLD = 100
+VALUE_BINS_PER_E_FOLD = 100  # repeat buyers whose order values differ by < 1 % are fitted as one
 GROUP = ["frequency", "recency_days", "age_days"]
 
 
