@@ -8,7 +8,7 @@
 with
 
 raw_events as (
-    select * from {{ source('bronze_layer', 'events_raw') }}
+    select * from {{ raw_events() }}
 ),
 
 normalised as (
