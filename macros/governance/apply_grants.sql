@@ -18,7 +18,7 @@
     {%- if row_filter -%}
         {%- call statement('row filter') -%}
             alter table {{ relation }}
-            set row filter {{ row_filter.function }} on ({{ row_filter.columns }})
+            set row filter {{ row_filter.function }} on ({{ row_filter.columns | join(', ') }})
         {%- endcall -%}
     {%- endif -%}
 {%- endmacro %}

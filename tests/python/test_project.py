@@ -62,7 +62,10 @@ def test_yml_columns_are_the_tables_columns(built: Home, manifest: dict[str, Any
         "select table_schema, table_name, column_name from information_schema.columns"
     ):
         columns.setdefault((schema, table), []).append(column)
-    described = [*own(manifest["nodes"], "model"), *own(manifest["sources"], "source")]
+    described = [
+        *own(manifest["nodes"], "model", "snapshot"),
+        *own(manifest["sources"], "source"),
+    ]
     assert described
     for node in described:
         assert sorted(columns[node["schema"], node["name"]]) == sorted(node["columns"]), node[
