@@ -2,7 +2,20 @@
     {{ return(adapter.dispatch('prepare_engine')()) }}
 {%- endmacro %}
 
+{#- Masks and row filters hold for dbt's own reads too: a model built by anybody else would be built
+    from nulls and missing rows, without an error. -#}
+
 {% macro default__prepare_engine() -%}
+    {%- set who = run_query(
+        "select current_user() as principal,"
+        " is_account_group_member('ecommerce_pipeline') as is_pipeline"
+    ).rows[0] -%}
+    {%- if not who['is_pipeline'] -%}
+        {{ exceptions.raise_compiler_error(
+            who['principal'] ~ " is not in the account group ecommerce_pipeline, so masks would hide"
+            " users from the models themselves; add the principal to the group, then run again"
+        ) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {#- DuckDB has no account groups: whoever tries a policy function sets the variable. -#}
