@@ -1,8 +1,9 @@
 case
-    when
-        is_account_group_member('ecommerce_pipeline')
-        or is_account_group_member('ecommerce_platform_admins')
-        or is_account_group_member('ecommerce_data_engineers')
-        or is_account_group_member('ecommerce_data_scientists')
+    when {{ is_in_any_group([
+        'ecommerce_pipeline',
+        'ecommerce_platform_admins',
+        'ecommerce_data_engineers',
+        'ecommerce_data_scientists',
+    ]) }}
         then user_id
 end

@@ -1,8 +1,4 @@
-is_account_group_member('ecommerce_pipeline')
-or is_account_group_member('ecommerce_all_segments')
-or (user_segment = 'vip' and is_account_group_member('ecommerce_segment_vip'))
-or (user_segment = 'loyal' and is_account_group_member('ecommerce_segment_loyal'))
-or (user_segment = 'regular' and is_account_group_member('ecommerce_segment_regular'))
-or (user_segment = 'new' and is_account_group_member('ecommerce_segment_new'))
-or (user_segment = 'at_risk' and is_account_group_member('ecommerce_segment_at_risk'))
-or (user_segment = 'prospect' and is_account_group_member('ecommerce_segment_prospect'))
+{{ is_in_any_group(['ecommerce_pipeline', 'ecommerce_all_segments']) }}
+{%- for segment in ['vip', 'loyal', 'regular', 'new', 'at_risk', 'prospect'] %}
+or (user_segment = '{{ segment }}' and {{ is_in_any_group(['ecommerce_segment_' ~ segment]) }})
+{%- endfor %}

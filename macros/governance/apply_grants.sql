@@ -5,7 +5,9 @@
     {%- if model.resource_type == 'snapshot' -%}
         {%- do protect_snapshot(relation) -%}
     {%- endif -%}
-    {%- do default__apply_grants(relation, grant_config, should_revoke) -%}
+    {%- if var('policies') -%}
+        {%- do default__apply_grants(relation, grant_config, should_revoke) -%}
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro protect_snapshot(relation) -%}
