@@ -27,7 +27,7 @@
 {%- endmacro %}
 
 {% macro default__iso_weekday(day) -%}
-    (weekday({{ day }}) + 1)
+    ((dayofweek({{ day }}) + 5) % 7 + 1)
 {%- endmacro %}
 
 {% macro duckdb__iso_weekday(day) -%}

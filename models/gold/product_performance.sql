@@ -30,13 +30,13 @@ ranked as (
         product_totals.view_and_purchase_sessions,
         product_totals.cart_and_purchase_sessions,
         product_totals.revenue,
-        rank() over (order by product_totals.revenue desc) as revenue_rank,
-        rank() over (
+        cast(rank() over (order by product_totals.revenue desc) as bigint) as revenue_rank,
+        cast(rank() over (
             partition by products_dim.category_code order by product_totals.revenue desc
-        ) as rank_in_category,
-        rank() over (
+        ) as bigint) as rank_in_category,
+        cast(rank() over (
             partition by products_dim.brand order by product_totals.revenue desc
-        ) as rank_in_brand,
+        ) as bigint) as rank_in_brand,
         sum(product_totals.revenue) over () as shop_revenue,
         sum(product_totals.revenue) over (
             order by product_totals.revenue desc, products_dim.product_id asc

@@ -1,4 +1,10 @@
-{{ config(materialized='incremental', unique_key='event_id') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='event_id',
+    liquid_clustered_by=['event_date', 'user_id'],
+    on_schema_change='fail',
+) }}
 
 with
 

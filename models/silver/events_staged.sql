@@ -1,9 +1,14 @@
 {{ config(materialized='view') }}
 
+{#- Every table with a policy is built on this view, and its functions must exist before. -#}
+{%- do function('mask_user_id') -%}
+{%- do function('mask_personal_text') -%}
+{%- do function('sees_segment') -%}
+
 with
 
 raw_events as (
-    select * from {{ source('bronze_layer', 'events_raw') }}
+    select * from {{ raw_events() }}
 ),
 
 normalised as (

@@ -1,4 +1,10 @@
-{{ config(materialized='incremental', unique_key='product_id') }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='product_id',
+    liquid_clustered_by=['product_id'],
+    on_schema_change='fail',
+) }}
 
 with
 

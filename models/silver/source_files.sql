@@ -1,9 +1,9 @@
-{{ config(materialized='incremental', incremental_strategy='append') }}
+{{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 
 with
 
 raw_events as (
-    select * from {{ source('bronze_layer', 'events_raw') }}
+    select * from {{ raw_events() }}
     where {{ newly_ingested() }}
 ),
 

@@ -1,4 +1,10 @@
-{{ config(materialized='incremental', unique_key=['user_id', 'event_date']) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key=['user_id', 'event_date'],
+    liquid_clustered_by=['event_date', 'user_id'],
+    on_schema_change='fail',
+) }}
 
 with
 

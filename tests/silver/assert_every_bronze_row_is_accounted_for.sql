@@ -6,7 +6,7 @@ bronze as (
     select
         _source_file,
         count(*) as number_of_rows
-    from {{ source('bronze_layer', 'events_raw') }}
+    from {{ raw_events() }}
     where
         _ingested_at <= (
             select max(source_files._ingested_at) from {{ ref('source_files') }} as source_files

@@ -1,15 +1,16 @@
 -- What the sessions, the user days and the clean events say in total must be the same.
 with
 
-totals as (
+clean as (
 
     select
-        'events_cleaned' as relation,
         count(*) as events,
         coalesce(sum(case when event_type = 'purchase' then price end), 0) as revenue
     from {{ ref('events_cleaned') }}
 
-    union all
+),
+
+totals as (
 
     select
         'sessions' as relation,
@@ -27,7 +28,10 @@ totals as (
 
 )
 
-select totals.*
+select
+    totals.*,
+    clean.events as clean_events,
+    clean.revenue as clean_revenue
 from totals
-inner join totals as clean on clean.relation = 'events_cleaned'
+cross join clean
 where totals.events <> clean.events or totals.revenue <> clean.revenue

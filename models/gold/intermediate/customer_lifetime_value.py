@@ -22,7 +22,7 @@ from scipy.stats import FitError
 
 Floats = NDArray[np.float64]
 HORIZON_DAYS = 90  # fixed by the names of the columns
-VALUE_BIN = 0.01  # repeat buyers whose order values differ by less than 1 % are fitted as one
+VALUE_BINS_PER_E_FOLD = 100  # repeat buyers whose order values differ by < 1 % are fitted as one
 GROUP = ["frequency", "recency_days", "age_days"]
 
 
@@ -127,7 +127,7 @@ def model(dbt: Any, session: Any) -> Any:
     groups = buyers.group_by(GROUP).agg(n=nw.len())
     value_bins = (
         buyers.filter(value > 0)
-        .with_columns(value_bin=(value.cast(nw.Float64).log() / VALUE_BIN).floor())
+        .with_columns(value_bin=(value.cast(nw.Float64).log() * VALUE_BINS_PER_E_FOLD).floor())
         .group_by("frequency", "value_bin")
         .agg(n=nw.len(), total_value=value.sum().cast(nw.Float64))
     )

@@ -1,4 +1,9 @@
-{{ config(materialized='incremental', unique_key=['event_date', 'event_hour']) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key=['event_date', 'event_hour'],
+    on_schema_change='fail',
+) }}
 
 with
 

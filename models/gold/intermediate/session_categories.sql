@@ -1,4 +1,10 @@
-{{ config(materialized='incremental', unique_key=['user_id', 'user_session']) }}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key=['user_id', 'user_session'],
+    liquid_clustered_by=['session_date', 'user_id'],
+    on_schema_change='fail',
+) }}
 
 with
 

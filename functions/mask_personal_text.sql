@@ -1,0 +1,8 @@
+case
+    when {{ is_in_any_group([
+        'ecommerce_pipeline',
+        'ecommerce_platform_admins',
+        'ecommerce_data_engineers',
+    ]) }}
+        then personal_text
+end

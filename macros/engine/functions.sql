@@ -1,0 +1,35 @@
+{% macro prepare_engine() -%}
+    {{ return(adapter.dispatch('prepare_engine')()) }}
+{%- endmacro %}
+
+{#- Masks and row filters hold for dbt's own reads too: a model built by anybody else would be built
+    from nulls and missing rows, without an error. -#}
+
+{% macro default__prepare_engine() -%}
+    {%- set who = run_query(
+        "select current_user() as principal,"
+        " is_account_group_member('ecommerce_pipeline') as is_pipeline"
+    ).rows[0] -%}
+    {%- if var('policies') and not who['is_pipeline'] -%}
+        {{ exceptions.raise_compiler_error(
+            who['principal'] ~ " is not in the account group ecommerce_pipeline, so masks would hide"
+            " users from the models themselves; add the principal to the group, then run again"
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- DuckDB has no account groups: whoever tries a policy function sets the variable. -#}
+
+{% macro duckdb__prepare_engine() -%}
+    create macro if not exists is_account_group_member(group_name) as
+        coalesce(list_contains(getvariable('account_groups'), group_name), false)
+{%- endmacro %}
+
+{#- What dbt-duckdb 1.11 does not have: a function resource becomes a DuckDB macro. -#}
+
+{% macro duckdb__scalar_function_sql(target_relation) -%}
+    {%- set arguments = model.arguments | map(attribute='name') | join(', ') -%}
+    create or replace macro {{ target_relation.render() }}({{ arguments }}) as (
+        cast(({{ model.compiled_code }}) as {{ model.returns.data_type }})
+    )
+{%- endmacro %}

@@ -1,0 +1,34 @@
+{{ config(
+    enabled=var('declarative'),
+    materialized='streaming_table',
+    schema='bronze_layer',
+) }}
+
+with
+
+file_lines as (
+
+    select
+        *,
+        _metadata.file_path as _source_file
+    from stream read_files(
+        '/Volumes/{{ target.database }}/bronze_layer/raw_data/landing',
+        format => 'csv',
+        header => true,
+        schema => '{{ event_schema() }}',
+        timestampformat => "yyyy-MM-dd HH:mm:ss 'UTC'",
+        rescueddatacolumn => '_rescued_data'
+    )
+
+),
+
+events_landed as (
+
+    select
+        *,
+        current_timestamp() as _ingested_at
+    from file_lines
+
+)
+
+select * from events_landed
