@@ -23,6 +23,7 @@ os.environ.setdefault("RUST_LOG", "error")
 from pysail.spark import SparkConnectServer
 from pyspark.sql.connect.dataframe import DataFrame
 from pyspark.sql.connect.session import SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from .errors import WarehouseError
@@ -134,11 +135,12 @@ class Engine:
             raise engine_error(error) from error
         return self._rows_written(folder)
 
-    def append_arrow(self, folder: str, rows: pa.Table) -> int:
-        """Add the rows of an Arrow table."""
+    def frame(self, rows: pa.Table) -> DataFrame:
+        """Return Arrow rows as a data frame; pyspark infers no schema when there are none."""
         if rows.num_rows:
-            self.spark.createDataFrame(rows).write.format("delta").mode("append").save(folder)
-        return int(rows.num_rows)
+            return self.spark.createDataFrame(rows)
+        schema = from_arrow_schema(rows.schema, prefer_timestamp_ntz=True)
+        return self.spark.createDataFrame([], schema)
 
     def _rows_written(self, folder: str) -> int:
         """Return the number of rows that the last commit added, from Delta's own log."""
@@ -152,7 +154,7 @@ class Engine:
     def register(self, rows: pa.Table) -> str:
         """Make Arrow rows readable under a name that nobody else has."""
         name = f"__rows_{self.number()}"
-        self.spark.createDataFrame(rows).createOrReplaceTempView(name)
+        self.frame(rows).createOrReplaceTempView(name)
         return name
 
     def unregister(self, name: str) -> None:

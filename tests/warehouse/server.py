@@ -258,16 +258,17 @@ class Warehouse:
         key: Key = tuple(Cursor(name).name())
         self.create_schema(quote(key[:2]), owner)
         if key not in self.ledger.relations:
-            frame = self.engine.spark.createDataFrame(rows.slice(0, 1))
+            schema = self.engine.frame(rows.slice(0, 1)).schema
             relation = Relation(key, "MANAGED", owner or self.owner)
-            relation.columns = ddl.columns_of(frame.schema)
-            relation.folder = self.engine.new_table(frame.schema)
+            relation.columns = ddl.columns_of(schema)
+            relation.folder = self.engine.new_table(schema)
             with self.ledger.lock:
                 self.ledger.relations[key] = relation
         with self.ledger.write_lock(key):
             relation = self.ledger.relation(key)
             folder = self.engine.copy_table(relation.folder)
-            self.engine.append_arrow(folder, rows.select([c.name for c in relation.columns]))
+            frame = self.engine.frame(rows.select([c.name for c in relation.columns]))
+            self.engine.append_frame(folder, frame)
             with self.ledger.lock:
                 relation.folder = folder
 
