@@ -5,6 +5,7 @@ import re
 
 from .context import Context
 from .ddl import adopt
+from .engine import folder_sql
 from .ledger import Key
 from .sql_text import Cursor, quote
 
@@ -22,8 +23,8 @@ def run(ctx: Context, source: str) -> None:
     spark = _session(ctx, [*written, *named])
     try:
         for key in named:
-            query = ctx.rewrite(f"select * from {quote(key)}")
-            spark.sql(f"create view {quote(key)} as {query}").toArrow()
+            folder = _readable_folder(ctx, key)
+            spark.sql(f"create table {quote(key)} using delta location '{folder}'").toArrow()
         # pandas on Spark looks the session up.
         type(spark)._set_default_and_active_session(spark)  # type: ignore[attr-defined]
         exec(compile(source, "<notebook>", "exec"), {"spark": spark, "__name__": "__main__"})
@@ -32,6 +33,17 @@ def run(ctx: Context, source: str) -> None:
     finally:
         ctx.clean_up()
         spark.stop()
+
+
+def _readable_folder(ctx: Context, key: Key) -> str:
+    """Return a Delta folder with what the principal sees of a relation."""
+    sql = ctx.rewrite(f"select * from {quote(key)}")
+    folder = ctx.ledger.relation(key).folder
+    if folder and sql.startswith(f"select * from {folder_sql(folder)} as"):
+        return folder
+    shown = ctx.engine.new_table(ctx.engine.schema(sql))
+    ctx.engine.append(shown, sql)
+    return shown
 
 
 def _session(ctx: Context, keys: list[Key]):  # type: ignore[no-untyped-def]
