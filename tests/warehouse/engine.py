@@ -24,7 +24,7 @@ os.environ.setdefault("RUST_LOG", "error")
 os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", "1")
 
 from pysail.spark import SparkConnectServer
-from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql.connect.session import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType

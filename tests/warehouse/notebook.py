@@ -3,6 +3,8 @@
 import os
 import re
 
+from pyspark.sql.connect.session import SparkSession
+
 from .context import Context
 from .ddl import adopt
 from .engine import folder_sql
@@ -26,7 +28,7 @@ def run(ctx: Context, source: str) -> None:
             folder = _readable_folder(ctx, key)
             spark.sql(f"create table {quote(key)} using delta location '{folder}'").toArrow()
         # pandas on Spark looks the session up.
-        type(spark)._set_default_and_active_session(spark)  # type: ignore[attr-defined]
+        type(spark)._set_default_and_active_session(spark)
         exec(compile(source, "<notebook>", "exec"), {"spark": spark, "__name__": "__main__"})
         for key in written:
             adopt(ctx, key, spark.table(quote(key)))
@@ -46,7 +48,7 @@ def _readable_folder(ctx: Context, key: Key) -> str:
     return shown
 
 
-def _session(ctx: Context, keys: list[Key]):  # type: ignore[no-untyped-def]
+def _session(ctx: Context, keys: list[Key]) -> SparkSession:
     """Return a Spark session that has the catalogs and schemas of the keys."""
     catalogs = sorted({key[0] for key in keys} | {ctx.catalog})
     listed = ",".join(
