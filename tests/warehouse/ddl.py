@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
-from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from . import dml
@@ -406,8 +406,8 @@ def _create_temporary_view(ctx: Context, cursor: Cursor, or_replace: bool) -> pa
         raise _exists("TEMP_TABLE_OR_VIEW", tuple(name))
     cursor.expect("AS")
     text = cursor.rest()
-    ctx.engine.schema(ctx.rewrite(text))
-    ctx.temporary[name[0]] = TemporaryView(text, ctx.namespace)
+    schema = ctx.engine.schema(ctx.rewrite(text))
+    ctx.temporary[name[0]] = TemporaryView(text, ctx.namespace, columns_of(schema))
     return EMPTY
 
 
@@ -566,7 +566,8 @@ def drop(ctx: Context, cursor: Cursor) -> pa.Table:
     if_exists = cursor.accept("IF", "EXISTS")
     parts = cursor.name()
     cursor.end()
-    if kind == "VIEW" and len(parts) == 1 and ctx.temporary.pop(parts[0], None):
+    if kind == "VIEW" and len(parts) == 1 and parts[0] in ctx.temporary:
+        del ctx.temporary[parts[0]]
         return EMPTY
     key = ctx.key(parts)
     with ctx.ledger.write_lock(key), ctx.ledger.lock:

@@ -1,7 +1,7 @@
 """INSERT, MERGE, UPDATE, DELETE: each makes a new version of its table, checks it, publishes it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -240,7 +240,7 @@ def _require_within(ctx: Context, rows: str, condition: str) -> None:
         )
 
 
-def _is_query(tokens: list[Token], at: int) -> bool:
+def _is_query(tokens: Sequence[Token], at: int) -> bool:
     while at < len(tokens) and tokens[at].text == "(":
         at += 1
     return at < len(tokens) and tokens[at].word in QUERY_WORDS

@@ -52,8 +52,10 @@ def _provider(relation: Relation) -> str:
 def _tables(relations: list[Relation], ledger: Ledger) -> pa.Table:
     return table(
         [
-            (*r.key, r.kind, _provider(r) or None, r.owner, r.comment, _time(r.created))
-            + (_time(r.altered), r.owner)
+            (
+                *(*r.key, r.kind, _provider(r) or None, r.owner, r.comment),
+                *(_time(r.created), _time(r.altered), r.owner),
+            )
             for r in relations
         ],
         *("table_catalog", "table_schema", "table_name", "table_type", "data_source_format"),
@@ -64,8 +66,10 @@ def _tables(relations: list[Relation], ledger: Ledger) -> pa.Table:
 def _columns(relations: list[Relation], ledger: Ledger) -> pa.Table:
     return table(
         [
-            (*r.key, c.name, i, "YES" if c.nullable else "NO")
-            + (c.type_text.upper(), c.type_text, c.comment)
+            (
+                *(*r.key, c.name, i, "YES" if c.nullable else "NO"),
+                *(c.type_text.upper(), c.type_text, c.comment),
+            )
             for r in relations
             for i, c in enumerate(r.columns)
         ],
@@ -174,8 +178,10 @@ def _referential_constraints(relations: list[Relation], ledger: Ledger) -> pa.Ta
                     else []
                 )
                 rows.append(
-                    (*relation.key[:2], constraint.name, *constraint.parent[:2])
-                    + (keys[0] if keys else None, "FULL", "NO ACTION", "NO ACTION")
+                    (
+                        *(*relation.key[:2], constraint.name, *constraint.parent[:2]),
+                        *(keys[0] if keys else None, "FULL", "NO ACTION", "NO ACTION"),
+                    )
                 )
     return table(
         rows,
@@ -219,8 +225,10 @@ _PRIVILEGE_TABLES = {
     "volume_privileges": ("VOLUME", ("volume_catalog", "volume_schema", "volume_name")),
     "routine_privileges": (
         "FUNCTION",
-        ("specific_catalog", "specific_schema", "specific_name", "routine_catalog")
-        + ("routine_schema", "routine_name"),
+        (
+            *("specific_catalog", "specific_schema", "specific_name"),
+            *("routine_catalog", "routine_schema", "routine_name"),
+        ),
     ),
     "external_location_privileges": ("EXTERNAL LOCATION", ("external_location_name",)),
 }
@@ -248,8 +256,10 @@ def information_schema(ledger: Ledger, principal: Principal, catalog: str, name:
             if kind not in ("TABLE", "FUNCTION"):
                 held = ledger.containers(kind)
             rows = [
-                (ledger.owner(on, at), grantee, *(key * 2 if kind == "FUNCTION" else key))
-                + (privilege.replace(" ", "_"), "NO", "NONE" if on == kind else on)
+                (
+                    *(ledger.owner(on, at), grantee, *(key * 2 if kind == "FUNCTION" else key)),
+                    *(privilege.replace(" ", "_"), "NO", "NONE" if on == kind else on),
+                )
                 for key in sorted(held)
                 if (of_catalog(key) or kind == "EXTERNAL LOCATION")
                 and sees(ledger, principal, kind, key)

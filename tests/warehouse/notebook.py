@@ -3,8 +3,11 @@
 import os
 import re
 
+from pyspark.sql.connect.session import SparkSession
+
 from .context import Context
 from .ddl import adopt
+from .engine import folder_sql
 from .ledger import Key
 from .sql_text import Cursor, quote
 
@@ -22,10 +25,10 @@ def run(ctx: Context, source: str) -> None:
     spark = _session(ctx, [*written, *named])
     try:
         for key in named:
-            query = ctx.rewrite(f"select * from {quote(key)}")
-            spark.sql(f"create view {quote(key)} as {query}").toArrow()
+            folder = _readable_folder(ctx, key)
+            spark.sql(f"create table {quote(key)} using delta location '{folder}'").toArrow()
         # pandas on Spark looks the session up.
-        type(spark)._set_default_and_active_session(spark)  # type: ignore[attr-defined]
+        type(spark)._set_default_and_active_session(spark)
         exec(compile(source, "<notebook>", "exec"), {"spark": spark, "__name__": "__main__"})
         for key in written:
             adopt(ctx, key, spark.table(quote(key)))
@@ -34,7 +37,18 @@ def run(ctx: Context, source: str) -> None:
         spark.stop()
 
 
-def _session(ctx: Context, keys: list[Key]):  # type: ignore[no-untyped-def]
+def _readable_folder(ctx: Context, key: Key) -> str:
+    """Return a Delta folder with what the principal sees of a relation."""
+    sql = ctx.rewrite(f"select * from {quote(key)}")
+    folder = ctx.ledger.relation(key).folder
+    if folder and sql.startswith(f"select * from {folder_sql(folder)} as"):
+        return folder
+    shown = ctx.engine.new_table(ctx.engine.schema(sql))
+    ctx.engine.append(shown, sql)
+    return shown
+
+
+def _session(ctx: Context, keys: list[Key]) -> SparkSession:
     """Return a Spark session that has the catalogs and schemas of the keys."""
     catalogs = sorted({key[0] for key in keys} | {ctx.catalog})
     listed = ",".join(

@@ -6,12 +6,12 @@ with its owner's rights; SQL functions are put in place of their calls.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .engine import folder_sql
 from .errors import WarehouseError, not_found
-from .ledger import Key, Ledger, Policy, Principal, Relation, ancestors
+from .ledger import Column, Key, Ledger, Policy, Principal, Relation, ancestors
 from .sql_text import (
     Token,
     edited,
@@ -90,10 +90,11 @@ def sees(ledger: Ledger, principal: Principal, kind: str, key: Key) -> bool:
 
 @dataclass
 class TemporaryView:
-    """A session's view: its text and the catalog and schema of its short names."""
+    """A session's view: its text, the catalog and schema of its short names, its columns."""
 
     text: str
     context: tuple[str, str]
+    columns: list[Column]
 
 
 @dataclass
@@ -198,7 +199,7 @@ class Reader:
 
     def _call(
         self,
-        tokens: list[Token],
+        tokens: Sequence[Token],
         at: int,
         text: str,
         context: tuple[str, str],

@@ -225,7 +225,7 @@ class Warehouse:
             self.journal.add(entry)
 
     def run_notebook(self, principal: Principal, source: str) -> None:
-        """Run a Python notebook as a principal; one at a time, as pyspark has one active session."""
+        """Run a Python notebook as a principal; one at a time: pyspark has one active session."""
         with self._notebooks:
             session = self.session(principal)
             run(session.context, source)

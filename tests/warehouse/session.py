@@ -235,8 +235,7 @@ def _readable(ctx: Context, cursor: Cursor) -> Relation:
     parts = cursor.name()
     if len(parts) == 1 and parts[0] in ctx.temporary:
         found = Relation(("", "", parts[0]), "VIEW", ctx.principal.name)
-        sql = ctx.rewrite(f"select * from {quote(parts)}")
-        found.columns = ddl.columns_of(ctx.engine.schema(sql))
+        found.columns = ctx.temporary[parts[0]].columns
         return found
     key = ctx.key(parts)
     with ctx.ledger.lock:
@@ -294,15 +293,15 @@ _HANDLERS: dict[str, Handler] = {
 def kind_of(text: str) -> str:
     """Return the leading words of a statement: SELECT, INSERT, CREATE TABLE, ALTER VIEW ...
 
-    OR REPLACE and TEMP are left out, so that one word finds all creations of tables.
+    OR REPLACE and OR REFRESH are left out, so that one kind finds all creations of tables.
     """
-    words = re.findall(r"\w+|\S", text[:200].upper())
+    words = re.findall(r"\w+|\S", re.sub(r"\bTEMP\b", "TEMPORARY", text[:200].upper()))
     if not words:
         return ""
-    first = {"DESC": "DESCRIBE", "(": "SELECT", "WITH": "SELECT"}.get(words[0], words[0])
+    first = str({"DESC": "DESCRIBE", "(": "SELECT", "WITH": "SELECT"}.get(words[0], words[0]))
     if first not in ("CREATE", "ALTER", "DROP", "REFRESH", "SHOW", "COMMENT"):
         return first
-    rest = [w for w in words[1:6] if w not in ("OR", "REPLACE", "TEMP", "ON")]
+    rest = [w for w in words[1:6] if w not in ("OR", "REPLACE", "ON")]
     if rest and rest[0] == "REFRESH":
         rest = rest[1:]
     two = " ".join(rest[:2])

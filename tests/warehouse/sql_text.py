@@ -7,6 +7,7 @@ with single names replaced.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .errors import syntax_error
 
@@ -62,7 +63,8 @@ class Token:
         return self.text[1:-1].replace("``", "`") if self.kind == "quoted" else self.text
 
 
-def tokenize(text: str) -> list[Token]:
+@lru_cache(maxsize=256)
+def tokenize(text: str) -> tuple[Token, ...]:
     """Return the tokens of `text` without spaces and comments."""
     tokens, at = [], 0
     while at < len(text):
@@ -74,7 +76,7 @@ def tokenize(text: str) -> list[Token]:
                 raise syntax_error(text[at : at + 20], "text that is not closed")
             tokens.append(Token(match.lastgroup, match[0], at, match.end()))
         at = match.end()
-    return tokens
+    return tuple(tokens)
 
 
 def unquote_string(literal: str) -> str:
@@ -104,7 +106,7 @@ def quote(parts: Iterable[str]) -> str:
 
 def without_comments(text: str) -> str:
     """Return the statement between leading comments and trailing semicolons, spaces, comments."""
-    tokens = tokenize(text)
+    tokens = list(tokenize(text))
     while tokens and tokens[-1].text == ";":
         tokens.pop()
     return text[tokens[0].start : tokens[-1].end] if tokens else ""
@@ -122,7 +124,7 @@ class Cursor:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tokens = tokenize(text)
+        self.tokens = list(tokenize(text))
         self.at = 0
 
     @property
@@ -293,7 +295,7 @@ def table_references(text: str) -> list[Reference]:
 
 
 def _scan(
-    tokens: list[Token],
+    tokens: Sequence[Token],
     at: int,
     end: int,
     ctes: frozenset[str],
@@ -339,14 +341,14 @@ def _scan(
         at += 1
 
 
-def _is_column_list(tokens: list[Token], at: int, end: int) -> bool:
+def _is_column_list(tokens: Sequence[Token], at: int, end: int) -> bool:
     """Whether the USING at `at` belongs to a join: (a, b) follows, and not a query."""
     after = tokens[at + 1 : min(at + 3, end)]
     return len(after) == 2 and after[0].text == "(" and after[1].word not in QUERY_WORDS
 
 
 def _common_tables(
-    tokens: list[Token], at: int, end: int, ctes: frozenset[str], found: list[Reference]
+    tokens: Sequence[Token], at: int, end: int, ctes: frozenset[str], found: list[Reference]
 ) -> tuple[int, frozenset[str]]:
     """Scan `with a as (...), b (x) as (...)`; return where it ends and the names now known."""
     at += 1
@@ -373,7 +375,7 @@ def _common_tables(
 
 
 def _relation(
-    tokens: list[Token],
+    tokens: Sequence[Token],
     at: int,
     end: int,
     ctes: frozenset[str],
