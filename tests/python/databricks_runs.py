@@ -132,18 +132,19 @@ def differences(home: Home, databricks: DatabricksHome) -> dict[str, int]:
             " group by all order by 1"
         ).fetchall()
         for table, names, types in tables:
+            # DuckDB finds `other` among this function's variables.
             other = databricks.query(f"select {', '.join(names)} from {table}")
-            connection.register("other", other)
             typed = ", ".join(
                 f"cast({name} as {type_}) as {name}"
                 for name, type_ in zip(names, types, strict=True)
             )
             ours, theirs = f"select {typed} from duck.{table}", f"select {typed} from other"
-            rows = connection.execute(
+            [(rows,)] = connection.execute(
                 f"select count(*) from (({ours} except all {theirs})"
                 f" union all ({theirs} except all {ours}))"
-            ).fetchone()
-            if rows and rows[0]:
-                found[table] = rows[0]
+            ).fetchall()
+            if rows:
+                found[table] = rows
+            assert other.num_columns == len(names)
         assert len(tables) > 25, "a build that made no table equals anything"
     return found
