@@ -168,6 +168,9 @@ def refused_resources(bundle: Config) -> list[str]:
     """What the resource classes say to each resource of a deployed bundle."""
     found = []
     for kind, resources in bundle["resources"].items():
+        if kind not in PARSERS:
+            found.append(f"{kind}: no kind of resource that this bundle uses")
+            continue
         for key, resource in resources.items():
             try:
                 PARSERS[kind](resource)
@@ -310,6 +313,33 @@ def _commands(task: Config) -> Sequence[str]:
 
 def _runs(task: Config, *words: str) -> bool:
     return any(list(words) == command.split()[1:3] for command in _commands(task))
+
+
+def target_faults(root: Config) -> list[str]:
+    """Development that starts by itself, and deployed targets that run as a person."""
+    found = []
+    for name, target in root["targets"].items():
+        bundle = deployed(root, name)
+        if target.get("mode") == "development":
+            if bundle.get("presets", {}).get("trigger_pause_status") != "PAUSED":
+                found.append(f"{name} is not paused")
+            # A status of its own would win over the target's.
+            found += [
+                f"{name}: {job_name}.{key} has a pause_status of its own"
+                for job_name, job in bundle["resources"]["jobs"].items()
+                for key in ("trigger", "schedule", "continuous")
+                if "pause_status" in job.get(key, {})
+            ]
+        elif target.get("mode") == "production":
+            principal = target.get("run_as", {}).get("service_principal_name")
+            if principal != "${var.pipeline_principal}":
+                found.append(f"{name} does not run as the service principal")
+            # Without a path of its own, every deployer would deploy a copy.
+            if not target.get("workspace", {}).get("root_path"):
+                found.append(f"{name} has no root_path")
+        else:
+            found.append(f"{name} has no mode")
+    return found
 
 
 def task_graph(bundle: Config) -> str:
