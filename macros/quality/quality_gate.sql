@@ -1,6 +1,6 @@
 {% macro quality_gate() -%}
-    {#- A pipeline's last look at silver before gold, run as `dbt run-operation quality_gate`. It asks
-        the tables and not the results of tests: those of a build that never ran cannot fail. -#}
+    {#- A pipeline's last look at silver before gold. It asks the tables and not the results of
+        tests: those of a build that never ran cannot fail. -#}
     {%- set tables = {
         'raw': source('bronze_layer', 'events_raw'),
         'files': ref('source_files'),
