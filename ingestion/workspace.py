@@ -136,8 +136,10 @@ def refusals(place: str, *, forbidden: str, missing: str) -> Iterator[None]:
             f"{place}: the workspace stopped answering ({cause}); check the network, then run again"
         ) from error
     except ValueError as error:
-        # So the SDK reports a token endpoint that refuses a client id or a refresh token.
-        raise IngestionError(f"{place}: {error}; {_CREDENTIALS}") from error
+        # So the SDK reports a client id or a refresh token that is refused.
+        raise IngestionError(
+            f"{place}: {error}; run again, and if it stays check the credentials"
+        ) from error
 
 
 def _is_about_credentials(message: str) -> bool:

@@ -325,6 +325,38 @@ def test_token_that_expires_on_the_way(
     assert workspace.stored() == files
 
 
+def test_refused_client_secret(
+    workspace: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_files(tmp_path)
+    endpoints = {"authorization_endpoint": "/none", "token_endpoint": f"{workspace.url}/token"}
+
+    def refuse(call: Call) -> bool:
+        if call.path.endswith("/databricks-config"):
+            call.answer(200, {"oidc_endpoint": f"{workspace.url}/oidc"})
+        elif call.path.endswith("/oauth-authorization-server"):
+            call.answer(200, endpoints)
+        elif call.path == "/token":
+            call.read()
+            call.answer(401, {"error": "invalid_client", "error_description": "wrong secret"})
+        else:
+            return False
+        return True
+
+    workspace.rules.append(refuse)
+    more = {"DATABRICKS_CLIENT_ID": "pipeline", "DATABRICKS_CLIENT_SECRET": "x"}
+    environment = environment_for(workspace.url, **more)
+    del environment["DATABRICKS_TOKEN"]
+    set_environment(monkeypatch, environment)
+    assert upload(tmp_path) == 2
+    error = capsys.readouterr().err
+    assert f"signing in to {workspace.url}: invalid_client" in error
+    assert "check the credentials" in error
+
+
 def test_no_permission(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

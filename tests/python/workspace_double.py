@@ -108,7 +108,7 @@ class Call:
         """Answer with JSON (or with bytes as they are); the body must have been read."""
         body = content if isinstance(content, bytes) else json.dumps(content or {}).encode()
         self._handler.send_response(status)
-        for name, value in (headers or {}).items():
+        for name, value in ({"Content-Type": "application/json"} | (headers or {})).items():
             self._handler.send_header(name, value)
         if status != 204:
             self._handler.send_header("Content-Length", str(len(body)))
