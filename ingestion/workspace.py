@@ -58,7 +58,7 @@ def connect() -> WorkspaceClient:
     try:
         client = WorkspaceClient(config=Config(retry_timeout_seconds=_RETRY_SECONDS))
     except ValueError as error:
-        raise IngestionError(f"cannot sign in to a workspace: {error}; {_CREDENTIALS}") from error
+        raise IngestionError(f"cannot sign in: {_reason(error)}; {_CREDENTIALS}") from error
     host = client.config.host
     with refusals(f"signing in to {host}", forbidden=_CREDENTIALS, missing=_CREDENTIALS):
         try:
@@ -127,9 +127,7 @@ def refusals(place: str, *, forbidden: str, missing: str) -> Iterator[None]:
             remedy = missing
         else:
             remedy = "run again; if it stays, ask who looks after the workspace"
-        # The SDK adds its configuration, a line that hides the reason.
-        reason = str(error).partition(". Config: ")[0].rstrip(".")
-        raise IngestionError(f"{place}: {reason}; {remedy}") from error
+        raise IngestionError(f"{place}: {_reason(error)}; {remedy}") from error
     except (TimeoutError, RequestException) as error:
         cause = error.__cause__ or error
         raise IngestionError(
@@ -140,6 +138,11 @@ def refusals(place: str, *, forbidden: str, missing: str) -> Iterator[None]:
         raise IngestionError(
             f"{place}: {error}; run again, and if it stays check the credentials"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    # The SDK adds its configuration, a line that hides the reason.
+    return str(error).partition(". Config: ")[0].rstrip(".")
 
 
 def _is_about_credentials(message: str) -> bool:

@@ -7,9 +7,14 @@ a file or loses a byte, a lost answer, the multipart protocol, a host that is no
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Iterator
@@ -79,6 +84,22 @@ def test_files_arrive_byte_for_byte(
     assert f"files: 4 uploaded; in {LANDING}\n" in printed.out
     assert f"uploaded {tmp_path}/events_0.csv: 30,000 bytes in " in printed.out
     assert "%|" not in printed.err, "a progress bar, though this is no terminal"
+
+
+def test_progress_is_shown_on_a_terminal(workspace: Workspace, tmp_path: Path) -> None:
+    write_files(tmp_path)
+    ours, terminal = pty.openpty()
+    # Rows, columns, and two sizes in pixels: a bar needs room.
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    command = [sys.executable, "-m", "ingestion", "upload", "--target", "dev", str(tmp_path)]
+    environment = environment_for(workspace.url)
+    subprocess.run(command, cwd=CHECKOUT, env=environment, stderr=terminal, check=True)
+    os.close(terminal)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert "upload:   0%|" in shown
+    assert "upload: 100%|" in shown
+    assert "90.0k/90.0k" in shown
 
 
 def test_several_files_travel_at_a_time(workspace: Workspace, tmp_path: Path) -> None:
@@ -233,6 +254,22 @@ def test_lost_answer_is_no_conflict(workspace: Workspace, tmp_path: Path) -> Non
     assert upload(tmp_path) == 0
     assert puts(workspace) == ["events_0.csv"] * 2
     assert workspace.stored() == files
+
+
+def test_file_that_somebody_lands_meanwhile_is_kept(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_files(tmp_path, count=1)
+
+    def land_before(call: Call) -> bool:
+        if is_put(call):
+            workspace.store(f"{LANDING}/events_0.csv", b"somebody else's")
+        return False
+
+    workspace.rules.append(land_before)
+    assert upload(tmp_path) == 2
+    assert workspace.stored() == {"events_0.csv": b"somebody else's"}
+    assert "15 bytes are in" in capsys.readouterr().err
 
 
 class PartStore:
