@@ -136,7 +136,7 @@ class Engine:
             frame.write.format("delta").mode("append").save(folder)
         except Exception as error:
             raise engine_error(error) from error
-        return self._rows_written(folder)
+        return self.last_commit(folder).get("numOutputRows", 0)
 
     def frame(self, rows: pa.Table) -> DataFrame:
         """Return Arrow rows as a data frame; pyspark infers no schema when there are none."""
@@ -145,14 +145,18 @@ class Engine:
         schema = from_arrow_schema(rows.schema, prefer_timestamp_ntz=True)
         return self.spark.createDataFrame([], schema)
 
-    def _rows_written(self, folder: str) -> int:
-        """Return the number of rows that the last commit added, from Delta's own log."""
+    def versions(self, folder: str) -> int:
+        """Return the number of commits in a Delta folder."""
+        return sum(1 for _ in (Path(folder) / "_delta_log").glob("*.json"))
+
+    def last_commit(self, folder: str) -> dict[str, int]:
+        """Return what the last commit counted, from Delta's own log."""
         last = max((Path(folder) / "_delta_log").glob("*.json"))
         for line in last.read_text(encoding="utf-8").splitlines():
             metrics = json.loads(line).get("commitInfo", {}).get("operationMetrics")
             if metrics is not None:
-                return int(metrics.get("numOutputRows", 0))
-        return 0
+                return {name: int(value) for name, value in metrics.items()}
+        return {}
 
     def register(self, rows: pa.Table) -> str:
         """Make Arrow rows readable under a name that nobody else has."""
