@@ -54,8 +54,10 @@ class Warehouse:
         self.ledger.groups |= set(groups)
         for name, of in ({owner: ()} | dict(principals or {})).items():
             self.add_principal(name, of)
-        for catalog in catalogs:
+        names = list(catalogs)
+        for catalog in names:
             self.create_catalog(catalog)
+        self._default_catalog = names[0] if names else "hive_metastore"
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._http.daemon_threads = True
         if tls is not None:
@@ -104,13 +106,13 @@ class Warehouse:
 
     def connect(self, principal: str, token: str | None = None, **options: Any) -> Any:
         """Return a connection of the real databricks-sql-connector."""
+        defaults = {
+            "access_token": self.token(principal) if token is None else token,
+            "_connection_uri": self.connection_uri,
+            "enable_telemetry": False,
+        }
         return connector.connect(
-            server_hostname="127.0.0.1",
-            http_path=self.http_path,
-            access_token=self.token(principal) if token is None else token,
-            _connection_uri=self.connection_uri,
-            enable_telemetry=False,
-            **options,
+            server_hostname="127.0.0.1", http_path=self.http_path, **(defaults | options)
         )
 
     def profile(
@@ -148,7 +150,7 @@ class Warehouse:
 
     def authenticate(self, header: str | None) -> Principal:
         """Return the principal of an Authorization header, or refuse as Databricks does."""
-        kind, _, token = (header or "").partition(" ")
+        kind, _, token = (header or "").strip().partition(" ")
         if kind.lower() != "bearer" or not token:
             raise RestError(
                 401,
@@ -185,7 +187,7 @@ class Warehouse:
             self.ledger,
             self.engine,
             principal,
-            (catalog or "hive_metastore").lower(),
+            (catalog or self._default_catalog).lower(),
             (schema or "default").lower(),
             settings=dict(settings or {}),
         )
