@@ -6,15 +6,17 @@
     from nulls and missing rows, without an error. -#}
 
 {% macro default__prepare_engine() -%}
-    {%- set who = run_query(
-        "select current_user() as principal,"
-        " is_account_group_member('ecommerce_pipeline') as is_pipeline"
-    ).rows[0] -%}
-    {%- if var('policies') and not who['is_pipeline'] -%}
-        {{ exceptions.raise_compiler_error(
-            who['principal'] ~ " is not in the account group ecommerce_pipeline, so masks would hide"
-            " users from the models themselves; add the principal to the group, then run again"
-        ) }}
+    {%- if execute and var('policies') -%}
+        {%- set who = run_query(
+            "select current_user() as principal,"
+            " is_account_group_member('ecommerce_pipeline') as is_pipeline"
+        ).rows[0] -%}
+        {%- if not who['is_pipeline'] -%}
+            {{ exceptions.raise_compiler_error(
+                who['principal'] ~ " is not in the account group ecommerce_pipeline, so masks would"
+                " hide users from the models themselves; add the principal to it, then run again"
+            ) }}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 

@@ -1,0 +1,150 @@
+"""Runs of the dbt project on target dev, against a loopback warehouse, with the shipped profile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+import yaml
+from platform_runs import Home
+from warehouse.server import Warehouse
+
+from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
+from ingestion.home import CHECKOUT
+
+CATALOG: Final = "ecommerce_analytics_dev"
+PIPELINE: Final = "pipeline"
+PIPELINE_GROUP: Final = "ecommerce_pipeline"
+# Every group that the project names exists, though nobody may be in it.
+GROUPS: Final = (
+    "ecommerce_platform_admins",
+    "ecommerce_data_engineers",
+    "ecommerce_data_scientists",
+    "ecommerce_business_analysts",
+    "ecommerce_all_segments",
+    *(
+        f"ecommerce_segment_{segment}"
+        for segment in ("vip", "loyal", "regular", "new", "at_risk", "prospect")
+    ),
+)
+WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
+
+
+@contextmanager
+def running_warehouse(principals: Mapping[str, list[str]] | None = None) -> Iterator[Warehouse]:
+    """A warehouse with the dev catalog, its pipeline principal and all account groups."""
+    everybody = {PIPELINE: [PIPELINE_GROUP]} | dict(principals or {})
+    with Warehouse([CATALOG], everybody, PIPELINE, GROUPS) as warehouse:
+        yield warehouse
+
+
+class DatabricksHome:
+    """One target dev: a warehouse and the folder of what dbt writes about it."""
+
+    def __init__(self, folder: Path, warehouse: Warehouse, project: Path = CHECKOUT) -> None:
+        self.folder = folder
+        self.warehouse = warehouse
+        self.project = project
+
+    def dbt(
+        self, *arguments: str, expect: int = 0, **environment: str | None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `dbt ... --target dev` and check its exit code; None takes a variable away."""
+        variables: dict[str, str | None] = {
+            **os.environ,
+            "DATABRICKS_HOST": self.warehouse.host,
+            "DATABRICKS_HTTP_PATH": self.warehouse.http_path,
+            "DATABRICKS_TOKEN": self.warehouse.token(PIPELINE),
+            "ECOMMERCE_HOME": str(self.folder),
+            "DBT_TARGET_PATH": str(self.folder / "target"),
+            "DBT_LOG_PATH": str(self.folder / "logs"),
+            "DBT_PROFILES_DIR": str(self._profiles()),
+            **environment,
+        }
+        dbt = str(Path(sys.executable).with_name("dbt"))
+        result = subprocess.run(
+            [dbt, "--no-use-colors", *arguments, "--target", "dev"],
+            cwd=self.project,
+            env={name: value for name, value in variables.items() if value is not None},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == expect, result.stdout[-6000:] + result.stderr[-3000:]
+        return result
+
+    def _profiles(self) -> Path:
+        """The folder of the shipped profile, its connections led to the loopback address."""
+        profile: dict[str, Any] = yaml.safe_load((CHECKOUT / "profiles.yml").read_text("utf-8"))
+        for output in profile["ecommerce_analytics"]["outputs"].values():
+            if output["type"] == "databricks":
+                output.setdefault("connection_parameters", {}).update(
+                    _connection_uri=self.warehouse.connection_uri, enable_telemetry=False
+                )
+        folder = self.folder / "profiles"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "profiles.yml").write_text(yaml.safe_dump(profile), "utf-8")
+        return folder
+
+    def land(self, home: Home, where: str = "true") -> None:
+        """Put rows of a local bronze table into the warehouse's, as Auto Loader would."""
+        columns = ", ".join(
+            f"cast({c.name} as timestamptz) as {c.name}" if c.sql_type == "timestamp" else c.name
+            for c in EVENT_COLUMNS + METADATA_COLUMNS
+        )
+        with duckdb.connect(str(home.database), read_only=True) as connection:
+            connection.execute("set timezone = 'UTC'")
+            rows = connection.sql(
+                f"select {columns} from bronze_layer.events_raw where {where}"
+            ).to_arrow_table()
+        self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", rows)
+
+    def query(self, statement: str, principal: str = PIPELINE) -> pa.Table:
+        """Rows of a query over a connection of the principal's own."""
+        with (
+            self.warehouse.connect(principal, catalog=CATALOG) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+            rows: pa.Table = cursor.fetchall_arrow()
+            return rows
+
+
+def differences(home: Home, databricks: DatabricksHome) -> dict[str, int]:
+    """Rows by table that stand on one engine only; snapshots are compared without run times."""
+    found = {}
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(f"attach '{home.database}' as duck (read_only)")
+        tables = connection.execute(
+            "select table_schema || '.' || table_name, list(column_name order by ordinal_position),"
+            " list(data_type order by ordinal_position) from information_schema.columns"
+            " join information_schema.tables using (table_catalog, table_schema, table_name)"
+            " where table_catalog = 'duck' and table_schema in ('silver_layer', 'gold_layer')"
+            " and table_type = 'BASE TABLE' and not starts_with(column_name, 'dbt_')"
+            " group by all order by 1"
+        ).fetchall()
+        for table, names, types in tables:
+            # DuckDB finds `other` among this function's variables.
+            other = databricks.query(f"select {', '.join(names)} from {table}")
+            typed = ", ".join(
+                f"cast({name} as {type_}) as {name}"
+                for name, type_ in zip(names, types, strict=True)
+            )
+            ours, theirs = f"select {typed} from duck.{table}", f"select {typed} from other"
+            [(rows,)] = connection.execute(
+                f"select count(*) from (({ours} except all {theirs})"
+                f" union all ({theirs} except all {ours}))"
+            ).fetchall()
+            if rows:
+                found[table] = rows
+            assert other.num_columns == len(names)
+        assert len(tables) > 25, "a build that made no table equals anything"
+    return found
