@@ -14,7 +14,7 @@ help: ## Show this help
 run: .venv/installed ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000]
 	@$(BIN)/python -m ingestion run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS)))
 
-test: lint ## Run every check
+test: lint .venv-minilake/installed ## Run every check
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: .venv/installed ## Check the style of SQL and Python
@@ -34,4 +34,10 @@ clean: .venv/installed ## Remove what `make run` made
 		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	@touch $@
+
+# A stand-in for a Databricks workspace, for the tests alone. It needs another DuckDB than ours.
+.venv-minilake/installed: tests/workspace/requirements.txt
+	$(PYTHON) -m venv .venv-minilake
+	.venv-minilake/bin/python -m pip install --quiet --require-hashes --requirement $<
 	@touch $@

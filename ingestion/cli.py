@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from ingestion import clean, generator, local_loader, run
+from ingestion import clean, generator, local_loader, run, trigger, upload
 from ingestion.errors import IngestionError
 
 # What shells report for a command that Ctrl-C ended: 128 + SIGINT.
@@ -23,6 +23,8 @@ def build_parser() -> argparse.ArgumentParser:
         ("load", local_loader),
         ("run", run),
         ("clean", clean),
+        ("upload", upload),
+        ("trigger", trigger),
     ):
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)

@@ -1,5 +1,7 @@
 {% macro raw_events() -%}
-    {{ ref('events_landed') if var('declarative') else source('bronze_layer', 'events_raw') }}
+    {{ return(
+        ref('events_landed') if var('declarative') else source('bronze_layer', 'events_raw')
+    ) }}
 {%- endmacro %}
 
 {% macro event_schema() -%}
