@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from databricks.sdk import WorkspaceClient
-from databricks.sdk.errors import DatabricksError, NotFound, PermissionDenied
+from databricks.sdk.errors import NotFound, PermissionDenied
+from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service.sql import StatementParameterListItem, StatementState
 from databricks.sql.exc import RequestError, ServerOperationError
 from warehouse.server import WAREHOUSE_ID, Warehouse

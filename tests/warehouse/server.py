@@ -2,7 +2,6 @@
 
 import json
 import re
-import ssl
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
@@ -41,7 +40,6 @@ class Warehouse:
         owner: str = "pipeline",
         groups: Iterable[str] = (),
         port: int = 0,
-        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.ledger, self.journal, self.engine = Ledger(), Journal(), Engine()
         self.stopped = False
@@ -60,9 +58,6 @@ class Warehouse:
         self._default_catalog = names[0] if names else "hive_metastore"
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._http.daemon_threads = True
-        if tls is not None:
-            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
-        self._scheme = "http" if tls is None else "https"
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -92,7 +87,7 @@ class Warehouse:
     @property
     def host(self) -> str:
         """The host as profiles.yml and DATABRICKS_HOST take it, with its scheme."""
-        return f"{self._scheme}://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def http_path(self) -> str:
