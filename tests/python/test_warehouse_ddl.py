@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from warehouse.errors import WarehouseError
 from warehouse.server import Warehouse
@@ -243,6 +244,28 @@ def test_materialized_view_holds_the_rows_of_its_last_refresh(warehouse: Warehou
     assert "cannot be written" in refused(warehouse, "insert into shop.s.total values (9)")
     assert of_table(warehouse, "tables", "total")[0]["table_type"] == "MATERIALIZED_VIEW"
     warehouse.execute("drop materialized view if exists shop.s.total")
+
+
+def test_streaming_table_reads_the_files_of_a_volume(warehouse: Warehouse) -> None:
+    stream = (
+        "create or refresh streaming table shop.s.landed comment 'raw' as select *, "
+        "_metadata.file_path as source from stream read_files('/Volumes/shop/s/drop/in/', "
+        "format => 'csv', header => true)"
+    )
+    assert "VOLUME_NOT_FOUND" in refused(warehouse, stream)
+    warehouse.land("/Volumes/shop/s/drop/in/a.csv", pa.table({"n": [1, 2]}))
+    warehouse.execute(stream)
+    warehouse.land("/Volumes/shop/s/drop/in/b.csv", pa.table({"n": [3]}))
+    assert sorted(r["n"] for r in found(warehouse, "select * from shop.s.landed")) == [1, 2]
+    warehouse.execute("refresh streaming table shop.s.landed")
+    assert found(warehouse, "select * from shop.s.landed") == [
+        {"n": 3, "source": "/Volumes/shop/s/drop/in/b.csv"}
+    ]
+    assert of_table(warehouse, "tables", "landed")[0]["table_type"] == "STREAMING_TABLE"
+    assert "PATH_NOT_FOUND" in refused(
+        warehouse, "select * from read_files('/Volumes/shop/s/drop/x')"
+    )
+    warehouse.execute("drop table shop.s.landed")
 
 
 @pytest.mark.parametrize(

@@ -269,6 +269,21 @@ class Warehouse:
             with self.ledger.lock:
                 relation.folder = folder
 
+    def land(self, file: str, rows: pa.Table) -> None:
+        """Make rows what READ_FILES finds in a file's folder, instead of those before.
+
+        `file` is the path of the one file there, /Volumes/catalog/schema/volume/...; the volume is
+        made if needed.
+        """
+        key: Key = tuple(file.lower().split("/")[2:5])
+        with self.ledger.lock:
+            self.ledger.volumes.setdefault(key, Container(key, self.owner))
+        frame = self.engine.frame(rows)
+        folder = self.engine.new_table(frame.schema)
+        self.engine.append_frame(folder, frame)
+        with self.ledger.lock:
+            self.ledger.files[file.rpartition("/")[0]] = folder, file
+
     def read(self, name: str) -> pa.Table:
         """Return all rows of a table as they are stored, whatever its policies."""
         relation = self.ledger.relation(tuple(Cursor(name).name()))
