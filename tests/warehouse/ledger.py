@@ -113,6 +113,8 @@ class Relation:
     cluster_auto: bool = False
     partitioned_by: tuple[str, ...] = ()
     schedule: str = ""
+    # Folders whose rows a streaming table holds: each is read once.
+    consumed: frozenset[str] = frozenset()
     created: float = field(default_factory=time.time)
     altered: float = field(default_factory=time.time)
 
