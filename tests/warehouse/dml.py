@@ -21,6 +21,10 @@ _NOT_SIMPLE = {
     *("COLLECT_SET", "MAX_BY", "MIN_BY", "LAST", "LIMIT"),
 }
 
+_CHANGED_ROWS = (
+    *("numDeletedRows", "numUpdatedRows"),
+    *("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted"),
+)
 _NO_NUMBER = {"date", "timestamp", "timestamp_ntz", "boolean", "binary"}
 
 
@@ -193,11 +197,15 @@ def insert(ctx: Context, cursor: Cursor) -> pa.Table:
                 _require_within(ctx, rows, condition_sql)
                 ctx.engine.append(folder, f"select * from {old} where {kept}")
             else:
-                # The new rows are computed once, and set beside the old ones.
-                stage = ctx.engine.new_table(source.schema)
-                ctx.engine.append(stage, _aliased(source))
-                staged = Source(f"select * from {folder_sql(stage)}", source.schema)
-                rows = projected(staged, relation, by_name, names)
+                # The new rows are computed once, and set beside the old ones. ON names the query's
+                # columns, USING those of the table.
+                new = source
+                if how == "USING":
+                    new = Source(rows, table_schema(relation))
+                stage = ctx.engine.new_table(new.schema)
+                ctx.engine.append(stage, _typed(new))
+                staged = Source(f"select * from {folder_sql(stage)}", new.schema)
+                rows = projected(staged, relation, by_name, names if new is source else [])
                 ctx.engine.append(
                     folder,
                     f"select {quote([alias])}.* from {old} left anti join {folder_sql(stage)} as "
@@ -209,7 +217,7 @@ def insert(ctx: Context, cursor: Cursor) -> pa.Table:
     return counted(rows, rows)
 
 
-def _aliased(source: Source) -> str:
+def _typed(source: Source) -> str:
     """Return the source with each column typed, so that a bare NULL has a type to be stored."""
     shown = ", ".join(
         f"cast({quote([f.name])} as {_stored(f.dataType)}) as {quote([f.name])}"
@@ -337,8 +345,12 @@ def _in_place(ctx: Context, key: Key, head: Callable[[str], str], body: str) -> 
         _require_simple_policies(ctx, relation)
         _require_sees_all(ctx, relation)
         folder = ctx.engine.copy_table(relation.folder)
-        found = ctx.engine.query(head(folder_sql(folder)) + rewritten)
-        return folder, int(found.column(0)[0].as_py()) if found.num_rows else 0
+        before = ctx.engine.versions(folder)
+        ctx.engine.change(head(folder_sql(folder)) + rewritten)
+        if ctx.engine.versions(folder) == before:
+            return folder, 0
+        counts = ctx.engine.last_commit(folder)
+        return folder, sum(counts.get(name, 0) for name in _CHANGED_ROWS)
 
     return write(ctx, key, change)
 

@@ -25,6 +25,8 @@ os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", "1")
 
 from pysail.spark import SparkConnectServer
 from pyspark.sql import DataFrame
+from pyspark.sql.connect.dataframe import DataFrame as PlannedDataFrame
+from pyspark.sql.connect.plan import SQL
 from pyspark.sql.connect.session import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
@@ -84,18 +86,29 @@ class Engine:
         with self._lock:
             return next(self._numbers)
 
+    def _select(self, sql: str) -> DataFrame:
+        """Return a query as a data frame; SparkSession.sql would analyse its text once more."""
+        return PlannedDataFrame(SQL(sql), self.spark)
+
     def query(self, sql: str) -> pa.Table:
         """Run a query and return its rows."""
         try:
-            rows = self.spark.sql(sql).toArrow()
+            rows = self._select(sql).toArrow()
         except Exception as error:
             raise engine_error(error) from error
         return rows.cast(pa.schema([(f.name, _plain(f.type)) for f in rows.schema]))
 
+    def change(self, sql: str) -> None:
+        """Run a statement that writes."""
+        try:
+            self.spark.sql(sql)
+        except Exception as error:
+            raise engine_error(error) from error
+
     def schema(self, sql: str) -> StructType:
         """Return the schema of a query's result without running it."""
         try:
-            return self.spark.sql(sql).schema
+            return self._select(sql).schema
         except Exception as error:
             raise engine_error(error) from error
 
@@ -128,7 +141,7 @@ class Engine:
 
     def append(self, folder: str, sql: str) -> int:
         """Add a query's rows, which must have the table's types; return their number."""
-        return self.append_frame(folder, self.spark.sql(sql))
+        return self.append_frame(folder, self._select(sql))
 
     def append_frame(self, folder: str, frame: DataFrame) -> int:
         """Add a data frame's rows; return their number."""
@@ -136,7 +149,7 @@ class Engine:
             frame.write.format("delta").mode("append").save(folder)
         except Exception as error:
             raise engine_error(error) from error
-        return self._rows_written(folder)
+        return self.last_commit(folder).get("numOutputRows", 0)
 
     def frame(self, rows: pa.Table) -> DataFrame:
         """Return Arrow rows as a data frame; pyspark infers no schema when there are none."""
@@ -145,14 +158,18 @@ class Engine:
         schema = from_arrow_schema(rows.schema, prefer_timestamp_ntz=True)
         return self.spark.createDataFrame([], schema)
 
-    def _rows_written(self, folder: str) -> int:
-        """Return the number of rows that the last commit added, from Delta's own log."""
+    def versions(self, folder: str) -> int:
+        """Return the number of commits in a Delta folder."""
+        return sum(1 for _ in (Path(folder) / "_delta_log").glob("*.json"))
+
+    def last_commit(self, folder: str) -> dict[str, int]:
+        """Return what the last commit counted, from Delta's own log."""
         last = max((Path(folder) / "_delta_log").glob("*.json"))
         for line in last.read_text(encoding="utf-8").splitlines():
             metrics = json.loads(line).get("commitInfo", {}).get("operationMetrics")
             if metrics is not None:
-                return int(metrics.get("numOutputRows", 0))
-        return 0
+                return {name: int(value) for name, value in metrics.items()}
+        return {}
 
     def register(self, rows: pa.Table) -> str:
         """Make Arrow rows readable under a name that nobody else has."""

@@ -2,7 +2,6 @@
 
 import json
 import re
-import ssl
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
@@ -41,7 +40,6 @@ class Warehouse:
         owner: str = "pipeline",
         groups: Iterable[str] = (),
         port: int = 0,
-        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.ledger, self.journal, self.engine = Ledger(), Journal(), Engine()
         self.stopped = False
@@ -54,13 +52,12 @@ class Warehouse:
         self.ledger.groups |= set(groups)
         for name, of in ({owner: ()} | dict(principals or {})).items():
             self.add_principal(name, of)
-        for catalog in catalogs:
+        names = list(catalogs)
+        for catalog in names:
             self.create_catalog(catalog)
+        self._default_catalog = names[0] if names else "hive_metastore"
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._http.daemon_threads = True
-        if tls is not None:
-            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
-        self._scheme = "http" if tls is None else "https"
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -90,7 +87,7 @@ class Warehouse:
     @property
     def host(self) -> str:
         """The host as profiles.yml and DATABRICKS_HOST take it, with its scheme."""
-        return f"{self._scheme}://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def http_path(self) -> str:
@@ -104,13 +101,13 @@ class Warehouse:
 
     def connect(self, principal: str, token: str | None = None, **options: Any) -> Any:
         """Return a connection of the real databricks-sql-connector."""
+        defaults = {
+            "access_token": self.token(principal) if token is None else token,
+            "_connection_uri": self.connection_uri,
+            "enable_telemetry": False,
+        }
         return connector.connect(
-            server_hostname="127.0.0.1",
-            http_path=self.http_path,
-            access_token=self.token(principal) if token is None else token,
-            _connection_uri=self.connection_uri,
-            enable_telemetry=False,
-            **options,
+            server_hostname="127.0.0.1", http_path=self.http_path, **(defaults | options)
         )
 
     def profile(
@@ -148,7 +145,7 @@ class Warehouse:
 
     def authenticate(self, header: str | None) -> Principal:
         """Return the principal of an Authorization header, or refuse as Databricks does."""
-        kind, _, token = (header or "").partition(" ")
+        kind, _, token = (header or "").strip().partition(" ")
         if kind.lower() != "bearer" or not token:
             raise RestError(
                 401,
@@ -185,7 +182,7 @@ class Warehouse:
             self.ledger,
             self.engine,
             principal,
-            (catalog or "hive_metastore").lower(),
+            (catalog or self._default_catalog).lower(),
             (schema or "default").lower(),
             settings=dict(settings or {}),
         )
@@ -271,6 +268,21 @@ class Warehouse:
             self.engine.append_frame(folder, frame)
             with self.ledger.lock:
                 relation.folder = folder
+
+    def land(self, file: str, rows: pa.Table) -> None:
+        """Make rows what READ_FILES finds in a file's folder, instead of those before.
+
+        `file` is the path of the one file there, /Volumes/catalog/schema/volume/...; the volume is
+        made if needed.
+        """
+        key: Key = tuple(file.lower().split("/")[2:5])
+        with self.ledger.lock:
+            self.ledger.volumes.setdefault(key, Container(key, self.owner))
+        frame = self.engine.frame(rows)
+        folder = self.engine.new_table(frame.schema)
+        self.engine.append_frame(folder, frame)
+        with self.ledger.lock:
+            self.ledger.files[file.rpartition("/")[0]] = folder, file
 
     def read(self, name: str) -> pa.Table:
         """Return all rows of a table as they are stored, whatever its policies."""
