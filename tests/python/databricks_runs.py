@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -84,15 +84,7 @@ class DatabricksHome:
 
     def land(self, home: Home, where: str = "true") -> None:
         """Put rows of a local bronze table into the warehouse's, as Auto Loader would."""
-        columns = ", ".join(
-            f"cast({c.name} as timestamptz) as {c.name}" if c.sql_type == "timestamp" else c.name
-            for c in EVENT_COLUMNS + METADATA_COLUMNS
-        )
-        with duckdb.connect(str(home.database), read_only=True) as connection:
-            connection.execute("set timezone = 'UTC'")
-            rows = connection.sql(
-                f"select {columns} from bronze_layer.events_raw where {where}"
-            ).to_arrow_table()
+        rows = bronze_rows(home, where)
         self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", rows)
 
     def query(self, statement: str, principal: str = PIPELINE) -> pa.Table:
@@ -104,6 +96,19 @@ class DatabricksHome:
             cursor.execute(statement)
             rows: pa.Table = cursor.fetchall_arrow()
             return rows
+
+
+def bronze_rows(home: Home, where: str = "true") -> pa.Table:
+    """Rows of a local bronze table, with times that Spark takes for instants in UTC."""
+    columns = ", ".join(
+        f"cast({c.name} as timestamptz) as {c.name}" if c.sql_type == "timestamp" else c.name
+        for c in EVENT_COLUMNS + METADATA_COLUMNS
+    )
+    with duckdb.connect(str(home.database), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        return connection.sql(
+            f"select {columns} from bronze_layer.events_raw where {where}"
+        ).to_arrow_table()
 
 
 def copy_project(folder: Path, *edits: tuple[str, str, str]) -> Path:
@@ -133,8 +138,13 @@ def copy_project(folder: Path, *edits: tuple[str, str, str]) -> Path:
     return project
 
 
-def differences(home: Home, databricks: DatabricksHome) -> dict[str, int]:
-    """Rows by table that stand on one engine only; snapshots are compared without run times."""
+def differences(
+    home: Home, databricks: DatabricksHome, ignore: Collection[str] = ()
+) -> dict[str, int]:
+    """Rows by table that stand on one engine only; snapshots are compared without run times.
+
+    `ignore` names columns that are left out of the comparison.
+    """
     found = {}
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
@@ -147,7 +157,9 @@ def differences(home: Home, databricks: DatabricksHome) -> dict[str, int]:
             " and table_type = 'BASE TABLE' and not starts_with(column_name, 'dbt_')"
             " group by all order by 1"
         ).fetchall()
-        for table, names, types in tables:
+        for table, all_names, all_types in tables:
+            kept = [at for at, name in enumerate(all_names) if name not in ignore]
+            names, types = [all_names[at] for at in kept], [all_types[at] for at in kept]
             # DuckDB finds `other` among this function's variables.
             other = databricks.query(f"select {', '.join(names)} from {table}")
             typed = ", ".join(
