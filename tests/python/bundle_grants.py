@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bundle_config import deployed, load
+from bundle_config import Config, deployed, load
 from warehouse.server import Warehouse
 
 from ingestion.home import CHECKOUT
@@ -14,9 +14,12 @@ _NAMES = {
 }
 
 
-def grant_bundle(warehouse: Warehouse, target: str = "dev") -> None:
-    """Make the target's schemas and volumes where they are missing, and grant what is declared."""
-    resources = deployed(load(CHECKOUT), target)["resources"]
+def grant_bundle(warehouse: Warehouse, target: str = "dev", config: Config | None = None) -> None:
+    """Make the target's schemas and volumes where they are missing, and grant what is declared.
+
+    `config` is the shipped bundle unless another is given.
+    """
+    resources = deployed(config or load(CHECKOUT), target)["resources"]
     for kind, parts in _NAMES.items():
         word = kind.removesuffix("s")
         for resource in resources[kind].values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -37,10 +37,12 @@ WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
 
 
 @contextmanager
-def running_warehouse(principals: Mapping[str, list[str]] | None = None) -> Iterator[Warehouse]:
+def running_warehouse(
+    principals: Mapping[str, Iterable[str]] | None = None, owner: str = PIPELINE
+) -> Iterator[Warehouse]:
     """A warehouse with the dev catalog, its pipeline principal and all account groups."""
     everybody = {PIPELINE: [PIPELINE_GROUP]} | dict(principals or {})
-    with Warehouse([CATALOG], everybody, PIPELINE, GROUPS) as warehouse:
+    with Warehouse([CATALOG], everybody, owner, GROUPS) as warehouse:
         yield warehouse
 
 
@@ -85,7 +87,7 @@ class DatabricksHome:
     def land(self, home: Home, where: str = "true") -> None:
         """Put rows of a local bronze table into the warehouse's, as Auto Loader would."""
         rows = bronze_rows(home, where)
-        self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", rows)
+        self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", rows, PIPELINE)
 
     def query(self, statement: str, principal: str = PIPELINE) -> pa.Table:
         """Rows of a query over a connection of the principal's own."""
