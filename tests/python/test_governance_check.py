@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,8 @@ def connected(dev: DatabricksHome, monkeypatch: pytest.MonkeyPatch) -> Databrick
     monkeypatch.setenv("DATABRICKS_HOST", dev.warehouse.host)
     monkeypatch.setenv("DATABRICKS_HTTP_PATH", dev.warehouse.http_path)
     monkeypatch.setenv("DATABRICKS_TOKEN", dev.warehouse.token(PIPELINE))
+    # Connections that the client ends make the server's threads write to the same stderr.
+    monkeypatch.setattr(ThreadingHTTPServer, "handle_error", lambda *_: None)
     return dev
 
 
