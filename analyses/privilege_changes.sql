@@ -18,7 +18,7 @@ actions as (
             )
         ) as object_name,
         audited.request_params['targetGroupName'] as group_name
-    from {{ source('system_access', 'audit') }} as audited
+    from system.access.audit as audited
     where
         audited.event_date >= date_sub(current_date(), {{ var('audit_days') }})
         and audited.response.status_code = 200

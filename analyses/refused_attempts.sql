@@ -19,7 +19,7 @@ attempts as (
                 audited.request_params['name_arg']
             )
         ) as object_name
-    from {{ source('system_access', 'audit') }} as audited
+    from system.access.audit as audited
     where
         audited.event_date >= date_sub(current_date(), {{ var('audit_days') }})
         and audited.service_name = 'unityCatalog'

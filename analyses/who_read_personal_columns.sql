@@ -16,7 +16,7 @@ reads as (
         created_by as reader,
         entity_type,
         lower(source_table_full_name) as relation_name
-    from {{ source('system_access', 'table_lineage') }}
+    from system.access.table_lineage
     where
         event_date >= date_sub(current_date(), {{ var('audit_days') }})
         and source_table_full_name is not null
