@@ -105,7 +105,7 @@ class Catalog:
                 )
             except BadRequest as error:
                 raise IngestionError(
-                    f"{place}: {error}; start it, or correct DATABRICKS_HTTP_PATH"
+                    f"{place}: {str(error).rstrip('.')}; start it, or correct DATABRICKS_HTTP_PATH"
                 ) from error
         told = answer.status
         if told is None or told.state is not StatementState.SUCCEEDED:

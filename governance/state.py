@@ -30,9 +30,7 @@ GRANTED: Final = "granted"
 OWNED: Final = "granted to the owner"
 
 
-def grant(
-    place: str, principal: str, privilege: str, owner: str | None = None
-) -> tuple[Item, str]:
+def grant(place: str, principal: str, privilege: str, owner: str | None = None) -> tuple[Item, str]:
     """Return a grant; SQL and bundle spell privileges with blanks and with underscores."""
     spelled = privilege.upper().replace(" ", "_")
     is_owned = owner is not None and owner.lower() == principal.lower()
