@@ -19,9 +19,6 @@ import pyarrow as pa
 
 # Sail logs every session at level INFO, on the test's standard error.
 os.environ.setdefault("RUST_LOG", "error")
-# Tests have small tables and several clients at once: one partition is quicker, and Sail 0.7.2
-# cannot plan some sorted joins over more.
-os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", "1")
 
 from pysail.spark import SparkConnectServer
 from pyspark.sql import DataFrame
