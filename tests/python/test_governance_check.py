@@ -161,6 +161,35 @@ def test_grants_of_the_bundle_are_those_that_it_deploys(target: str) -> None:
     assert dict(of_bundle(read_bundle(CHECKOUT, target))) == wanted
 
 
+def test_a_target_puts_in_its_own_variables_and_adds_its_grants(tmp_path: Path) -> None:
+    (tmp_path / "databricks.yml").write_text(
+        """
+        bundle: {name: shop}
+        include: [resources/*.yml]
+        variables:
+          catalog: {default: "${bundle.name}_${bundle.target}"}
+        targets:
+          dev: {variables: {catalog: "mine_${bundle.target}"}}
+          prod: {}
+        """
+    )
+    (tmp_path / "resources").mkdir()
+    (tmp_path / "resources" / "one.yml").write_text(
+        """
+        resources:
+          catalogs: {c: {name: "${var.catalog}", grants: [{principal: a, privileges: [BROWSE]}]}}
+        targets:
+          prod:
+            resources: {catalogs: {c: {grants: [{principal: b, privileges: [BROWSE]}]}}}
+        """
+    )
+    to_a, to_b = (state.grant("catalog shop_prod", who, "BROWSE") for who in "ab")
+    assert list(of_bundle(read_bundle(tmp_path, "dev"))) == [
+        state.grant("catalog mine_dev", "a", "BROWSE")
+    ]
+    assert list(of_bundle(read_bundle(tmp_path, "prod"))) == [to_a, to_b]
+
+
 def test_a_folder_without_a_bundle_is_named(tmp_path: Path) -> None:
     with pytest.raises(IngestionError, match=r"databricks\.yml: no readable part of the bundle"):
         read_bundle(tmp_path, "dev")
