@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -95,16 +95,7 @@ class DatabricksHome:
 
     def land(self, home: Home, where: str = "true") -> None:
         """Put rows of a local bronze table into the warehouse's, as Auto Loader would."""
-        columns = ", ".join(
-            f"cast({c.name} as timestamptz) as {c.name}" if c.sql_type == "timestamp" else c.name
-            for c in EVENT_COLUMNS + METADATA_COLUMNS
-        )
-        with duckdb.connect(str(home.database), read_only=True) as connection:
-            connection.execute("set timezone = 'UTC'")
-            rows = connection.sql(
-                f"select {columns} from bronze_layer.events_raw where {where}"
-            ).to_arrow_table()
-        self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", rows)
+        self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", bronze_rows(home, where))
 
     def query(self, statement: str, principal: str = PIPELINE) -> pa.Table:
         """Rows of a query over a connection of the principal's own."""
@@ -117,7 +108,27 @@ class DatabricksHome:
             return rows
 
 
-def differences(home: Home, databricks: DatabricksHome) -> dict[str, int]:
+def bronze_rows(home: Home, where: str = "true") -> pa.Table:
+    """Rows of a local bronze table in the types that Databricks gives them."""
+    columns = ", ".join(
+        f"cast({c.name} as timestamptz) as {c.name}" if c.sql_type == "timestamp" else c.name
+        for c in EVENT_COLUMNS + METADATA_COLUMNS
+    )
+    with duckdb.connect(str(home.database), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        return connection.sql(
+            f"select {columns} from bronze_layer.events_raw where {where}"
+        ).to_arrow_table()
+
+
+class Queryable(Protocol):
+    """Another engine with the tables of target dev."""
+
+    def query(self, statement: str, /) -> pa.Table:
+        """Rows of a query."""
+
+
+def differences(home: Home, databricks: Queryable) -> dict[str, int]:
     """Rows by table that stand on one engine only; snapshots are compared without run times."""
     found = {}
     with duckdb.connect() as connection:
