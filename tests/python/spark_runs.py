@@ -34,7 +34,7 @@ def jvm_spark(folder: Path) -> Iterator[SparkSession]:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
-    settings = {
+    settings: dict[str, bool | float | int | str | None] = {
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
@@ -48,6 +48,9 @@ def jvm_spark(folder: Path) -> Iterator[SparkSession]:
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.driver.extraJavaOptions": (
+            "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
+        ),
     }
     builder = SparkSession.builder.master("local[2]").appName("second opinion")
     spark = builder.config(map=settings).getOrCreate()
@@ -141,7 +144,7 @@ class SparkTarget:
 def parse_error(spark: SparkSession, statement: str) -> str:
     """What Spark's own parser has against a statement; nothing where it takes it."""
     try:
-        spark._jsparkSession.sessionState().sqlParser().parsePlan(statement)  # type: ignore[attr-defined]
+        spark._jsparkSession.sessionState().sqlParser().parsePlan(statement)
     except PySparkException as error:
         return str(error)
     return ""

@@ -56,18 +56,19 @@ class Runs:
 
 
 def repeat_buyers(number: int) -> list[str]:
-    """Purchases of buyers who come back in their own rhythm, enough to fit the lifetime model."""
+    """Orders of buyers who come and leave as the lifetime model has it, enough to fit it."""
     draw = random.Random(1)
     lines = []
     for user in range(1000, 1000 + number):
-        day = draw.randint(1, 20)
-        while day <= 31:
-            time = f"2019-10-{day:02d} {draw.randint(8, 20):02d}:00:00"
-            price = f"{draw.lognormvariate(4 + user % 7 / 4, 0.3):.2f}"
-            lines.append(line(time, "purchase", user=user, session=f"r{user}-{day}", price=price))
-            day += 1 + int(draw.expovariate(1 / (3 + user % 5)))
-            if draw.random() < 0.2:
-                break
+        rate, leaves = draw.gammavariate(1.5, 0.15), draw.betavariate(0.5, 0.7)
+        spends = draw.gauss(4, 0.6)
+        day, is_alive = draw.randint(1, 15), True
+        while day <= 31 and is_alive:
+            time, price = f"2019-10-{day:02d} 12:00:00", draw.lognormvariate(spends, 0.3)
+            session = f"r{user}-{day}"
+            lines.append(line(time, "purchase", user=user, session=session, price=f"{price:.2f}"))
+            day += 1 + int(draw.expovariate(rate))
+            is_alive = draw.random() > leaves
     return lines
 
 
@@ -78,7 +79,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     first.folder.mkdir()
     pool, landing, late = folder / "pool", folder / "landing", folder / "late"
     home.run("generate", "--events", "4000", "--days", "14", "--dirty", "0.02", "--out", str(pool))
-    write(landing / "batch_1.csv", [*FIRST, *repeat_buyers(150)])
+    write(landing / "batch_1.csv", [*FIRST, *repeat_buyers(250)])
     write(late / "batch_2.csv", SECOND)
     write(late / "batch_3.csv", THIRD)
     for number, file in enumerate(sorted(pool.glob("*.csv"))):
