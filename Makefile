@@ -22,7 +22,7 @@ lint: .venv/installed ## Check the style of SQL and Python
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@# The templater opens a database, which must not be the user's.
-	ECOMMERCE_HOME="$$(mktemp -d)" $(BIN)/sqlfluff lint models tests
+	ECOMMERCE_HOME="$$(mktemp -d)" $(BIN)/sqlfluff lint models tests analyses
 
 clean: .venv/installed ## Remove what `make run` made
 	@# dbt writes these two here when it is called by hand.

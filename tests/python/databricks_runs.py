@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -13,7 +12,7 @@ from typing import Any, Final, Protocol
 import duckdb
 import pyarrow as pa
 import yaml
-from platform_runs import Home
+from platform_runs import Home, run_dbt
 from warehouse.server import Warehouse
 
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
@@ -38,10 +37,12 @@ WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
 
 
 @contextmanager
-def running_warehouse(principals: Mapping[str, list[str]] | None = None) -> Iterator[Warehouse]:
+def running_warehouse(
+    principals: Mapping[str, Iterable[str]] | None = None, owner: str = PIPELINE
+) -> Iterator[Warehouse]:
     """A warehouse with the dev catalog, its pipeline principal and all account groups."""
     everybody = {PIPELINE: [PIPELINE_GROUP]} | dict(principals or {})
-    with Warehouse([CATALOG], everybody, PIPELINE, GROUPS) as warehouse:
+    with Warehouse([CATALOG], everybody, owner, GROUPS) as warehouse:
         yield warehouse
 
 
@@ -54,39 +55,29 @@ class DatabricksHome:
         self.project = project
 
     def dbt(
-        self, *arguments: str, expect: int = 0, **environment: str | None
+        self,
+        *arguments: str,
+        expect: int = 0,
+        connect_to: str = "",
+        **variables: str | None,
     ) -> subprocess.CompletedProcess[str]:
         """Run `dbt ... --target dev` and check its exit code; None takes a variable away."""
-        variables: dict[str, str | None] = {
-            **os.environ,
+        connection: dict[str, str | None] = {
             "DATABRICKS_HOST": self.warehouse.host,
             "DATABRICKS_HTTP_PATH": self.warehouse.http_path,
             "DATABRICKS_TOKEN": self.warehouse.token(PIPELINE),
-            "ECOMMERCE_HOME": str(self.folder),
-            "DBT_TARGET_PATH": str(self.folder / "target"),
-            "DBT_LOG_PATH": str(self.folder / "logs"),
-            "DBT_PROFILES_DIR": str(self._profiles()),
-            **environment,
+            "DBT_PROFILES_DIR": str(self._profiles(connect_to or self.warehouse.host)),
         }
-        dbt = str(Path(sys.executable).with_name("dbt"))
-        result = subprocess.run(
-            [dbt, "--no-use-colors", *arguments, "--target", "dev"],
-            cwd=self.project,
-            env={name: value for name, value in variables.items() if value is not None},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == expect, result.stdout[-6000:] + result.stderr[-3000:]
-        return result
+        command = [*arguments, "--target", "dev"]
+        return run_dbt(self.folder, command, expect, connection | variables, self.project)
 
-    def _profiles(self) -> Path:
-        """The folder of the shipped profile, its connections led to the loopback address."""
+    def _profiles(self, host: str) -> Path:
+        """The folder of the shipped profile, its connections led to an address without TLS."""
         profile: dict[str, Any] = yaml.safe_load((CHECKOUT / "profiles.yml").read_text("utf-8"))
         for output in profile["ecommerce_analytics"]["outputs"].values():
             if output["type"] == "databricks":
                 output.setdefault("connection_parameters", {}).update(
-                    _connection_uri=self.warehouse.connection_uri, enable_telemetry=False
+                    _connection_uri=host + self.warehouse.http_path, enable_telemetry=False
                 )
         folder = self.folder / "profiles"
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +86,8 @@ class DatabricksHome:
 
     def land(self, home: Home, where: str = "true") -> None:
         """Put rows of a local bronze table into the warehouse's, as Auto Loader would."""
-        self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", bronze_rows(home, where))
+        rows = bronze_rows(home, where)
+        self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", rows, PIPELINE)
 
     def query(self, statement: str, principal: str = PIPELINE) -> pa.Table:
         """Rows of a query over a connection of the principal's own."""
@@ -109,7 +101,7 @@ class DatabricksHome:
 
 
 def bronze_rows(home: Home, where: str = "true") -> pa.Table:
-    """Rows of a local bronze table in the types that Databricks gives them."""
+    """Rows of a local bronze table, with times that Spark takes for instants in UTC."""
     columns = ", ".join(
         f"cast({c.name} as timestamptz) as {c.name}" if c.sql_type == "timestamp" else c.name
         for c in EVENT_COLUMNS + METADATA_COLUMNS
@@ -121,15 +113,45 @@ def bronze_rows(home: Home, where: str = "true") -> pa.Table:
         ).to_arrow_table()
 
 
+def copy_project(folder: Path, *edits: tuple[str, str, str]) -> Path:
+    """Copy the dbt project into the folder and edit it: (file, old text, new text), each found."""
+    project = folder / "project"
+    for part in (
+        "dbt_project.yml",
+        "models",
+        "macros",
+        "snapshots",
+        "functions",
+        "analyses",
+        "tests/generic",
+        "tests/silver",
+        "tests/gold",
+    ):
+        source, target = CHECKOUT / part, project / part
+        if source.is_dir():
+            shutil.copytree(source, target)
+        elif source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    for name, old, new in edits:
+        text = (project / name).read_text("utf-8")
+        assert old in text, f"{name} has no {old!r}"
+        (project / name).write_text(text.replace(old, new), "utf-8")
+    return project
+
+
 class Queryable(Protocol):
-    """Another engine with the tables of target dev."""
+    """An engine with the tables of target dev."""
 
     def query(self, statement: str, /) -> pa.Table:
         """Rows of a query."""
 
 
-def differences(home: Home, databricks: Queryable) -> dict[str, int]:
-    """Rows by table that stand on one engine only; snapshots are compared without run times."""
+def differences(home: Home, databricks: Queryable, ignore: Collection[str] = ()) -> dict[str, int]:
+    """Rows by table that stand on one engine only; snapshots are compared without run times.
+
+    `ignore` names columns that are left out of the comparison.
+    """
     found = {}
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
@@ -142,7 +164,9 @@ def differences(home: Home, databricks: Queryable) -> dict[str, int]:
             " and table_type = 'BASE TABLE' and not starts_with(column_name, 'dbt_')"
             " group by all order by 1"
         ).fetchall()
-        for table, names, types in tables:
+        for table, all_names, all_types in tables:
+            kept = [at for at, name in enumerate(all_names) if name not in ignore]
+            names, types = [all_names[at] for at in kept], [all_types[at] for at in kept]
             # DuckDB finds `other` among this function's variables.
             other = databricks.query(f"select {', '.join(names)} from {table}")
             typed = ", ".join(

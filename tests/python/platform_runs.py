@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,44 @@ from ingestion.home import CATALOG, CHECKOUT
 
 # Snapshots record when a run saw a change, so they differ between runs by design.
 SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
+
+
+def run_command(
+    command: Sequence[str],
+    expect: int,
+    variables: Mapping[str, str | None],
+    folder: Path = CHECKOUT,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the folder and check its exit code; None takes a variable away."""
+    environment = {**os.environ, **variables}
+    result = subprocess.run(
+        command,
+        cwd=folder,
+        env={name: value for name, value in environment.items() if value is not None},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == expect, result.stdout[-6000:] + result.stderr[-3000:]
+    return result
+
+
+def run_dbt(
+    home: Path,
+    arguments: Sequence[str],
+    expect: int,
+    variables: Mapping[str, str | None],
+    project: Path = CHECKOUT,
+) -> subprocess.CompletedProcess[str]:
+    """Run dbt on a project, with all that it writes below `home`, and check its exit code."""
+    written = {
+        "ECOMMERCE_HOME": str(home),
+        "DBT_TARGET_PATH": str(home / "target"),
+        "DBT_LOG_PATH": str(home / "logs"),
+    }
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    command = [dbt, "--no-use-colors", *arguments]
+    return run_command(command, expect, {**written, **variables}, project)
 
 
 class Home:
@@ -28,22 +66,14 @@ class Home:
         """Run `python -m ingestion ...` and check its exit code."""
         return self._call([sys.executable, "-m", "ingestion", *arguments], expect)
 
-    def dbt(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run `dbt ...` on the local target and check its exit code."""
-        dbt = str(Path(sys.executable).with_name("dbt"))
-        return self._call([dbt, "--no-use-colors", *arguments], expect)
+    def dbt(
+        self, *arguments: str, expect: int = 0, **variables: str | None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `dbt ...`, on the local target unless told otherwise, and check its exit code."""
+        return run_dbt(self.folder, arguments, expect, variables)
 
     def _call(self, command: Sequence[str], expect: int) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {
-            "ECOMMERCE_HOME": str(self.folder),
-            "DBT_TARGET_PATH": str(self.folder / "target"),
-            "DBT_LOG_PATH": str(self.folder / "logs"),
-        }
-        result = subprocess.run(
-            command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
-        )
-        assert result.returncode == expect, result.stdout[-6000:] + result.stderr[-3000:]
-        return result
+        return run_command(command, expect, {"ECOMMERCE_HOME": str(self.folder)})
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query on the database."""

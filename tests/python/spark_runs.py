@@ -21,7 +21,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 # Spark keeps what has no storage in one database, so relations are told apart by their last name.
-_RELATION: Final = re.compile(rf"(?:`{CATALOG}`\.)?`?\b(?:bronze|silver|gold)_layer`?\.(?=`?\w)")
+_RELATION: Final = re.compile(
+    rf"(?:(?:`{CATALOG}`\.)?`?\b(?:bronze|silver|gold)_layer`?|\bsystem\.access)\.(?=`?\w)"
+)
 _DATABASE: Final = "global_temp."
 
 

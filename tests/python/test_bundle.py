@@ -212,9 +212,6 @@ def parse_dbt_command(words: list[str]) -> dict[str, Any]:
     return command.make_context(command.name, rest).params
 
 
-@pytest.mark.xfail(
-    strict=True, reason="no model reads the variables `declarative` and `policies` as yet"
-)
 def test_every_variable_given_to_dbt_is_declared(root: Config, manifest: dict[str, Any]) -> None:
     import yaml
 

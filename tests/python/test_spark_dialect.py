@@ -31,6 +31,8 @@ from platform_runs import Home
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from spark_runs import Compiled, SparkTarget, compiled, jvm_spark, parse_without_clauses
+from system_tables import TABLES
+from test_audit import plant_events
 from test_incremental import FIRST, SECOND, THIRD, line, write
 
 from ingestion.home import CHECKOUT
@@ -49,6 +51,8 @@ class Runs:
     incremental: list[Compiled]
     sent: list[str]
     unit_tests: int
+    system_tables: dict[str, pa.Table]
+    analyses: dict[str, pa.Table]
 
     def sent_for(self, node: str, kind: str) -> list[str]:
         """Statements of a node that hold a text, as sent."""
@@ -73,7 +77,7 @@ def repeat_buyers(number: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     folder = tmp_path_factory.mktemp("runs")
     home, first = Home(folder / "second"), Home(folder / "first")
     first.folder.mkdir()
@@ -106,10 +110,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
         # Sail cannot plan two of them; they are sent all the same, and this is about Spark.
         dev.dbt("test", "--select", "test_type:unit", expect=1)
         dev.dbt("run", "--full-refresh", "--select", *REFRESHED)
+        plant_events(warehouse)
+        system_tables = {name: warehouse.read(f"system.access.{name}") for name in TABLES}
+        analyses = {n.name: dev.query(n.code) for n in incremental if n.kind == "analysis"}
         local.result()
         sent = [entry.text for entry in warehouse.journal.entries if entry.kind != "REST"]
     manifest = json.loads((folder / "dev" / "target" / "manifest.json").read_text("utf-8"))
-    yield Runs(first, home, whole, incremental, sent, len(manifest["unit_tests"]))
+    unit_tests = len(manifest["unit_tests"])
+    return Runs(first, home, whole, incremental, sent, unit_tests, system_tables, analyses)
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +210,20 @@ def test_unit_tests_give_what_they_expect(runs: Runs, spark: SparkSession) -> No
         if sides["actual"] != sides["expected"]:
             wrong[unit_test_name(text)] = sides
     assert wrong == {}
+
+
+def test_analyses_give_what_the_warehouse_gives(runs: Runs, spark: SparkSession) -> None:
+    target = SparkTarget(spark)
+    for name, rows in runs.system_tables.items():
+        target.keep(name, rows)
+    found = {
+        node.name: target.query(node.code).to_pylist()
+        for node in runs.incremental
+        if node.kind == "analysis"
+    }
+    assert found == {name: rows.to_pylist() for name, rows in runs.analyses.items()}
+    assert set(found) == {file.stem for file in (CHECKOUT / "analyses").glob("*.sql")}
+    assert all(found.values())
 
 
 def by_side(rows: pa.Table) -> dict[str, Counter[tuple[object, ...]]]:

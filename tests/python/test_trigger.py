@@ -7,6 +7,7 @@ there (as the Jobs API says it), the user who asks.
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -202,7 +203,7 @@ def test_control_c_leaves_the_run_alone(workspace: Workspace) -> None:
     assert child.stdout.readline().endswith(" of bronze_ingestion_job: https://shop/run/7\n")
     assert child.stdout.readline().endswith("run RUNNING\n")
     child.send_signal(signal.SIGINT)
-    out, error = child.communicate(timeout=5)
+    out, error = child.communicate(timeout=30)
     assert (child.returncode, error) == (130, "")
     assert "the run goes on, look at it or cancel it there: https://shop/run/7" in out
     assert not any("cancel" in call for call in workspace.calls)
@@ -287,6 +288,27 @@ def test_no_permission_to_run(workspace: Workspace, capsys: pytest.CaptureFixtur
     error = capsys.readouterr().err
     assert "does not have Manage Run permissions" in error
     assert "ask an owner of the job for CAN MANAGE RUN" in error
+
+
+def test_start_that_is_repeated_is_known_as_the_same(workspace: Workspace) -> None:
+    deploy(workspace)
+    tokens: list[str] = []
+
+    def lose_the_first_answer(call: Call) -> bool:
+        if not call.path.endswith("/jobs/run-now"):
+            return False
+        body = call.read()
+        tokens.append(json.loads(body)["idempotency_token"])
+        if len(tokens) == 1:
+            call.answer(503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"})
+        else:
+            workspace.forward(call, body)
+        return True
+
+    workspace.rules.append(lose_the_first_answer)
+    assert trigger() == 0
+    assert len(tokens) == 2
+    assert len(set(tokens)) == 1
 
 
 def test_workspace_that_falls_silent_is_told_with_the_run(

@@ -107,8 +107,12 @@ def test_several_files_travel_at_a_time(workspace: Workspace, tmp_path: Path) ->
     both_are_here = threading.Barrier(2)
 
     def meet(call: Call) -> bool:
-        if is_put(call):
-            both_are_here.wait(timeout=10)
+        try:
+            if is_put(call):
+                both_are_here.wait(timeout=5)
+        except threading.BrokenBarrierError:
+            call.refuse(400, "BAD_REQUEST", "one came alone")
+            return True
         return False
 
     workspace.rules.append(meet)
@@ -216,7 +220,7 @@ def test_control_c_ends_a_slow_upload(workspace: Workspace, tmp_path: Path) -> N
     )
     assert under_way.wait(timeout=30)
     child.send_signal(signal.SIGINT)
-    _, error = child.communicate(timeout=5)
+    _, error = child.communicate(timeout=30)
     assert (child.returncode, error) == (130, "interrupted; run again to go on\n")
     assert workspace.stored() == {}
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from warehouse.errors import WarehouseError
 from warehouse.server import Warehouse
@@ -230,6 +231,11 @@ def test_rename_back_and_forth_replaces_a_table(warehouse: Warehouse) -> None:
     assert [r["tableName"] for r in found(warehouse, "show tables in shop.s like 't*'")] == ["t"]
 
 
+def schedule(warehouse: Warehouse) -> str:
+    rows = found(warehouse, "describe extended shop.s.total")
+    return str(next(r["data_type"] for r in rows if r["col_name"] == "Refresh Schedule"))
+
+
 def test_materialized_view_holds_the_rows_of_its_last_refresh(warehouse: Warehouse) -> None:
     warehouse.execute("create or replace table shop.s.base as select 1 as n")
     warehouse.execute(
@@ -242,7 +248,48 @@ def test_materialized_view_holds_the_rows_of_its_last_refresh(warehouse: Warehou
     assert found(warehouse, "select n from shop.s.total") == [{"n": 3}]
     assert "cannot be written" in refused(warehouse, "insert into shop.s.total values (9)")
     assert of_table(warehouse, "tables", "total")[0]["table_type"] == "MATERIALIZED_VIEW"
+    assert schedule(warehouse) == "EVERY 1 HOURS"
+    for change, expected in (
+        ("alter schedule cron '0 0 * * * ?'", "CRON '0 0 * * * ?' AT TIME ZONE 'Etc/UTC'"),
+        (
+            "alter trigger on update at most every interval 2 MINUTES",
+            "TRIGGER ON UPDATE AT MOST EVERY INTERVAL 120 SECOND",
+        ),
+        ("drop schedule", "MANUAL"),
+    ):
+        warehouse.execute(f"alter materialized view shop.s.total {change}")
+        assert schedule(warehouse) == expected
     warehouse.execute("drop materialized view if exists shop.s.total")
+
+
+def test_streaming_table_reads_the_files_of_a_volume(warehouse: Warehouse) -> None:
+    stream = (
+        "create or refresh streaming table shop.s.landed comment 'raw' as select *, "
+        "_metadata.file_path as source from stream read_files('/Volumes/shop/s/drop/in/', "
+        "format => 'csv', header => true)"
+    )
+    assert "VOLUME_NOT_FOUND" in refused(warehouse, stream)
+    warehouse.land("/Volumes/shop/s/drop/in/a.csv", pa.table({"n": [1, 2]}))
+    warehouse.execute(stream)
+    warehouse.land("/Volumes/shop/s/drop/in/b.csv", pa.table({"n": [3]}))
+    assert sorted(r["n"] for r in found(warehouse, "select * from shop.s.landed")) == [1, 2]
+    for _ in range(2):
+        warehouse.execute("refresh streaming table shop.s.landed")
+    rows = found(warehouse, "select n, source from shop.s.landed order by n")
+    # Each file once, however often the table is refreshed.
+    assert [(r["n"], r["source"][-5:]) for r in rows] == [
+        (1, "a.csv"),
+        (2, "a.csv"),
+        (3, "b.csv"),
+    ]
+    warehouse.execute("refresh streaming table shop.s.landed full")
+    assert [r["n"] for r in found(warehouse, "select n from shop.s.landed")] == [3]
+    assert "STREAM" in refused(warehouse, "create streaming table shop.s.st as select 1 as one")
+    assert of_table(warehouse, "tables", "landed")[0]["table_type"] == "STREAMING_TABLE"
+    assert "PATH_NOT_FOUND" in refused(
+        warehouse, "select * from read_files('/Volumes/shop/s/drop/x')"
+    )
+    warehouse.execute("drop table shop.s.landed")
 
 
 @pytest.mark.parametrize(

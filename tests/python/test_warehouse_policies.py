@@ -243,6 +243,14 @@ def test_functions_are_put_in_place_with_their_arguments(warehouse: Warehouse) -
     assert found.to_pylist() == [{"n": 8, "t": "twice(1)"}]
 
 
+def test_a_view_asks_for_the_groups_of_its_reader(warehouse: Warehouse) -> None:
+    warehouse.execute(
+        "create view shop.s.self as select current_user() as u, is_account_group_member('vips') v"
+    )
+    warehouse.execute("grant select on view shop.s.self to analyst")
+    assert seen(warehouse, "analyst", "select * from shop.s.self") == [("analyst", True)]
+
+
 def test_groups_and_names_are_those_of_the_session(warehouse: Warehouse) -> None:
     query = "select current_user() as u, is_account_group_member('vips') as v, is_member('x') as x"
     assert seen(warehouse, "analyst", query) == [("analyst", True, False)]

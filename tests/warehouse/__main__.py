@@ -1,4 +1,4 @@
-"""Run the warehouse by hand: from the folder tests/, `python -m warehouse --port 8799`."""
+"""Run the warehouse by hand: from the folder tests/, `python -m warehouse`."""
 
 import argparse
 import signal
@@ -10,7 +10,7 @@ from .server import Warehouse
 def main() -> None:
     """Serve until interrupted; print the lines that profiles.yml needs."""
     parser = argparse.ArgumentParser(prog="python -m warehouse", description=__doc__)
-    parser.add_argument("--port", type=int, default=8799)
+    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
     parser.add_argument("--catalogs", default="ecommerce_analytics_dev", help="a,b,c")
     parser.add_argument(
         "--principal",
@@ -24,13 +24,17 @@ def main() -> None:
     args = parser.parse_args()
     named = [text.partition(":") for text in args.principal]
     principals = {name: [g for g in groups.split(",") if g] for name, _, groups in named}
-    with Warehouse(
-        args.catalogs.split(","),
-        principals,
-        args.owner,
-        [g for g in args.groups.split(",") if g],
-        args.port,
-    ) as warehouse:
+    try:
+        warehouse = Warehouse(
+            args.catalogs.split(","),
+            principals,
+            args.owner,
+            [g for g in args.groups.split(",") if g],
+            args.port,
+        )
+    except OSError as error:
+        parser.error(f"--port {args.port}: {error.strerror}; choose another, or 0 for a free one")
+    with warehouse:
         print(f"host: {warehouse.host}\nhttp_path: {warehouse.http_path}")
         print(f"token: {warehouse.token(args.owner)}")
         print(

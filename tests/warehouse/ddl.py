@@ -22,7 +22,7 @@ from .ledger import (
     Relation,
 )
 from .policies import TemporaryView, require, require_owner
-from .sql_text import Cursor, quote, split_commas
+from .sql_text import Cursor, quote, split_commas, table_references
 
 _TABLE_WORDS = {
     "TABLE": "MANAGED",
@@ -30,6 +30,8 @@ _TABLE_WORDS = {
     "MATERIALIZED VIEW": "MATERIALIZED_VIEW",
     "STREAMING TABLE": "STREAMING_TABLE",
 }
+# What DESCRIBE EXTENDED says of a table that is refreshed by hand.
+MANUAL = "MANUAL"
 _KEY_OPTIONS = (
     ("NOT", "ENFORCED"),
     ("DEFERRABLE",),
@@ -89,7 +91,7 @@ def create(ctx: Context, cursor: Cursor) -> pa.Table:
         cursor.expect("VIEW")
         return _create_temporary_view(ctx, cursor, or_replace)
     kind = relation_kind(cursor)
-    if not kind or (or_refresh and kind != "STREAMING_TABLE"):
+    if not kind or (or_refresh if kind != "STREAMING_TABLE" else or_replace):
         raise cursor.fail("the double knows no such CREATE")
     if kind == "VIEW":
         return _create_view(ctx, cursor, or_replace)
@@ -243,24 +245,33 @@ def _clauses(ctx: Context, cursor: Cursor, found: Definition, kind: str) -> None
             raise cursor.fail("the double does not know this clause of a table")
 
 
+_SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
+
+
 def _schedule(cursor: Cursor) -> str:
-    first = cursor.at
+    """Read a refresh schedule; return it as DESCRIBE EXTENDED spells it."""
+
+    def interval() -> tuple[int, str]:
+        count, unit = cursor.identifier(), cursor.identifier().upper()
+        if not count.isdigit() or unit.removesuffix("S") not in _SECONDS:
+            raise cursor.fail("expected a number and a unit before this")
+        return int(count), unit
+
     if cursor.accept("TRIGGER", "ON", "UPDATE"):
-        if cursor.accept("AT", "MOST", "EVERY", "INTERVAL"):
-            cursor.identifier()
-            cursor.identifier()
-    else:
-        cursor.expect("SCHEDULE")
-        cursor.accept("REFRESH")
-        if cursor.accept("CRON"):
-            cursor.string()
-            if cursor.accept("AT", "TIME", "ZONE"):
-                cursor.string()
-        else:
-            cursor.expect("EVERY")
-            cursor.identifier()
-            cursor.identifier()
-    return cursor.text[cursor.tokens[first].start : cursor.tokens[cursor.at - 1].end]
+        if not cursor.accept("AT", "MOST", "EVERY", "INTERVAL"):
+            return "TRIGGER ON UPDATE"
+        count, unit = interval()
+        seconds = count * _SECONDS[unit.removesuffix("S")]
+        return f"TRIGGER ON UPDATE AT MOST EVERY INTERVAL {seconds} SECOND"
+    cursor.expect("SCHEDULE")
+    cursor.accept("REFRESH")
+    if cursor.accept("CRON"):
+        cron = cursor.string()
+        zone = cursor.string() if cursor.accept("AT", "TIME", "ZONE") else "Etc/UTC"
+        return f"CRON '{cron}' AT TIME ZONE '{zone}'"
+    cursor.expect("EVERY")
+    count, unit = interval()
+    return f"EVERY {count} {unit}"
 
 
 def _may_create(ctx: Context, key: Key, needed: str, or_replace: bool) -> Relation | None:
@@ -312,7 +323,7 @@ def _create_table(ctx: Context, cursor: Cursor, kind: str, or_replace: bool) -> 
             )
         relation = Relation(key, kind, old.owner if old else ctx.principal.name)
         _describe(ctx, relation, found)
-        rows = _fill(ctx, relation, found)
+        rows = _fill(ctx, relation, found.query, old)
         _check_keys(ctx, relation)
         ctx.check_policies(relation)
         dml.check_rows(ctx, relation, relation.folder)
@@ -326,20 +337,24 @@ def _describe(ctx: Context, relation: Relation, found: Definition) -> None:
     relation.comment, relation.properties = found.comment, found.properties
     relation.row_filter, relation.constraints = found.row_filter, found.constraints
     relation.cluster_by, relation.cluster_auto = found.cluster_by, found.cluster_auto
-    relation.partitioned_by, relation.schedule = found.partitioned_by, found.schedule
+    relation.partitioned_by = found.partitioned_by
     relation.context, relation.columns = ctx.namespace, found.columns
-    if relation.kind != "MANAGED":
+    if relation.kind in ("MATERIALIZED_VIEW", "STREAMING_TABLE"):
+        relation.schedule = found.schedule or MANUAL
         relation.text = found.query
     for column, kind in zip(found.columns, ctx.types(found.types), strict=bool(found.types)):
         column.type = nullable(kind)
 
 
-def _fill(ctx: Context, relation: Relation, found: Definition) -> int:
-    """Make the relation's folder with the rows of its query; return their number."""
-    if not found.query:
+def _fill(ctx: Context, relation: Relation, query: str, old: Relation | None) -> int:
+    """Make the relation's folder with the rows of its query; return their number.
+
+    A streaming table adds to the rows of `old` those of files that it has not read.
+    """
+    if not query:
         relation.folder = ctx.engine.new_table(dml.table_schema(relation))
         return 0
-    source = dml.source_rows(ctx, found.query)
+    source = dml.source_rows(ctx, query)
     if not relation.columns:
         relation.columns = columns_of(source.schema)
     for column in relation.columns:
@@ -347,8 +362,40 @@ def _fill(ctx: Context, relation: Relation, found: Definition) -> int:
             raise WarehouseError(
                 "UNSUPPORTED_DATATYPE", f"Column {column.name} is NULL without a type.", "0A000"
             )
-    relation.folder = ctx.engine.new_table(dml.table_schema(relation))
-    return ctx.engine.append(relation.folder, dml.projected(source, relation, False, []))
+    rows = dml.projected(source, relation, False, [])
+    kept = ""
+    if relation.kind == "STREAMING_TABLE":
+        files = _stream_files(ctx, query)
+        if old is not None and [(c.name, c.type) for c in old.columns] != [
+            (c.name, c.type) for c in relation.columns
+        ]:
+            raise WarehouseError(
+                "UNSUPPORTED_FEATURE.STREAM_SCHEMA_CHANGE",
+                f"{quote(relation.key)}: the double does not change a stream's columns.",
+                "0A000",
+            )
+        read = old.consumed if old else frozenset()
+        relation.consumed = read | files
+        kept = old.folder if old else ""
+        if kept and files <= read:
+            relation.folder = kept
+            return 0
+    relation.folder = (
+        ctx.engine.copy_table(kept) if kept else ctx.engine.new_table(dml.table_schema(relation))
+    )
+    return ctx.engine.append(relation.folder, rows)
+
+
+def _stream_files(ctx: Context, query: str) -> frozenset[str]:
+    """Return the landed folders that a streaming table's query reads."""
+    paths = [r.files.rstrip("/") for r in table_references(query) if r.files]
+    if not paths:
+        raise WarehouseError(
+            "UNSUPPORTED_FEATURE.STREAM",
+            "The double knows streaming tables over STREAM READ_FILES only.",
+            "0A000",
+        )
+    return frozenset(ctx.ledger.files[path][0] for path in paths)
 
 
 def _check_keys(ctx: Context, relation: Relation) -> None:
@@ -473,11 +520,8 @@ def refresh(ctx: Context, cursor: Cursor) -> pa.Table:
             raise cursor.fail(f"{quote(key)} cannot be refreshed as that (full: {full})")
         require_owner(ctx.ledger, ctx.principal, "TABLE", key)
         new = replace(relation, altered=time.time())
-        _fill(
-            replace(ctx, catalog=new.context[0], schema=new.context[1]),
-            new,
-            Definition(query=new.text),
-        )
+        place = replace(ctx, catalog=new.context[0], schema=new.context[1])
+        _fill(place, new, new.text, None if full else relation)
         dml.check_rows(ctx, new, new.folder)
         with ctx.ledger.lock:
             ctx.ledger.relations[key] = new
@@ -756,7 +800,7 @@ def _alter_relation(ctx: Context, cursor: Cursor, new: Relation) -> None:
                 new.column(name)
     elif new.kind in ("MATERIALIZED_VIEW", "STREAMING_TABLE"):
         if cursor.accept("DROP", "SCHEDULE"):
-            new.schedule = ""
+            new.schedule = MANUAL
         else:
             cursor.accept_any("ADD", "ALTER")
             new.schedule = _schedule(cursor)

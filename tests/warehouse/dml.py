@@ -346,7 +346,7 @@ def _in_place(ctx: Context, key: Key, head: Callable[[str], str], body: str) -> 
         _require_sees_all(ctx, relation)
         folder = ctx.engine.copy_table(relation.folder)
         before = ctx.engine.versions(folder)
-        ctx.engine.query(head(folder_sql(folder)) + rewritten)
+        ctx.engine.change(head(folder_sql(folder)) + rewritten)
         if ctx.engine.versions(folder) == before:
             return folder, 0
         counts = ctx.engine.last_commit(folder)

@@ -19,12 +19,11 @@ import pyarrow as pa
 
 # Sail logs every session at level INFO, on the test's standard error.
 os.environ.setdefault("RUST_LOG", "error")
-# Tests have small tables and several clients at once: one partition is quicker, and Sail 0.7.2
-# cannot plan some sorted joins over more.
-os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", "1")
 
 from pysail.spark import SparkConnectServer
 from pyspark.sql import DataFrame
+from pyspark.sql.connect.dataframe import DataFrame as PlannedDataFrame
+from pyspark.sql.connect.plan import SQL
 from pyspark.sql.connect.session import SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
@@ -84,18 +83,29 @@ class Engine:
         with self._lock:
             return next(self._numbers)
 
+    def _select(self, sql: str) -> DataFrame:
+        """Return a query as a data frame; SparkSession.sql would analyse its text once more."""
+        return PlannedDataFrame(SQL(sql), self.spark)
+
     def query(self, sql: str) -> pa.Table:
         """Run a query and return its rows."""
         try:
-            rows = self.spark.sql(sql).toArrow()
+            rows = self._select(sql).toArrow()
         except Exception as error:
             raise engine_error(error) from error
         return rows.cast(pa.schema([(f.name, _plain(f.type)) for f in rows.schema]))
 
+    def change(self, sql: str) -> None:
+        """Run a statement that writes."""
+        try:
+            self.spark.sql(sql)
+        except Exception as error:
+            raise engine_error(error) from error
+
     def schema(self, sql: str) -> StructType:
         """Return the schema of a query's result without running it."""
         try:
-            return self.spark.sql(sql).schema
+            return self._select(sql).schema
         except Exception as error:
             raise engine_error(error) from error
 
@@ -128,7 +138,7 @@ class Engine:
 
     def append(self, folder: str, sql: str) -> int:
         """Add a query's rows, which must have the table's types; return their number."""
-        return self.append_frame(folder, self.spark.sql(sql))
+        return self.append_frame(folder, self._select(sql))
 
     def append_frame(self, folder: str, frame: DataFrame) -> int:
         """Add a data frame's rows; return their number."""

@@ -113,6 +113,8 @@ class Relation:
     cluster_auto: bool = False
     partitioned_by: tuple[str, ...] = ()
     schedule: str = ""
+    # Folders whose rows a streaming table holds: each is read once.
+    consumed: frozenset[str] = frozenset()
     created: float = field(default_factory=time.time)
     altered: float = field(default_factory=time.time)
 
@@ -166,6 +168,8 @@ class Ledger:
     grants: dict[tuple[str, Key], set[tuple[str, str]]] = field(default_factory=dict)
     principals: dict[str, Principal] = field(default_factory=dict)
     groups: set[str] = field(default_factory=set)
+    # What READ_FILES finds: folder of a volume -> (Delta folder with its rows, path of its file).
+    files: dict[str, tuple[str, str]] = field(default_factory=dict)
     _write_locks: dict[Key, threading.RLock] = field(default_factory=dict)
 
     def write_lock(self, key: Key) -> threading.RLock:

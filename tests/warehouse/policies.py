@@ -124,11 +124,30 @@ class Reader:
         text = self.inline_functions(text, context, rights or self.principal)
         edits = []
         for ref in table_references(text):
-            new = self._relation(ref.parts, context, rights, depth)
+            if ref.files:
+                new, file = self._files(ref.files, rights or self.principal)
+                edits += file_paths(text, file)
+            else:
+                new = self._relation(ref.parts, context, rights, depth)
             alias = "" if ref.has_alias else f" as {quote(ref.parts[-1:])}"
             start = "select * from " if ref.is_table_statement else ""
             edits.append((ref.start, ref.end, start + new + alias))
         return edited(text, edits)
+
+    def _files(self, path: str, rights: Principal) -> tuple[str, str]:
+        """Return what a query reads in place of READ_FILES, and the path of the file behind it."""
+        parts = path.strip("/").lower().split("/")
+        if len(parts) < 4 or parts[0] != "volumes":
+            raise WarehouseError("PATH_NOT_FOUND", f"{path} is no folder of a volume.", "42K03")
+        require(self.ledger, rights, "READ VOLUME", "VOLUME", tuple(parts[1:4]))
+        with self.ledger.lock:
+            if path.rstrip("/") not in self.ledger.files:
+                raise WarehouseError(
+                    "PATH_NOT_FOUND", f"{path}: no rows were put there (Warehouse.land).", "42K03"
+                )
+            folder, file = self.ledger.files[path.rstrip("/")]
+        self.rewritten = True
+        return folder_sql(folder), file
 
     def _relation(
         self, parts: Key, context: tuple[str, str], rights: Principal | None, depth: int
@@ -256,6 +275,16 @@ class Reader:
             for (name, kind), value in zip(function.parameters, arguments, strict=True)
         }
         return token.start, end, f"cast(({with_arguments(body, values)}) as {function.returns})"
+
+
+def file_paths(text: str, file: str) -> list[tuple[int, int, str]]:
+    """Return the edits that put a file's path in place of `_metadata.file_path`."""
+    tokens = tokenize(text)
+    return [
+        (a.start, c.end, string_literal(file))
+        for a, b, c in zip(tokens, tokens[1:], tokens[2:], strict=False)
+        if (a.name.lower(), b.text, c.name.lower()) == ("_metadata", ".", "file_path")
+    ]
 
 
 def with_arguments(body: str, values: Mapping[str, str]) -> str:

@@ -269,6 +269,21 @@ class Warehouse:
             with self.ledger.lock:
                 relation.folder = folder
 
+    def land(self, file: str, rows: pa.Table) -> None:
+        """Make rows what READ_FILES finds in a file's folder, instead of those before.
+
+        `file` is the path of the one file there, /Volumes/catalog/schema/volume/...; the volume is
+        made if needed.
+        """
+        key: Key = tuple(file.lower().split("/")[2:5])
+        with self.ledger.lock:
+            self.ledger.volumes.setdefault(key, Container(key, self.owner))
+        frame = self.engine.frame(rows)
+        folder = self.engine.new_table(frame.schema)
+        self.engine.append_frame(folder, frame)
+        with self.ledger.lock:
+            self.ledger.files[file.rpartition("/")[0]] = folder, file
+
     def read(self, name: str) -> pa.Table:
         """Return all rows of a table as they are stored, whatever its policies."""
         relation = self.ledger.relation(tuple(Cursor(name).name()))
@@ -307,13 +322,21 @@ def _handler(warehouse: Warehouse) -> type[BaseHTTPRequestHandler]:
                 found = warehouse.answer_rest(authorization, self.command, url.path, args)
                 self._reply(200, json.dumps(found).encode(), "application/json")
             except RestError as error:
-                answer_body = {"error_code": error.code, "message": str(error)}
-                self._reply(
-                    error.status,
-                    json.dumps(answer_body).encode(),
-                    "application/json",
-                    x_thriftserver_error_message=re.sub(r"\s+", " ", str(error)),
-                )
+                self._refuse(error)
+            except Exception as error:
+                # A client takes a broken connection, and a status of 500, for a reason to try again
+                # for minutes.
+                text = f"The loopback warehouse failed: {type(error).__name__}: {error}"
+                self._refuse(RestError(400, "INTERNAL_ERROR", text))
+
+        def _refuse(self, error: RestError) -> None:
+            found = {"error_code": error.code, "message": str(error)}
+            self._reply(
+                error.status,
+                json.dumps(found).encode(),
+                "application/json",
+                x_thriftserver_error_message=re.sub(r"\s+", " ", str(error)),
+            )
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _any
 

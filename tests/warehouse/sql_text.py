@@ -272,7 +272,8 @@ def split_commas(text: str) -> list[str]:
 class Reference:
     """A table named by a query: `text[start:end]` is its name, `parts` the name in lower case.
 
-    A table statement's reference begins at the word TABLE.
+    A table statement's reference begins at the word TABLE, that of a stream at the word STREAM.
+    `files` is the folder that READ_FILES reads, which has no other name.
     """
 
     parts: tuple[str, ...]
@@ -280,6 +281,7 @@ class Reference:
     end: int
     has_alias: bool
     is_table_statement: bool
+    files: str = ""
 
 
 def table_references(text: str) -> list[Reference]:
@@ -384,23 +386,30 @@ def _relation(
 ) -> int:
     """Read the relation at `at` and record it; return the index after its name."""
     start = at
+    if at + 1 < end and tokens[at].word == "STREAM" and tokens[at + 1].kind in ("word", "quoted"):
+        at += 1
     if at >= end:
         raise syntax_error("", "expected a table")
     if tokens[at].kind not in ("word", "quoted"):
         raise syntax_error(tokens[at].text, "expected a table")
-    parts = [tokens[at].name.lower()]
+    parts, first = [tokens[at].name.lower()], at
     at += 1
     while at + 1 < end and tokens[at].text == "." and tokens[at + 1].kind in ("word", "quoted"):
         parts.append(tokens[at + 1].name.lower())
         at += 2
     follows = tokens[at] if at < end else None
-    if follows is not None and follows.text == "(" and tokens[start].kind == "word":
-        return at
+    files = ""
+    if follows is not None and follows.text == "(" and tokens[first].kind == "word":
+        if parts != ["read_files"] or at + 1 >= end or tokens[at + 1].kind != "string":
+            return at
+        files = unquote_string(tokens[at + 1].text)
+        at = matching(tokens, at) + 1
+        follows = tokens[at] if at < end else None
     if follows is not None and (
         follows.word in ("TABLESAMPLE", "VERSION", "TIMESTAMP") or follows.text == "@"
     ):
         raise syntax_error(follows.text, "time travel and samples are not modelled by the double")
-    if len(parts) > 1 or parts[0] not in ctes:
+    if files or len(parts) > 1 or parts[0] not in ctes:
         alias = follows is not None and (
             follows.word == "AS"
             or follows.kind == "quoted"
@@ -413,6 +422,7 @@ def _relation(
                 tokens[at - 1].end,
                 alias,
                 table_statement,
+                files,
             )
         )
     return at

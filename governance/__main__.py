@@ -1,0 +1,7 @@
+"""`python -m governance <command>`."""
+
+import sys
+
+from governance.cli import main
+
+sys.exit(main())

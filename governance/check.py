@@ -1,0 +1,103 @@
+"""Compare what is in force in a workspace with what is declared; exit code 1 means drift."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from governance import declared
+from governance.live import Catalog
+from governance.state import OWNED, Kind, State
+from ingestion.errors import IngestionError
+from ingestion.home import CHECKOUT
+from ingestion.workspace import add_target, connect
+
+HELP: Final = "compare grants, masks, row filters and tags of a workspace with the declared ones"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference; `declared` and `live` are the values, None where there is none."""
+
+    difference: Literal["missing", "additional", "different"]
+    kind: Kind
+    place: str
+    name: str
+    declared: str | None
+    live: str | None
+
+    def __str__(self) -> str:
+        what = " ".join(filter(None, (self.kind, self.name)))
+        line = f"{self.difference:<10}  {what} on {self.place}"
+        if self.kind == "grant":
+            return line
+        values = [f"declared {self.declared}"] * (self.declared is not None)
+        values += [f"live {self.live}"] * (self.live is not None)
+        return f"{line}: {', '.join(values)}"
+
+
+def drift(declared: State, live: State) -> list[Finding]:
+    """Return every difference, ordered by kind, place and name; an owner's grants are none."""
+    findings = []
+    for item in sorted({*declared, *live}):
+        wanted, found = declared.get(item), live.get(item)
+        if found in (wanted, OWNED):
+            continue
+        difference: Literal["missing", "additional", "different"] = (
+            "missing" if found is None else "additional" if wanted is None else "different"
+        )
+        findings.append(Finding(difference, item.kind, item.place, item.name, wanted, found))
+    return findings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `python -m governance check`."""
+    add_target(parser)
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        default=CHECKOUT / "target" / "manifest.json",
+        help="dbt's manifest for that target (default: target/manifest.json)",
+    )
+    parser.add_argument(
+        "--warehouse-id", help="SQL warehouse to ask (default: that of DATABRICKS_HTTP_PATH)"
+    )
+    parser.add_argument("--output", choices=("text", "json"), default="text")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Check and print; 0 if all is as declared, 1 if not.
+
+    Raises IngestionError if a side of the comparison cannot be read.
+    """
+    bundle = declared.read_bundle(CHECKOUT, args.target)
+    wanted = declared.declared(declared.read_manifest(args.manifest, args.target), bundle)
+    warehouse_id = args.warehouse_id or _warehouse_id()
+    catalog = declared.catalog_of(bundle)
+    findings = drift(wanted, Catalog(connect(), warehouse_id, catalog).state())
+    if args.output == "json":
+        report = {
+            "catalog": catalog,
+            "declared": len(wanted),
+            "findings": [asdict(finding) for finding in findings],
+        }
+        print(json.dumps(report, indent=2))
+    else:
+        for finding in findings:
+            print(finding)
+        print(f"{catalog}: {len(wanted)} declared, {len(findings)} different")
+    return 1 if findings else 0
+
+
+def _warehouse_id() -> str:
+    path = os.environ.get("DATABRICKS_HTTP_PATH", "").rstrip("/")
+    if "/warehouses/" not in path:
+        raise IngestionError(
+            "DATABRICKS_HTTP_PATH names no SQL warehouse; set it as the warehouse's connection"
+            " details show it, or give --warehouse-id"
+        )
+    return path.rpartition("/")[2]

@@ -1,0 +1,128 @@
+"""What is in force: read from the catalog's information_schema over a SQL warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from governance import state
+from governance.state import Item, State
+from ingestion.errors import IngestionError
+from ingestion.workspace import refusals
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+
+# A serverless warehouse starts within seconds; the longest wait that the API takes is 50.
+_WAIT: Final = "50s"
+
+# Kind of object: its privileges, the path of its name, and where its owner is told.
+_PRIVILEGES: Final = {
+    "catalog": ("catalog_privileges", ("catalog_name",), "catalogs", "catalog_owner"),
+    "schema": ("schema_privileges", ("catalog_name", "schema_name"), "schemata", "schema_owner"),
+    "volume": (
+        "volume_privileges",
+        ("volume_catalog", "volume_schema", "volume_name"),
+        "volumes",
+        "volume_owner",
+    ),
+    "table": (
+        "table_privileges",
+        ("table_catalog", "table_schema", "table_name"),
+        "tables",
+        "table_owner",
+    ),
+}
+
+
+class Catalog:
+    """The information_schema of one catalog, as the caller may see it."""
+
+    def __init__(self, client: WorkspaceClient, warehouse_id: str, catalog: str) -> None:
+        self._client = client
+        self._warehouse_id = warehouse_id
+        self._catalog = catalog
+
+    def state(self) -> State:
+        """Return all that is in force in the catalog; IngestionError where it cannot be read."""
+        return dict([*self._grants(), *self._masks(), *self._row_filters(), *self._tags()])
+
+    def _grants(self) -> Iterator[tuple[Item, str]]:
+        for kind, (privileges, path, objects, owner) in _PRIVILEGES.items():
+            joined = " and ".join(f"o.{column} = p.{column}" for column in path)
+            # What comes from above is told above.
+            rows = self._rows(
+                f"select {', '.join(f'p.{column}' for column in path)}, p.grantee,"
+                f" p.privilege_type, coalesce(o.{owner}, '')"
+                f" from {{schema}}.{privileges} as p"
+                f" left join {{schema}}.{objects} as o on {joined}"
+                f" where p.{path[0]} = '{self._catalog}' and p.inherited_from = 'NONE'"
+            )
+            for *names, grantee, privilege, owned_by in rows:
+                place = ".".join(names if kind == "catalog" else names[1:])
+                yield state.grant(f"{kind} {place}", grantee, privilege, owned_by)
+
+    def _masks(self) -> Iterator[tuple[Item, str]]:
+        # dbt-databricks reads these names too; the documentation has others.
+        for schema, table, column, function, using in self._rows(
+            "select table_schema, table_name, column_name, mask_name, coalesce(using_columns, '')"
+            " from {schema}.column_masks"
+        ):
+            yield state.mask(f"{schema}.{table}.{column}", function, _split(using))
+
+    def _row_filters(self) -> Iterator[tuple[Item, str]]:
+        for schema, table, function, columns in self._rows(
+            "select table_schema, table_name, filter_name, coalesce(target_columns, '')"
+            " from {schema}.row_filters"
+        ):
+            yield state.row_filter(f"{schema}.{table}", function, _split(columns))
+
+    def _tags(self) -> Iterator[tuple[Item, str]]:
+        for schema, table, column, name, value in self._rows(
+            "select schema_name, table_name, column_name, tag_name, coalesce(tag_value, '')"
+            " from {schema}.column_tags"
+        ):
+            yield state.tag(f"{schema}.{table}.{column}", name, value)
+
+    def _rows(self, statement: str) -> list[list[str]]:
+        """Return the rows of a statement, all of them: part of a list would pass for drift."""
+        from databricks.sdk.errors import BadRequest
+        from databricks.sdk.service.sql import ExecuteStatementRequestOnWaitTimeout, StatementState
+
+        schema = f"`{self._catalog}`.information_schema"
+        place = f"warehouse {self._warehouse_id}"
+        with refusals(
+            place,
+            forbidden="ask an owner of the warehouse for CAN USE on it",
+            missing="correct DATABRICKS_HTTP_PATH or --warehouse-id",
+        ):
+            try:
+                answer = self._client.statement_execution.execute_statement(
+                    statement.replace("{schema}", schema),
+                    self._warehouse_id,
+                    wait_timeout=_WAIT,
+                    on_wait_timeout=ExecuteStatementRequestOnWaitTimeout.CANCEL,
+                )
+            except BadRequest as error:
+                raise IngestionError(
+                    f"{place}: {str(error).rstrip('.')}; start it, or correct DATABRICKS_HTTP_PATH"
+                ) from error
+        told = answer.status
+        if told is None or told.state is not StatementState.SUCCEEDED:
+            reason = told.error.message if told and told.error else f"no answer within {_WAIT}"
+            raise IngestionError(
+                f"{schema}: {' '.join(str(reason).split())}; deploy the bundle, and sign in as a"
+                " platform admin or as the pipeline, who see all of it"
+            )
+        rows = (answer.result.data_array if answer.result else None) or []
+        expected = answer.manifest.total_row_count if answer.manifest else None
+        if len(rows) != expected:
+            raise IngestionError(
+                f"{schema}: {len(rows)} of {expected} rows came in one answer; that is more grants"
+                " and policies than this check is made for"
+            )
+        return rows
+
+
+def _split(columns: str) -> list[str]:
+    return [column for column in columns.split(",") if column.strip()]

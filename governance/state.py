@@ -1,0 +1,57 @@
+"""What is compared: grants, masks, row filters and column tags, each as one item with a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["grant", "mask", "row_filter", "tag"]
+
+
+@dataclass(frozen=True, order=True)
+class Item:
+    """One thing that is in force or not, at a place within the catalog.
+
+    `place` is 'catalog c', 'schema s', 'volume s.v', 'table s.t' (views too) or 'column s.t.c'.
+    `name` is 'PRIVILEGE to principal' for a grant, the tag's name for a tag, else empty.
+    """
+
+    kind: Kind
+    place: str
+    name: str = ""
+
+
+# The value is the function with its columns for a mask or filter, and a tag's own.
+State: TypeAlias = Mapping[Item, str]
+
+# Values of a grant. An owner may do everything, granted or not.
+GRANTED: Final = "granted"
+OWNED: Final = "granted to the owner"
+
+
+def grant(place: str, principal: str, privilege: str, owner: str | None = None) -> tuple[Item, str]:
+    """Return a grant; SQL and bundle spell privileges with blanks and with underscores."""
+    spelled = privilege.upper().replace(" ", "_")
+    is_owned = owner is not None and owner.lower() == principal.lower()
+    item = Item("grant", place.lower(), f"{spelled} to {principal.lower()}")
+    return item, OWNED if is_owned else GRANTED
+
+
+def mask(column: str, function: str, using: Iterable[str] = ()) -> tuple[Item, str]:
+    """Return the mask of a column 's.t.c'; `using` are the function's further arguments."""
+    return Item("mask", f"column {column.lower()}"), _call(function, using)
+
+
+def row_filter(table: str, function: str, columns: Iterable[str]) -> tuple[Item, str]:
+    """Return the row filter of a table 's.t'."""
+    return Item("row_filter", f"table {table.lower()}"), _call(function, columns)
+
+
+def tag(column: str, name: str, value: str) -> tuple[Item, str]:
+    """Return a tag of a column 's.t.c'; a tag's value keeps its case."""
+    return Item("tag", f"column {column.lower()}", name.lower()), value
+
+
+def _call(function: str, columns: Iterable[str]) -> str:
+    return f"{function.replace('`', '').lower()}({', '.join(c.strip().lower() for c in columns)})"

@@ -1,0 +1,25 @@
+{% macro personal_tables() -%}
+    {#- The source and the one view take no tag, so a column's name, tagged anywhere, counts. While
+        dbt parses there are no nodes to ask. -#}
+    {%- set ours, tagged, tables = [], [], [] -%}
+    {%- set nodes, sources = (graph.nodes, graph.sources) if execute else ({}, {}) -%}
+    {%- for node in nodes.values() if node.resource_type in ['model', 'snapshot'] -%}
+        {%- do ours.append(node) -%}
+        {%- for column in node.columns.values() if 'personal' in column.get('databricks_tags', {}) -%}
+            {%- do tagged.append(column.name) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- for source in sources.values() if source.database == target.database -%}
+        {%- do ours.append(source) -%}
+    {%- endfor -%}
+    {%- for node in ours -%}
+        {%- set columns = node.columns.keys() | select('in', tagged) | join(', ') -%}
+        {%- if columns -%}
+            {%- do tables.append({'name': node.relation_name, 'columns': columns}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- for table in tables | sort(attribute='name') %}
+    ('{{ table.name | replace('`', '') | replace('"', '') }}', '{{ table.columns }}')
+    {{- ',' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
