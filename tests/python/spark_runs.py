@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -22,20 +23,25 @@ from pyspark.sql import DataFrame, SparkSession
 
 # Spark keeps what has no storage in one database, so relations are told apart by their last name.
 _RELATION: Final = re.compile(
-    rf"(?:(?:`{CATALOG}`\.)?`?\b(?:bronze|silver|gold)_layer`?|\bsystem\.access)\.(?=`?\w)"
+    rf"(?:`{CATALOG}`\.`\w+`|(?<![.\w])(?:\w+_layer|system\.access))\.(?=[`\w])"
 )
 _DATABASE: Final = "global_temp."
 
 
-@contextmanager
-def jvm_spark(folder: Path) -> Iterator[SparkSession]:
-    """A classic session with what Databricks has by default: ANSI mode. Times are UTC."""
+def require_java() -> None:
+    """Skip where Spark on the JVM cannot start, but fail where nobody would see that."""
     java = Path(os.environ.get("JAVA_HOME", "")) / "bin" / "java"
     if shutil.which("java") is None and not java.is_file():
         message = "Spark on the JVM needs Java 17: install it, or set JAVA_HOME"
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
+
+
+@contextmanager
+def jvm_spark(folder: Path) -> Iterator[SparkSession]:
+    """A classic session with what Databricks has by default: ANSI mode. Times are UTC."""
+    require_java()
     settings: dict[str, bool | float | int | str | None] = {
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
@@ -50,15 +56,20 @@ def jvm_spark(folder: Path) -> Iterator[SparkSession]:
         "spark.sql.adaptive.enabled": "false",
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        # The compiler that optimises would take longer than the queries.
         "spark.driver.extraJavaOptions": (
             "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
         ),
     }
     builder = SparkSession.builder.master("local[2]").appName("second opinion")
     spark = builder.config(map=settings).getOrCreate()
+    # Refused statements are expected here, and each would log its stack.
     spark.sparkContext.setLogLevel("OFF")
-    yield spark
-    spark.stop()
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    try:
+        yield spark
+    finally:
+        spark.stop()
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,14 @@ from databricks_runs import (
 from platform_runs import Home
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
-from spark_runs import Compiled, SparkTarget, compiled, jvm_spark, parse_without_clauses
+from spark_runs import (
+    Compiled,
+    SparkTarget,
+    compiled,
+    jvm_spark,
+    parse_without_clauses,
+    require_java,
+)
 from system_tables import TABLES
 from test_audit import plant_events
 from test_incremental import FIRST, SECOND, THIRD, line, write
@@ -78,6 +85,7 @@ def repeat_buyers(number: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    require_java()
     folder = tmp_path_factory.mktemp("runs")
     home, first = Home(folder / "second"), Home(folder / "first")
     first.folder.mkdir()
@@ -139,9 +147,10 @@ class Built:
 def built(runs: Runs, spark: SparkSession) -> Built:
     target = SparkTarget(spark)
     found = []
-    states = [(runs.first, runs.whole, "create or replace table")]
-    states.append((runs.second, runs.incremental, "create or replace temporary view"))
-    for home, nodes, statement in states:
+    for home, nodes, statement in (
+        (runs.first, runs.whole, "create or replace table"),
+        (runs.second, runs.incremental, "create or replace temporary view"),
+    ):
         target.keep("events_raw", bronze_rows(home))
         for node in nodes:
             if node.kind == "model":
