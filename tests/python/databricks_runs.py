@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -140,9 +140,14 @@ def copy_project(folder: Path, *edits: tuple[str, str, str]) -> Path:
     return project
 
 
-def differences(
-    home: Home, databricks: DatabricksHome, ignore: Collection[str] = ()
-) -> dict[str, int]:
+class Queryable(Protocol):
+    """An engine with the tables of target dev."""
+
+    def query(self, statement: str, /) -> pa.Table:
+        """Rows of a query."""
+
+
+def differences(home: Home, databricks: Queryable, ignore: Collection[str] = ()) -> dict[str, int]:
     """Rows by table that stand on one engine only; snapshots are compared without run times.
 
     `ignore` names columns that are left out of the comparison.

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from databricks_runs import CATALOG, DatabricksHome, running_warehouse
 from system_tables import TABLES
+from warehouse.server import Warehouse
 
 NOW = dt.datetime.now(dt.UTC)
 TODAY, LONG_AGO = NOW.date(), NOW.date() - dt.timedelta(days=31)
@@ -73,6 +74,17 @@ EVENTS = {
 }  # fmt: skip
 
 
+def plant_events(warehouse: Warehouse) -> None:
+    """Make the system tables with the events."""
+    warehouse.create_catalog("system")
+    warehouse.create_schema("system.access")
+    for name, columns in TABLES.items():
+        table = f"system.access.{name}"
+        warehouse.execute(f"create table {table} ({columns})")
+        schema = warehouse.read(table).schema
+        warehouse.load(table, pa.Table.from_pylist(EVENTS[name], schema=schema))
+
+
 class Analyses:
     """The compiled analyses and a warehouse with the system tables."""
 
@@ -89,13 +101,7 @@ class Analyses:
 @pytest.fixture(scope="module")
 def analyses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analyses]:
     with running_warehouse() as warehouse:
-        warehouse.create_catalog("system")
-        warehouse.create_schema("system.access")
-        for name, columns in TABLES.items():
-            table = f"system.access.{name}"
-            warehouse.execute(f"create table {table} ({columns})")
-            schema = warehouse.read(table).schema
-            warehouse.load(table, pa.Table.from_pylist(EVENTS[name], schema=schema))
+        plant_events(warehouse)
         dev = DatabricksHome(tmp_path_factory.mktemp("audit"), warehouse)
         dev.dbt("compile", "--select", "path:analyses")
         yield Analyses(dev)
