@@ -29,7 +29,7 @@ from ingestion.landing_files import discover
 from ingestion.load_report import LoadReport, tell
 
 _COLUMNS: Final = (*EVENT_COLUMNS, *METADATA_COLUMNS)
-_MARKER: Final = "table_of_this_stream"
+MARKER: Final = "table_of_this_stream"
 _COMMENT: Final = (
     "One row per data line of a landed file, whatever is wrong with it. Append-only; a file is"
     " loaded once."
@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--interval",
+        type=_interval,
         default="30 seconds",
         help="time between micro-batches of the continuous mode (default: %(default)s)",
     )
@@ -79,10 +80,18 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _size(text: str) -> str:
-    if not re.fullmatch("[1-9][0-9]*[kmgt]?b?", text.lower()):
+def _size(text: str) -> int:
+    found = re.fullmatch("([1-9][0-9]*)([kmgt]?)b?", text.lower())
+    if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 512m or 10g")
-    return text.lower()
+    # Spark's own file source takes no unit.
+    return int(found[1]) << 10 * " kmgt".index(found[2] or " ")
+
+
+def _interval(text: str) -> str:
+    if not re.fullmatch("[0-9]+ (millisecond|second|minute|hour)s?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no interval such as '30 seconds'")
+    return text
 
 
 def main(argv: Sequence[str] | None = None, *, source_format: str = AUTO_LOADER) -> int:
@@ -93,13 +102,13 @@ def main(argv: Sequence[str] | None = None, *, source_format: str = AUTO_LOADER)
     """
     args = build_parser().parse_args(argv)
     try:
-        return run(SparkSession.builder.getOrCreate(), args, source_format)
+        return run(args, source_format)
     except IngestionError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
-def run(spark: SparkSession, args: argparse.Namespace, source_format: str) -> int:
+def run(args: argparse.Namespace, source_format: str) -> int:
     """Check the input, run the stream and, when it ends, tell what became of each file.
 
     Raises IngestionError; nothing is made or changed before all of the input is checked.
@@ -108,26 +117,39 @@ def run(spark: SparkSession, args: argparse.Namespace, source_format: str) -> in
     is_triggered = args.mode == "triggered"
     _check_source(source, must_hold_files=is_triggered)
     table = f"`{args.catalog}`.{bronze.EVENTS}"
+    spark = SparkSession.builder.getOrCreate()
     before = prepare(spark, table, args.checkpoint, source_format)
     limits = Limits(args.max_files_per_trigger, args.max_bytes_per_trigger)
-    query = event_stream.start(
-        spark,
-        source,
-        table,
-        args.checkpoint,
-        interval=None if is_triggered else args.interval,
-        source_format=source_format,
-        options=event_stream.source_options(source_format, limits, file_events=args.file_events),
-    )
     try:
-        query.awaitTermination()
+        event_stream.start(
+            spark,
+            source,
+            table,
+            args.checkpoint,
+            interval=None if is_triggered else args.interval,
+            source_format=source_format,
+            options=event_stream.source_options(
+                source_format, limits, file_events=args.file_events
+            ),
+        ).awaitTermination()
     except PySparkException as error:
-        # A worker's error arrives as the text of its traceback.
-        found = re.search(r"IngestionError: (.+)", str(error))
-        if found is None:
-            raise
-        raise IngestionError(found[1].rstrip("'\"")) from error
+        raise _one_line(error) from error
     return tell(report(spark, table, discover(source), before), source)
+
+
+def _one_line(error: PySparkException) -> Exception:
+    """Return what a user can act on; an error of ours keeps its traceback."""
+    # An error of a Python worker arrives as the text of its traceback.
+    ours = re.search(r"IngestionError: (.+)", str(error))
+    if ours is not None:
+        return IngestionError(ours[1].rstrip("'\""))
+    first_line = str(error).splitlines()[0]
+    if "Traceback" in first_line:
+        return error
+    return IngestionError(
+        f"the stream stopped: {first_line}; bronze holds whole files only, so remove the cause and"
+        " run again"
+    )
 
 
 def _check_source(source: Path, *, must_hold_files: bool) -> None:
@@ -157,10 +179,10 @@ def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: st
         exists = spark.catalog.tableExists(table)
         newest = _newest(spark, table) if exists else None
         _check_checkpoint(checkpoint, table, table_exists=exists, has_rows=newest is not None)
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        (checkpoint / MARKER).write_text(table, encoding="utf-8")
         if not exists:
             spark.sql(create_statement(table, source_format))
-        checkpoint.mkdir(parents=True, exist_ok=True)
-        (checkpoint / _MARKER).write_text(table, encoding="utf-8")
     except PySparkException as error:
         raise IngestionError(
             f"{table}: {str(error).splitlines()[0]}; the job's principal needs USE CATALOG, and USE"
@@ -197,9 +219,9 @@ def _newest(spark: SparkSession, table: str) -> int | None:
 def _check_checkpoint(checkpoint: Path, table: str, *, table_exists: bool, has_rows: bool) -> None:
     """Raise IngestionError if a stream of this checkpoint would lose files or load them twice."""
     is_started = (checkpoint / "metadata").exists()
-    marker = checkpoint / _MARKER
+    marker = checkpoint / MARKER
     marked = marker.read_text(encoding="utf-8") if marker.exists() else ""
-    if marked != table and (marked or is_started):
+    if is_started and marked != table:
         raise IngestionError(
             f"{checkpoint}: is the checkpoint of {marked or 'another stream'}, not of {table}; give"
             " another --checkpoint"

@@ -58,8 +58,8 @@ class Limits:
     """What one micro-batch takes at most; None leaves it to the source."""
 
     files: int | None = None
-    size: str | None = None
-    """Bytes as Spark writes them: `512m`, `10g`."""
+    size: int | None = None
+    """Bytes."""
 
 
 def source_options(source_format: str, limits: Limits, *, file_events: bool) -> dict[str, str]:
@@ -74,7 +74,7 @@ def source_options(source_format: str, limits: Limits, *, file_events: bool) -> 
     if limits.files is not None:
         options[f"{prefix}maxFilesPerTrigger"] = str(limits.files)
     if limits.size is not None:
-        options[f"{prefix}maxBytesPerTrigger"] = limits.size
+        options[f"{prefix}maxBytesPerTrigger"] = str(limits.size)
     return options
 
 
