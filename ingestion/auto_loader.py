@@ -67,7 +67,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--file-events",
-        action="store_true",
+        nargs="?",
+        choices=("true", "false"),
+        const="true",
+        default="false",
         help="learn of new files from file events instead of listing the folder; the external"
         " location must have them enabled",
     )
@@ -129,7 +132,7 @@ def run(args: argparse.Namespace, source_format: str) -> int:
             interval=None if is_triggered else args.interval,
             source_format=source_format,
             options=event_stream.source_options(
-                source_format, limits, file_events=args.file_events
+                source_format, limits, file_events=args.file_events == "true"
             ),
         ).awaitTermination()
     except PySparkException as error:

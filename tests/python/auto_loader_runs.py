@@ -68,7 +68,7 @@ def remember_table(spark: SparkSession, warehouse: Path) -> None:
 
 def stream_rows(spark: SparkSession) -> Counter[str]:
     """Rows of the job's table without `_ingested_at`; Spark honours its sink's own log."""
-    return _counted(spark.table(TABLE).drop("_ingested_at").toArrow())
+    return counted(spark.table(TABLE).drop("_ingested_at").toArrow())
 
 
 def local_rows(landing: Path, database: Path) -> tuple[LoadReport, Counter[str]]:
@@ -76,10 +76,11 @@ def local_rows(landing: Path, database: Path) -> tuple[LoadReport, Counter[str]]
     report = load(landing, database)
     with duckdb.connect(str(database), read_only=True) as connection:
         query = f"select * exclude _ingested_at from {bronze.EVENTS}"
-        return report, _counted(connection.sql(query).to_arrow_table())
+        return report, counted(connection.sql(query).to_arrow_table())
 
 
-def _counted(table: pa.Table) -> Counter[str]:
+def counted(table: pa.Table) -> Counter[str]:
+    """Rows of a table without `_ingested_at` as text, and how often each is there."""
     position = table.column_names.index("event_time")
     naive = table.column(position).cast(pa.timestamp("us"))
     columns = table.set_column(position, "event_time", naive).to_pydict()

@@ -14,8 +14,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet
 import pytest
-from auto_loader_runs import CATALOG, TABLE, local_rows, require_java, start_spark, stream_rows
+from auto_loader_runs import (
+    CATALOG,
+    TABLE,
+    counted,
+    local_rows,
+    require_java,
+    start_spark,
+    stream_rows,
+)
 from dirty_files import HEADER, Lines, write_dirty_files
 from pyspark.sql import SparkSession
 
@@ -317,6 +326,38 @@ def test_nothing_loadable_is_an_error(lake: Lake, capsys: pytest.CaptureFixture[
     told = capsys.readouterr()
     assert "b.csv: not an events file" in told.out
     assert "none of its files could be loaded" in told.err
+
+
+CONNECT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import pyarrow.parquet
+from pyspark.sql import SparkSession
+from ingestion import auto_loader
+spark = SparkSession.builder.remote("local[2]").getOrCreate()
+spark.sql("create schema bronze_layer")
+code = auto_loader.main(sys.argv[3:], source_format="binaryFile")
+rows = spark.table("bronze_layer.events_raw").drop("_ingested_at").toArrow()
+pyarrow.parquet.write_table(rows, sys.argv[2])
+sys.exit(code)
+"""
+
+
+def test_spark_connect_gives_the_same_rows(tmp_path: Path) -> None:
+    # Serverless compute is reached by Spark Connect alone.
+    require_java()
+    landing = tmp_path / "landing"
+    write_dirty_files(landing)
+    _, rows = local_rows(landing, tmp_path / "local.duckdb")
+    paths = ["--source", str(landing), "--checkpoint", str(tmp_path / "cp")]
+    found = tmp_path / "found.parquet"
+    command = [sys.executable, "-c", CONNECT, str(CHECKOUT), str(found), "--catalog", CATALOG]
+    environment = os.environ | {"PYSPARK_PYTHON": sys.executable}
+    result = subprocess.run(
+        [*command, *paths], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert counted(pyarrow.parquet.read_table(found)) == rows
 
 
 def test_the_script_needs_no_package_on_its_path(tmp_path: Path) -> None:

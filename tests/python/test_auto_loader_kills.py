@@ -83,13 +83,13 @@ def test_twenty_kills_lose_and_double_no_row(tmp_path: Path) -> None:
     job = start_job(tmp_path / "undisturbed", landing)
     assert job.stdout is not None
     assert job.stdout.readline() == "ready\n"
-    assert job.communicate()[0].count("loaded ") == FILES_AHEAD + 1
+    assert job.communicate()[0].endswith(f"files: {FILES_AHEAD} loaded\n")
     whole = time.perf_counter() - started
 
     draw = random.Random(20191001)
     moments = [(number + draw.random()) / KILLS * whole for number in range(KILLS)]
     draw.shuffle(moments)
-    at_work = 0
+    interrupted: set[str] = set()
     for moment in moments:
         # Every run finds as many files as the undisturbed one did, so that none ends early.
         land(FILES_AHEAD - (landed - len(batches(folder, "commits"))))
@@ -97,12 +97,11 @@ def test_twenty_kills_lose_and_double_no_row(tmp_path: Path) -> None:
         with suppress(subprocess.TimeoutExpired):
             job.wait(timeout=moment)
         kill(job)
-        at_work += batches(folder, "offsets") != batches(folder, "commits")
+        interrupted |= batches(folder, "offsets") - batches(folder, "commits")
 
     job = start_job(folder, landing)
     told = job.communicate()[0]
     assert job.returncode == 0, told
-    assert f"{landed} " in told.splitlines()[-1] or "already_loaded" in told.splitlines()[-1]
     _, expected = local_rows(landing, tmp_path / "local.duckdb")
     spark = start_spark(folder)
     try:
@@ -112,4 +111,4 @@ def test_twenty_kills_lose_and_double_no_row(tmp_path: Path) -> None:
         spark.stop()
     assert found == expected
     assert set(found.values()) == {1}
-    assert at_work >= 3, "too few kills hit a micro-batch at work"
+    assert len(interrupted) >= 3, "too few kills hit a micro-batch at work"
