@@ -11,28 +11,33 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Column:
-    """A column of `bronze_layer.events_raw`: its name and its SQL type on every engine."""
+    """A column of `bronze_layer.events_raw`: its name, its SQL type on every engine, what it is."""
 
     name: str
     sql_type: str
+    comment: str
 
 
 EVENT_COLUMNS: Final = (
-    Column("event_time", "timestamp"),
-    Column("event_type", "string"),
-    Column("product_id", "bigint"),
-    Column("category_id", "bigint"),
-    Column("category_code", "string"),
-    Column("brand", "string"),
-    Column("price", "double"),
-    Column("user_id", "bigint"),
-    Column("user_session", "string"),
+    Column("event_time", "timestamp", "When it happened (UTC)."),
+    Column("event_type", "string", "Event type as it came."),
+    Column("product_id", "bigint", "The product that was viewed, carted or bought."),
+    Column("category_id", "bigint", "The product's category."),
+    Column("category_code", "string", "Category path as it came."),
+    Column("brand", "string", "Brand as it came."),
+    Column("price", "double", "Price as it came."),
+    Column("user_id", "bigint", "The shopper."),
+    Column("user_session", "string", "Session id of the shop's tracker."),
 )
 
 METADATA_COLUMNS: Final = (
-    Column("_rescued_data", "string"),
-    Column("_source_file", "string"),
-    Column("_ingested_at", "timestamp"),
+    Column(
+        "_rescued_data",
+        "string",
+        "JSON: the fields that fit no column or type, or the whole malformed line.",
+    ),
+    Column("_source_file", "string", "The landed file that the row came from."),
+    Column("_ingested_at", "timestamp", "When the file was loaded (UTC)."),
 )
 
 EVENT_COLUMN_NAMES: Final = tuple(column.name for column in EVENT_COLUMNS)

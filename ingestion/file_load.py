@@ -47,6 +47,7 @@ class Status(StrEnum):
     REFUSED = "refused"
     EMPTY = "empty"
     GROWING = "growing"
+    WAITING = "waiting"
 
 
 IN_BRONZE: Final = frozenset({Status.LOADED, Status.ALREADY_LOADED, Status.CHANGED})
@@ -84,6 +85,20 @@ def load_file(
     `path` is absolute and resolved: it is the file's identity. `advance` is told bytes that are
     done; `tolerant` leaves DuckDB's scan out. Raises duckdb.Error if DuckDB cannot write.
     """
+    try:
+        return load_readable_file(connection, path, advance, tolerant=tolerant)
+    except OSError as error:
+        return FileReport(path, Status.REFUSED, message=f"cannot be read: {error.strerror}")
+
+
+def load_readable_file(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    advance: Callable[[int], object] = lambda _: None,
+    *,
+    tolerant: bool = False,
+) -> FileReport:
+    """Do as `load_file`, but raise OSError: the file may be readable at the next try."""
     started = perf_counter()
     try:
         str(path).encode()
@@ -93,8 +108,6 @@ def load_file(
             report = _load_new(connection, path, before, advance, tolerant)
     except _NotLoadedError as reason:
         report = FileReport(path, reason.status, message=str(reason))
-    except OSError as error:
-        report = FileReport(path, Status.REFUSED, message=f"cannot be read: {error.strerror}")
     except UnicodeEncodeError:
         report = FileReport(path, Status.REFUSED, message="its name is not UTF-8, rename it")
     return replace(report, seconds=perf_counter() - started)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO, Final, cast
 
 import numpy as np
@@ -27,17 +27,19 @@ _BLOCK_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells without reading that a file is as it was: bytes, nanoseconds, inode."""
+    """What tells without reading that a file is as it was: bytes and nanoseconds.
+
+    Not the inode: a file system over object storage may number a file anew at each look.
+    """
 
     size: int
     modified_ns: int
-    inode: int
 
     @classmethod
     def of(cls, path: Path) -> Identity:
         """Take the identity of the file as it is now; raises OSError."""
         status = path.stat()
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+        return cls(status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,10 @@ def _discover(data: Path) -> list[Path]:
         if not data.name.lower().endswith(SUFFIXES):
             raise IngestionError(f"{data}: not a .csv or .csv.gz file; rename or convert it")
         return [data.resolve()]
-    found = set()
+    found: set[Path] = set()
     for folder, folders, names in os.walk(data, onerror=_raise):
-        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
-        for name in names:
-            if name.lower().endswith(SUFFIXES) and not name.startswith((".", "_")):
-                found.add(Path(folder, name).resolve())
+        folders[:] = [name for name in folders if is_landed(PurePath(name, "f.csv"))]
+        found.update(Path(folder, name).resolve() for name in names if is_landed(PurePath(name)))
     if not found:
         raise IngestionError(f"{data}: no .csv or .csv.gz file in this folder; land files first")
     return sorted(found)
@@ -101,6 +101,12 @@ def _discover(data: Path) -> list[Path]:
 
 def _raise(error: OSError) -> None:
     raise error
+
+
+def is_landed(relative: PurePath) -> bool:
+    """Whether a path below the landing folder names a file to load: finished, and CSV."""
+    unfinished = any(part.startswith((".", "_")) for part in relative.parts)
+    return not unfinished and relative.name.lower().endswith(SUFFIXES)
 
 
 def is_compressed(path: Path) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,22 +11,12 @@ from tqdm import tqdm
 
 from ingestion import bronze
 from ingestion.errors import IngestionError
-from ingestion.file_load import IN_BRONZE, FileReport, Status, load_file
+from ingestion.file_load import load_file
 from ingestion.home import database_path, landing_path
 from ingestion.landing_files import discover
+from ingestion.load_report import LoadReport, tell
 
 HELP: Final = "load landed .csv and .csv.gz files into bronze, each file once"
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """One run of the loader, files in path order."""
-
-    files: tuple[FileReport, ...]
-
-    def count(self, *statuses: Status) -> int:
-        """Count the files with one of the statuses."""
-        return sum(file.status in statuses for file in self.files)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,26 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Load and print what became of each file; IngestionError if none is in bronze."""
-    report = load(args.data, args.database)
-    for file in report.files:
-        if file.status is not Status.ALREADY_LOADED:
-            print(_line(file))
-    counts = Counter(file.status for file in report.files)
-    print("files: " + ", ".join(f"{counts[s]} {s}" for s in Status if counts[s]))
-    if not report.count(*IN_BRONZE):
-        raise IngestionError(f"{args.data}: none of its files could be loaded; reasons above")
-    return 0
-
-
-def _line(file: FileReport) -> str:
-    parts = []
-    if file.status is Status.LOADED:
-        parts.append(f"{file.rows:,} rows in {file.seconds:.1f} s")
-    if file.rows_with_rescued_data:
-        parts.append(f"{file.rows_with_rescued_data:,} with rescued data")
-    if file.message:
-        parts.append(file.message)
-    return f"{file.status:<8} {file.path}: {'; '.join(parts)}"
+    return tell(load(args.data, args.database), args.data)
 
 
 def load(data: Path, database: Path) -> LoadReport:

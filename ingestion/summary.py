@@ -13,7 +13,7 @@ import duckdb
 from ingestion import local_loader
 from ingestion.file_load import FileReport, Status
 from ingestion.home import database_path, docs_path
-from ingestion.local_loader import LoadReport
+from ingestion.load_report import LoadReport
 
 # A folder of hundreds of dirty files must not push the figures off the screen.
 MOST_FILES_LISTED: Final = 40

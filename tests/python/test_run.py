@@ -16,7 +16,7 @@ from ingestion import cli, run, summary
 from ingestion.errors import IngestionError
 from ingestion.file_load import FileReport, Status
 from ingestion.home import CHECKOUT, claim, locked
-from ingestion.local_loader import LoadReport
+from ingestion.load_report import LoadReport
 
 
 @pytest.fixture

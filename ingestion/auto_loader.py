@@ -1,0 +1,297 @@
+"""The Auto Loader job: new files of a volume into `bronze_layer.events_raw`, each file once.
+
+A bundle runs this file as a script. Exit code 2 means bad input or that nothing could be loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+if __name__ == "__main__":
+    # A script's own folder is on the path, the package's is not; not every runner sets __file__.
+    sys.path.insert(0, str(Path(inspect.getfile(lambda: None)).resolve().parent.parent))
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from ingestion import bronze, event_stream
+from ingestion.errors import IngestionError
+from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
+from ingestion.event_stream import AUTO_LOADER, Limits
+from ingestion.file_load import FileReport, Status
+from ingestion.landing_files import discover
+from ingestion.load_report import LoadReport, tell
+
+_COLUMNS: Final = (*EVENT_COLUMNS, *METADATA_COLUMNS)
+MARKER: Final = "table_of_this_stream"
+_COMMENT: Final = (
+    "One row per data line of a landed file, whatever is wrong with it. Append-only; a file is"
+    " loaded once."
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the job's parameters."""
+    parser = argparse.ArgumentParser(prog="auto_loader.py", description=__doc__)
+    parser.add_argument("--catalog", required=True, help="catalog that holds bronze_layer")
+    parser.add_argument(
+        "--source", type=Path, required=True, help="landing folder, /Volumes/<catalog>/..."
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, required=True, help="the stream's folder, in another volume"
+    )
+    parser.add_argument(
+        "--mode",
+        choices=("triggered", "continuous"),
+        default="triggered",
+        help="load what is there and end (serverless compute knows only this), or stay"
+        " (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--interval",
+        type=_interval,
+        default="30 seconds",
+        help="time between micro-batches of the continuous mode (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-files-per-trigger", type=_positive, metavar="N", help="files in a micro-batch"
+    )
+    parser.add_argument(
+        "--max-bytes-per-trigger", type=_size, metavar="SIZE", help="bytes in it, such as 10g"
+    )
+    parser.add_argument(
+        "--file-events",
+        nargs="?",
+        choices=("true", "false"),
+        const="true",
+        default="false",
+        help="learn of new files from file events instead of listing the folder; the external"
+        " location must have them enabled",
+    )
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    found = re.fullmatch("([1-9][0-9]*)([kmgt]?)b?", text.lower())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 512m or 10g")
+    # Spark's own file source takes no unit.
+    return int(found[1]) << 10 * " kmgt".index(found[2] or " ")
+
+
+def _interval(text: str) -> str:
+    if not re.fullmatch("[0-9]+ (millisecond|second|minute|hour)s?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no interval such as '30 seconds'")
+    return text
+
+
+def main(argv: Sequence[str] | None = None, *, source_format: str = AUTO_LOADER) -> int:
+    """Run the job and return its exit code; user errors become one line on stderr.
+
+    `source_format` is what the files come from: Auto Loader, or `binaryFile` for Spark's own file
+    source where there is no Databricks.
+    """
+    args = build_parser().parse_args(argv)
+    try:
+        return run(args, source_format)
+    except IngestionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(args: argparse.Namespace, source_format: str) -> int:
+    """Check the input, run the stream and, when it ends, tell what became of each file.
+
+    Raises IngestionError; nothing is made or changed before all of the input is checked.
+    """
+    source = args.source.resolve()
+    is_triggered = args.mode == "triggered"
+    _check_source(source, must_hold_files=is_triggered)
+    table = f"`{args.catalog}`.{bronze.EVENTS}"
+    spark = SparkSession.builder.getOrCreate()
+    before = prepare(spark, table, args.checkpoint, source_format)
+    limits = Limits(args.max_files_per_trigger, args.max_bytes_per_trigger)
+    try:
+        event_stream.start(
+            spark,
+            source,
+            table,
+            args.checkpoint,
+            interval=None if is_triggered else args.interval,
+            source_format=source_format,
+            options=event_stream.source_options(
+                source_format, limits, file_events=args.file_events == "true"
+            ),
+        ).awaitTermination()
+    except PySparkException as error:
+        raise _one_line(error) from error
+    return tell(report(spark, table, discover(source), before), source)
+
+
+def _one_line(error: PySparkException) -> Exception:
+    """Return what a user can act on; an error of ours keeps its traceback."""
+    # An error of a Python worker arrives as the text of its traceback.
+    ours = re.search(r"IngestionError: (.+)", str(error))
+    if ours is not None:
+        return IngestionError(ours[1].rstrip("'\""))
+    first_line = str(error).splitlines()[0]
+    if "Traceback" in first_line:
+        return error
+    return IngestionError(
+        f"the stream stopped: {first_line}; bronze holds whole files only, so remove the cause and"
+        " run again"
+    )
+
+
+def _check_source(source: Path, *, must_hold_files: bool) -> None:
+    try:
+        next(source.iterdir(), None)
+    except OSError as error:
+        raise IngestionError(
+            f"{source}: cannot be read as a folder: {error.strerror}; create the volume and the"
+            " folder (databricks bundle deploy), have READ VOLUME on it, or give another --source"
+        ) from error
+    if must_hold_files:
+        discover(source)
+
+
+def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: str) -> int | None:
+    """Make sure that table and checkpoint belong together and create what is missing.
+
+    Returns the table's newest `_ingested_at` in microseconds since 1970, None if it has no row.
+    """
+    schema = table.rpartition(".")[0]
+    try:
+        if not spark.catalog.databaseExists(schema):
+            raise IngestionError(
+                f"{schema}: no such schema, or no USE SCHEMA on it; create it (databricks bundle"
+                " deploy) or give another --catalog"
+            )
+        exists = spark.catalog.tableExists(table)
+        newest = _newest(spark, table) if exists else None
+        _check_checkpoint(checkpoint, table, table_exists=exists, has_rows=newest is not None)
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        (checkpoint / MARKER).write_text(table, encoding="utf-8")
+        if not exists:
+            spark.sql(create_statement(table, source_format))
+    except PySparkException as error:
+        raise IngestionError(
+            f"{table}: {str(error).splitlines()[0]}; the job's principal needs USE CATALOG, and USE"
+            f" SCHEMA, CREATE TABLE, SELECT and MODIFY on {schema}"
+        ) from error
+    except OSError as error:
+        raise IngestionError(
+            f"{checkpoint}: cannot be written: {error.strerror}; create the volume (databricks"
+            " bundle deploy), have WRITE VOLUME on it, or give another --checkpoint"
+        ) from error
+    return newest
+
+
+def _newest(spark: SparkSession, table: str) -> int | None:
+    """Return the newest `_ingested_at`, after a look at the columns and at the clock."""
+    found = [(field.name, field.dataType.simpleString()) for field in spark.table(table).schema]
+    if found != [(column.name, column.sql_type) for column in _COLUMNS]:
+        raise IngestionError(
+            f"{table}: its columns are not those of ingestion/event_schema.py; move the table away,"
+            " or alter it to match"
+        )
+    [(newest, is_ahead)] = spark.sql(
+        "select unix_micros(max(_ingested_at)), max(_ingested_at) >= current_timestamp()"
+        f" from {table}"
+    ).collect()
+    if is_ahead:
+        raise IngestionError(
+            f"{table}: its newest _ingested_at is in the future, and incremental models would miss"
+            " rows that are older; wait until then, or set the clock right"
+        )
+    return None if newest is None else int(newest)
+
+
+def _check_checkpoint(checkpoint: Path, table: str, *, table_exists: bool, has_rows: bool) -> None:
+    """Raise IngestionError if a stream of this checkpoint would lose files or load them twice."""
+    is_started = (checkpoint / "metadata").exists()
+    marker = checkpoint / MARKER
+    marked = marker.read_text(encoding="utf-8") if marker.exists() else ""
+    if is_started and marked != table:
+        raise IngestionError(
+            f"{checkpoint}: is the checkpoint of {marked or 'another stream'}, not of {table}; give"
+            " another --checkpoint"
+        )
+    if is_started and not table_exists:
+        raise IngestionError(
+            f"{table}: is gone, but {checkpoint} says that its files are loaded; bring it back"
+            " (undrop table), or delete the checkpoint to load all files again"
+        )
+    if has_rows and not is_started:
+        raise IngestionError(
+            f"{checkpoint}: is empty, but {table} has rows, which would be loaded a second time;"
+            " give the --checkpoint that they were loaded with"
+        )
+
+
+def create_statement(table: str, source_format: str) -> str:
+    """Return the statement that creates the table; only Databricks knows `cluster by` here."""
+    columns = ", ".join(f"{c.name} {c.sql_type} comment '{_escaped(c.comment)}'" for c in _COLUMNS)
+    kind = "delta cluster by (event_time)" if source_format == AUTO_LOADER else "parquet"
+    return (
+        f"create table if not exists {table} ({columns}) using {kind}"
+        f" comment '{_escaped(_COMMENT)}'"
+    )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("'", "\\'")
+
+
+def report(
+    spark: SparkSession, table: str, paths: Sequence[Path], before: int | None
+) -> LoadReport:
+    """Tell what became of the files; the reader says why one has no rows in the table.
+
+    `before` is the table's newest `_ingested_at` before the run, in microseconds since 1970.
+    """
+    query = (
+        "select _source_file, count(*), count(_rescued_data), unix_micros(max(_ingested_at))"
+        f" from {table} group by _source_file"
+    )
+    in_bronze = {}
+    for path, rows, rescued, at in spark.sql(query).collect():
+        is_new = before is None or at > before
+        status = Status.LOADED if is_new else Status.ALREADY_LOADED
+        in_bronze[path] = FileReport(Path(path), status, rows, rescued)
+    return LoadReport(tuple(in_bronze.get(str(path)) or _without_rows(path) for path in paths))
+
+
+def _without_rows(path: Path) -> FileReport:
+    try:
+        with event_stream.loaded_alone(path) as (_, found):
+            pass
+    except OSError as error:
+        return FileReport(path, Status.WAITING, message=f"cannot be read: {error.strerror}")
+    if found.status is Status.LOADED and not found.rows:
+        return FileReport(path, Status.LOADED)
+    if found.status is Status.LOADED:
+        message = (
+            "landed while the job ran, and the next run loads it; if that does not, it replaced a"
+            " file without rows: land it under another name"
+        )
+        return FileReport(path, Status.WAITING, message=message)
+    # Where the local loader looks again at a file that it refused, a stream never does.
+    message = f"{found.message}; a corrected file needs another name"
+    return FileReport(path, found.status, message=message)
+
+
+if __name__ == "__main__" and (code := main()):
+    sys.exit(code)

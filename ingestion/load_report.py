@@ -1,0 +1,45 @@
+"""What a run of a loader did with each landed file, and the exit code that follows from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingestion.errors import IngestionError
+from ingestion.file_load import IN_BRONZE, FileReport, Status
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """One run of a loader, files in path order."""
+
+    files: tuple[FileReport, ...]
+
+    def count(self, *statuses: Status) -> int:
+        """Count the files with one of the statuses."""
+        return sum(file.status in statuses for file in self.files)
+
+
+def tell(report: LoadReport, data: Path) -> int:
+    """Print what became of each file and return 0; IngestionError if none is in bronze."""
+    for file in report.files:
+        if file.status is not Status.ALREADY_LOADED:
+            print(_line(file))
+    counts = Counter(file.status for file in report.files)
+    print("files: " + ", ".join(f"{counts[s]} {s}" for s in Status if counts[s]))
+    if not report.count(*IN_BRONZE):
+        raise IngestionError(f"{data}: none of its files could be loaded; reasons above")
+    return 0
+
+
+def _line(file: FileReport) -> str:
+    parts = []
+    if file.status is Status.LOADED:
+        # A stream reads files side by side, so only the local loader knows each one's time.
+        parts.append(f"{file.rows:,} rows" + (f" in {file.seconds:.1f} s" if file.seconds else ""))
+    if file.rows_with_rescued_data:
+        parts.append(f"{file.rows_with_rescued_data:,} with rescued data")
+    if file.message:
+        parts.append(file.message)
+    return f"{file.status:<8} {file.path}: {'; '.join(parts)}"
