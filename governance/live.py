@@ -59,6 +59,9 @@ class Catalog:
                 f" where p.{path[0]} = '{self._catalog}' and p.inherited_from = 'NONE'"
             )
             for *names, grantee, privilege, owned_by in rows:
+                # Databricks lets everybody read this schema, in each catalog.
+                if "information_schema" in names:
+                    continue
                 place = ".".join(names if kind == "catalog" else names[1:])
                 yield state.grant(f"{kind} {place}", grantee, privilege, owned_by)
 
@@ -108,14 +111,21 @@ class Catalog:
                     f"{place}: {str(error).rstrip('.')}; start it, or correct DATABRICKS_HTTP_PATH"
                 ) from error
         told = answer.status
-        if told is None or told.state is not StatementState.SUCCEEDED:
-            reason = told.error.message if told and told.error else f"no answer within {_WAIT}"
+        if told is not None and told.state is StatementState.CANCELED:
             raise IngestionError(
-                f"{schema}: {' '.join(str(reason).split())}; deploy the bundle, and sign in as a"
-                " platform admin or as the pipeline, who see all of it"
+                f"{place}: no answer within {_WAIT}; it may still be starting: run again"
+            )
+        if told is None or told.state is not StatementState.SUCCEEDED:
+            reason = told.error.message if told and told.error else "no reason given"
+            raise IngestionError(
+                f"{schema}: {' '.join(str(reason).split())}; deploy the bundle, and sign in as the"
+                " owner of the catalog and its tables"
             )
         rows = (answer.result.data_array if answer.result else None) or []
-        expected = answer.manifest.total_row_count if answer.manifest else None
+        shape = answer.manifest
+        expected: int | str = (shape.total_row_count if shape else None) or 0
+        if shape and shape.truncated:
+            expected = "more"
         if len(rows) != expected:
             raise IngestionError(
                 f"{schema}: {len(rows)} of {expected} rows came in one answer; that is more grants"
