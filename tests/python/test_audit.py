@@ -17,6 +17,7 @@ from warehouse.server import Warehouse
 NOW = dt.datetime.now(dt.UTC)
 TODAY, LONG_AGO = NOW.date(), NOW.date() - dt.timedelta(days=31)
 SESSIONS = f"{CATALOG}.silver_layer.sessions"
+MASK = f"{CATALOG}.silver_layer.mask_user_id"
 
 
 def action(
@@ -45,6 +46,12 @@ def read(who: str, table: str | None, tool: str | None = None, day: dt.date = TO
     }
 
 
+def function(catalog: str) -> str:
+    return json.dumps(
+        {"catalog_name": catalog, "schema_name": "silver_layer", "name": "mask_user_id"}
+    )
+
+
 EVENTS = {
     "audit": [
         action("1", "eve", "getTable", 403, full_name_arg=SESSIONS),
@@ -60,6 +67,14 @@ EVENTS = {
         action("10", "bob", "addPrincipalToGroup", targetGroupName="ecommerce_pipeline",
                targetUserName="eve"),
         action("11", "bob", "addPrincipalToGroup", targetGroupName="cooks", targetUserName="eve"),
+        action("12", "eve", "createFunction", function_info=function(CATALOG)),
+        action("13", "eve", "createFunction", function_info=function("other")),
+        action("14", "eve", "createFunction"),
+        action("15", "eve", "deleteFunction", full_name_arg=MASK),
+        action("16", "ann@shop.example", "updateTables", full_name_arg=SESSIONS),
+        action("17", "8f0c-4a1e", "updateTables", full_name_arg=SESSIONS),
+        action("18", "ann@shop.example", "updateTables", full_name_arg=f"{CATALOG}_ann.s.t"),
+        action("19", "eve", "createFunction", 403, function_info=function(CATALOG)),
     ],
     "table_lineage": [
         read("eve", SESSIONS),
@@ -137,13 +152,18 @@ def test_refusals_are_counted_by_principal_action_and_object(analyses: Analyses)
     }
 
 
-def test_changes_of_privileges_and_of_our_groups_are_listed(analyses: Analyses) -> None:
+def test_changes_of_privileges_groups_functions_and_tables_are_listed(analyses: Analyses) -> None:
     rows = analyses.rows("privilege_changes").to_pylist()
     assert {
         r["event_id"]: (r["object_type"], r["object_name"], r["changed_what"]) for r in rows
     } == {
         "6": ("CATALOG", CATALOG, "[]"),
         "10": ("GROUP", "ecommerce_pipeline", "eve"),
+        "12": ("FUNCTION", MASK, function(CATALOG)),
+        # Which function is not told: better a row too many.
+        "14": ("FUNCTION", None, None),
+        "15": ("FUNCTION", MASK, None),
+        "16": ("TABLE", SESSIONS, None),
     }
 
 
