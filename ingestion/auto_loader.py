@@ -137,7 +137,7 @@ def run(args: argparse.Namespace, source_format: str) -> int:
         ).awaitTermination()
     except PySparkException as error:
         raise _one_line(error) from error
-    return tell(report(spark, table, discover(source), before), source)
+    return tell(report(spark, table, discover(source, "--source"), before), source)
 
 
 def _one_line(error: PySparkException) -> Exception:
@@ -164,7 +164,7 @@ def _check_source(source: Path, *, must_hold_files: bool) -> None:
             " folder (databricks bundle deploy), have READ VOLUME on it, or give another --source"
         ) from error
     if must_hold_files:
-        discover(source)
+        discover(source, "--source")
 
 
 def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: str) -> int | None:
@@ -284,8 +284,8 @@ def _without_rows(path: Path) -> FileReport:
         return FileReport(path, Status.LOADED)
     if found.status is Status.LOADED:
         message = (
-            "landed while the job ran, and the next run loads it; if that does not, it replaced a"
-            " file without rows: land it under another name"
+            "landed while the job ran, and the next run loads it; if that does not, the checkpoint"
+            " holds it for done: land it under another name"
         )
         return FileReport(path, Status.WAITING, message=message)
     # Where the local loader looks again at a file that it refused, a stream never does.

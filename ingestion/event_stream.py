@@ -135,7 +135,7 @@ def local_path(uri: str) -> Path:
     if not path.startswith("/"):
         raise IngestionError(f"{uri}: not a path of a volume; give --source as /Volumes/...")
     # Spark escapes paths in some columns and versions, and a name may hold a `%` of its own.
-    is_escaped = not Path(path).exists() and Path(unquote(path)).exists()
+    is_escaped = "%" in path and not Path(path).exists() and Path(unquote(path)).exists()
     return Path(unquote(path) if is_escaped else path)
 
 

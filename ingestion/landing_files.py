@@ -68,24 +68,26 @@ class Layout:
 PUBLISHED_LAYOUT: Final = Layout(EVENT_COLUMN_NAMES, has_header=False)
 
 
-def discover(data: Path) -> list[Path]:
+def discover(data: Path, option: str = "--data") -> list[Path]:
     """Absolute resolved paths of the landed files in path order; `data` is a file or a folder.
+
+    `option` is what the user gave it with.
 
     Names that start with `.` or `_` are skipped, as Auto Loader does: writers use them for what is
     not finished. Raises IngestionError if there is nothing to read or a folder cannot be read.
     """
     try:
-        return _discover(data)
+        return _discover(data, option)
     except OSError as error:
         raise IngestionError(
             f"{error.filename or data}: cannot be read: {error.strerror}; give yourself permission"
-            " to read it, or give another file or folder with --data"
+            f" to read it, or give another file or folder with {option}"
         ) from error
 
 
-def _discover(data: Path) -> list[Path]:
+def _discover(data: Path, option: str) -> list[Path]:
     if not data.exists():
-        raise IngestionError(f"{data}: no such file or folder; give a file or folder with --data")
+        raise IngestionError(f"{data}: no such file or folder; give one with {option}")
     if data.is_file():
         if not data.name.lower().endswith(SUFFIXES):
             raise IngestionError(f"{data}: not a .csv or .csv.gz file; rename or convert it")

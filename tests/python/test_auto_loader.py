@@ -167,7 +167,7 @@ def test_a_second_try_of_a_micro_batch_keeps_its_time(lake: Lake) -> None:
     (lake.checkpoint / "commits" / "0").unlink()
     [(location,)] = lake.query(f"select distinct _metadata.file_path from {TABLE}")
     sink_log = Path(location.removeprefix("file:")).parent.joinpath("_spark_metadata")
-    (Path("/") / sink_log.relative_to("/") / "0").unlink()
+    (sink_log / "0").unlink()
     for crc in (*lake.checkpoint.rglob(".*.crc"), *sink_log.glob(".*.crc")):
         crc.unlink()
     lake.spark.catalog.refreshTable(TABLE)
@@ -388,6 +388,27 @@ def test_the_script_needs_no_package_on_its_path(tmp_path: Path) -> None:
     code, message = run("empty", "--interval", "soon")
     assert (code, "no interval such as" in message) == (2, True)
     assert not (tmp_path / "cp").exists()
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closed = tmp_path.resolve() / "closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def refuse(folder: str) -> Any:
+        # The administrator may read any folder, so only a refusal that is made up shows here.
+        if Path(folder) == closed:
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    paths = ["--source", str(tmp_path), "--checkpoint", str(tmp_path / "cp")]
+    assert auto_loader.main(["--catalog", "c", *paths]) == 2
+    message = capsys.readouterr().err
+    assert "closed: cannot be read: Permission denied; give yourself permission" in message
+    assert "with --source" in message
 
 
 def test_options_of_auto_loader() -> None:
