@@ -39,7 +39,10 @@ def start_spark(warehouse: Path) -> SparkSession:
     """Start a small session in UTC; its catalog lives as long as the process."""
     os.environ["PYSPARK_PYTHON"] = sys.executable
     # Short runs end before what the optimizing compilers and code generation do pays off.
-    os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    # The quick compiler's code fills the cache that it gets by default.
+    os.environ["JDK_JAVA_OPTIONS"] = (
+        "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
+    )
     settings: dict[str, bool | float | int | str | None] = {
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pytest
+from auto_loader_runs import require_java, start_spark
 from databricks_clauses import CLAUSES, Clause
 from databricks_runs import CATALOG
 from pyspark.errors import PySparkException
@@ -28,43 +26,16 @@ _RELATION: Final = re.compile(
 _DATABASE: Final = "global_temp."
 
 
-def require_java() -> None:
-    """Skip where Spark on the JVM cannot start, but fail where nobody would see that."""
-    java = Path(os.environ.get("JAVA_HOME", "")) / "bin" / "java"
-    if shutil.which("java") is None and not java.is_file():
-        message = "Spark on the JVM needs Java 17: install it, or set JAVA_HOME"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-
-
 @contextmanager
 def jvm_spark(folder: Path) -> Iterator[SparkSession]:
     """A classic session with what Databricks has by default: ANSI mode. Times are UTC."""
     require_java()
-    settings: dict[str, bool | float | int | str | None] = {
-        "spark.ui.enabled": "false",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.sql.ansi.enabled": "true",
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.catalogImplementation": "in-memory",
-        "spark.sql.warehouse.dir": str(folder),
-        # The rows are few and the queries many: what prepares for large data only costs time.
-        "spark.sql.shuffle.partitions": "1",
-        "spark.default.parallelism": "1",
-        "spark.sql.adaptive.enabled": "false",
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        # The compiler that optimises would take longer than the queries.
-        "spark.driver.extraJavaOptions": (
-            "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
-        ),
-    }
-    builder = SparkSession.builder.master("local[2]").appName("second opinion")
-    spark = builder.config(map=settings).getOrCreate()
+    spark = start_spark(folder)
+    # The rows are few and the queries many: what prepares for large data only costs time.
+    spark.conf.set("spark.sql.shuffle.partitions", 1)
+    spark.conf.set("spark.sql.adaptive.enabled", False)
+    spark.conf.set("spark.sql.ansi.enabled", True)
     # Refused statements are expected here, and each would log its stack.
-    spark.sparkContext.setLogLevel("OFF")
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     try:
         yield spark
@@ -111,7 +82,7 @@ class SparkTarget:
 
     def keep(self, relation: str, rows: pa.Table) -> None:
         """Make rows readable as a relation, in the place of what it held."""
-        self.spark.createDataFrame(rows).createOrReplaceGlobalTempView(relation)
+        self.spark.createDataFrame(rows).coalesce(1).createOrReplaceGlobalTempView(relation)
 
     def kept(self, relation: str) -> DataFrame | None:
         """What a relation holds; nothing before it was built."""

@@ -19,6 +19,7 @@ from typing import TypeVar
 import databricks_clauses
 import pyarrow as pa
 import pytest
+from auto_loader_runs import require_java
 from databricks_clauses import CLAUSES, Clause
 from databricks_runs import (
     WITHOUT_TESTS,
@@ -36,7 +37,6 @@ from spark_runs import (
     compiled,
     jvm_spark,
     parse_without_clauses,
-    require_java,
 )
 from system_tables import TABLES
 from test_audit import plant_events
