@@ -29,14 +29,14 @@ class Declared:
         self.home = Home(folder / "local")
         self.databricks = databricks
 
-    def build(self, file: Path) -> dict[str, int]:
+    def build(self, file: Path, *options: str) -> dict[str, int]:
         """Load the file, build on both engines, and compare."""
         self.home.run("load", "--data", str(file), "--database", str(self.home.database))
         rows = bronze_rows(self.home, f"parse_filename(_source_file) = '{file.name}'")
         landed = rows.drop_columns(list(METADATA))
         self.databricks.warehouse.land(f"{LANDING}/{file.name}", landed)
         self.home.dbt("build", *WITHOUT_TESTS)
-        self.databricks.dbt("build", "--exclude-resource-type", "unit_test", *DECLARATIVE)
+        self.databricks.dbt("build", *DECLARATIVE, *options)
         return differences(self.home, self.databricks, METADATA)
 
 
@@ -64,12 +64,12 @@ def batches(declared: Declared) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def first(declared: Declared, batches: list[Path]) -> dict[str, int]:
-    return declared.build(batches[0])
+    return declared.build(batches[0], *WITHOUT_TESTS)
 
 
 @pytest.fixture(scope="module")
 def second(declared: Declared, batches: list[Path], first: dict[str, int]) -> dict[str, int]:
-    return declared.build(batches[1])
+    return declared.build(batches[1], "--exclude-resource-type", "unit_test")
 
 
 def test_first_build_equals_duckdb(first: dict[str, int]) -> None:

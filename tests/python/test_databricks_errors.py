@@ -54,17 +54,16 @@ def nothing_changes(databricks: DatabricksHome) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("missing", "others"),
+    ("target", "missing", "others"),
     [
-        ("DATABRICKS_HOST", {}),
-        ("DATABRICKS_HTTP_PATH", {}),
-        ("DATABRICKS_TOKEN", {}),
-        ("DATABRICKS_HOST", {"DATABRICKS_TOKEN": None, "DATABRICKS_CLIENT_ID": "id"}),
+        ("dev", "DATABRICKS_HOST", {}),
+        ("staging", "DATABRICKS_HTTP_PATH", {}),
+        ("prod", "DATABRICKS_TOKEN", {}),
+        ("prod", "DATABRICKS_HOST", {"DATABRICKS_TOKEN": None, "DATABRICKS_CLIENT_ID": "id"}),
     ],
 )
-@pytest.mark.parametrize("target", ["dev", "staging", "prod"])
 def test_a_missing_variable_is_named_in_one_line(
-    tmp_path: Path, missing: str, others: dict[str, str | None], target: str
+    tmp_path: Path, target: str, missing: str, others: dict[str, str | None]
 ) -> None:
     variables = {"DATABRICKS_HOST": "h", "DATABRICKS_HTTP_PATH": "p", "DATABRICKS_TOKEN": "t"}
     result = Home(tmp_path).dbt(

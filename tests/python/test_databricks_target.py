@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from databricks_runs import CATALOG, DatabricksHome, differences, running_warehouse
+from databricks_runs import (
+    CATALOG,
+    WITHOUT_TESTS,
+    DatabricksHome,
+    differences,
+    running_warehouse,
+)
 from platform_runs import Home
 from test_incremental import FIRST, SECOND, THIRD, write
 from warehouse.ledger import Relation
@@ -20,7 +26,9 @@ from warehouse.sql_text import quote
 from ingestion.home import CHECKOUT
 
 EVENTS = 200_000
-BUILD = ("build", "--exclude-resource-type", "unit_test", "--threads", "8")
+BUILD = ("build", *WITHOUT_TESTS, "--threads", "8")
+# The data tests hold on the warehouse too; one build shows it, four would only take longer.
+TESTED_BUILD = ("build", "--exclude-resource-type", "unit_test", "--threads", "8")
 KEYS = {
     "customer_metrics": ("user_id",),
     "product_performance": ("product_id",),
@@ -56,12 +64,12 @@ class Both:
         for folder in folders:
             self.home.run("load", "--data", str(folder), "--database", str(self.home.database))
         self.databricks.land(self.home, f"_ingested_at > '{newest}'")
-        self.home.dbt("build", "--exclude-resource-type", "unit_test", "test")
+        self.home.dbt("build", *WITHOUT_TESTS)
 
-    def build(self, *arguments: str) -> Build:
+    def build(self, *command: str) -> Build:
         """Build on the warehouse and compare."""
         self.databricks.warehouse.journal.clear()
-        self.databricks.dbt(*BUILD, *arguments)
+        self.databricks.dbt(*command)
         sent = list(self.databricks.warehouse.journal.entries)
         return Build(sent, differences(self.home, self.databricks))
 
@@ -88,7 +96,7 @@ def first(both: Both, tmp_path_factory: pytest.TempPathFactory) -> Build:
         batch.mkdir(exist_ok=True)
         shutil.move(file, batch)
     both.load(landing)
-    return both.build()
+    return both.build(*BUILD)
 
 
 @pytest.fixture(scope="module")
@@ -100,17 +108,17 @@ def second(both: Both, first: Build) -> Build:
     for file in real_rows("2019-11"):
         shutil.copy(file, late)
     both.load(late)
-    return both.build()
+    return both.build(*TESTED_BUILD)
 
 
 @pytest.fixture(scope="module")
 def again(both: Both, second: Build) -> Build:
-    return both.build()
+    return both.build(*BUILD)
 
 
 @pytest.fixture(scope="module")
 def refreshed(both: Both, again: Build) -> Build:
-    return both.build("--full-refresh")
+    return both.build(*BUILD, "--full-refresh")
 
 
 def real_rows(month: str) -> list[Path]:
