@@ -15,7 +15,8 @@ run: .venv/installed ## Load, build, test and document everything: make run [DAT
 	@$(BIN)/python -m ingestion run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS)))
 
 test: lint .venv-minilake/installed ## Run every check
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	@# Files in their order, the long ones first: by number of tests, a long file of one test is last.
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: .venv/installed ## Check the style of SQL and Python
 	$(BIN)/ruff check .
