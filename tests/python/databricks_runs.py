@@ -15,6 +15,7 @@ import yaml
 from platform_runs import Home, run_dbt
 from warehouse.server import Warehouse
 
+from governance.access_policy import load
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from ingestion.home import CHECKOUT
 
@@ -98,6 +99,26 @@ class DatabricksHome:
             cursor.execute(statement)
             rows: pa.Table = cursor.fetchall_arrow()
             return rows
+
+
+def unprotected(warehouse: Warehouse) -> list[str]:
+    """Policies in silver and gold that differ from what the access policy asks for."""
+    policy = load()
+    personal = {name for one in policy.classes for name in one.columns}
+    by_segment = [name for name, exception in policy.exceptions.items() if exception.rows_by]
+    found = []
+    for relation in warehouse.ledger.relations.values():
+        name = ".".join(relation.key[1:])
+        if relation.is_view or relation.key[1] == "bronze_layer":
+            continue
+        if (relation.row_filter is not None) != (name in by_segment):
+            found.append(f"{'no ' if name in by_segment else ''}row filter: {name}")
+        for column in relation.columns:
+            for what, held in (("mask", column.mask), ("tag", column.tags.get("personal"))):
+                if bool(held) != (column.name in personal):
+                    said = "no " if column.name in personal else ""
+                    found.append(f"{said}{what}: {name}.{column.name}")
+    return found
 
 
 def bronze_rows(home: Home, where: str = "true") -> pa.Table:

@@ -18,6 +18,7 @@ from databricks_runs import (
     DatabricksHome,
     copy_project,
     running_warehouse,
+    unprotected,
 )
 from platform_runs import Home
 from test_incremental import line, write
@@ -75,22 +76,8 @@ class Governed:
         return found
 
     def bare(self) -> list[str]:
-        """What lacks a policy in silver and gold, though no persona may be there to notice."""
-        personal = {name for one in POLICY.classes for name in one.columns}
-        by_segment = [n for n, exception in POLICY.exceptions.items() if exception.rows_by]
-        found = []
-        for relation in self.databricks.warehouse.ledger.relations.values():
-            name = ".".join(relation.key[1:])
-            if relation.is_view or relation.key[1] == "bronze_layer":
-                continue
-            if (relation.row_filter is not None) != (name in by_segment):
-                found.append(f"{'no ' if name in by_segment else ''}row filter: {name}")
-            for column in relation.columns:
-                for what, held in (("mask", column.mask), ("tag", column.tags.get("personal"))):
-                    if bool(held) != (column.name in personal):
-                        said = "no " if column.name in personal else ""
-                        found.append(f"{said}{what}: {name}.{column.name}")
-        return found
+        """What lacks a policy, though no persona may be there to notice."""
+        return unprotected(self.databricks.warehouse)
 
     def _stored(self, relation: str) -> pa.Table:
         if relation == "silver_layer.events_staged":

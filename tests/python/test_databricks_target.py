@@ -16,6 +16,7 @@ from databricks_runs import (
     DatabricksHome,
     differences,
     running_warehouse,
+    unprotected,
 )
 from platform_runs import Home
 from test_incremental import FIRST, SECOND, THIRD, write
@@ -186,6 +187,10 @@ def test_every_table_and_column_has_its_comment(both: Both, refreshed: Build) ->
     for relation in relations(both):
         assert relation.comment, relation.key
         assert all(column.comment for column in relation.columns), relation.key
+
+
+def test_policies_outlive_later_runs_and_a_full_refresh(both: Both, refreshed: Build) -> None:
+    assert unprotected(both.databricks.warehouse) == []
 
 
 def test_marts_have_their_primary_keys(both: Both, refreshed: Build) -> None:
