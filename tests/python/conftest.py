@@ -9,6 +9,14 @@ import pytest
 from ingestion.home import CHECKOUT
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--histories",
+        type=int,
+        help="histories that test_histories.py tries; without it 200, the same ones each time",
+    )
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real rows beside the checkout, which the product does not ship."""

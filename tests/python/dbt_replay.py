@@ -1,0 +1,137 @@
+"""What dbt executed in a real build, kept to be executed again on many small databases.
+
+Starting dbt takes seconds, its statements a tenth of one, and they do not depend on the data:
+`Recording.shape` lets a test assert that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+from dbt.adapters.duckdb.environments import Environment
+from platform_runs import Home
+
+# Statements that only read tell dbt what is there; a replay knows.
+_READS: Final = frozenset({"select", "with", "describe"})
+# Comments change no row, and would be a third of a replay's time.
+_COMMENTS: Final = "comment"
+_TEMPORARY: Final = re.compile(r"(__dbt_tmp)\d+")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement, or the source of a Python model as dbt compiled it."""
+
+    text: str
+    is_python: bool = False
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One `dbt run`: statements by dbt's connection, which is a model's id for a model.
+
+    `lasting` are the models that a later build goes on from, and what they are built from; any
+    other model is built anew by each build.
+    """
+
+    statements: Mapping[str, Sequence[Statement]]
+    lasting: frozenset[str]
+
+    def shape(self) -> dict[str, list[str]]:
+        """Return the statements without what differs between two runs by its nature."""
+        return {
+            connection: [_TEMPORARY.sub(r"\1", statement.text) for statement in statements]
+            for connection, statements in self.statements.items()
+        }
+
+    def models(self) -> list[str]:
+        """Ids of the models in the order in which they were built."""
+        return [name for name in self.statements if name.startswith("model.")]
+
+
+def record(home: Home, *arguments: str) -> Recording:
+    """Run dbt on the home's database, one node after the other, and keep what it executed."""
+    log = home.folder / "logs" / "dbt.log"
+    log.unlink(missing_ok=True)
+    home.dbt("--log-format-file", "json", "run", "--threads", "1", *arguments)
+    statements: dict[str, list[Statement]] = {}
+    with log.open(encoding="utf-8") as lines:
+        for connection, statement in _executed(map(json.loads, lines), home.folder / "target"):
+            statements.setdefault(connection, []).append(statement)
+    manifest = json.loads((home.folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+    return Recording(statements, frozenset(_lasting(manifest)))
+
+
+def _executed(events: Iterator[Any], target: Path) -> Iterator[tuple[str, Statement]]:
+    for event in events:
+        name, data = event["info"]["name"], event["data"]
+        if name == "SQLQuery":
+            text = re.sub(r"^/\*.*?\*/", "", data["sql"], flags=re.DOTALL).strip()
+            if text.split(maxsplit=1)[0].lower() not in {*_READS, _COMMENTS}:
+                yield data["conn_name"], Statement(text)
+        elif event["info"]["msg"].startswith("Writing runtime python"):
+            node = data["node_info"]
+            [path] = (target / "run").glob(f"*/models/{node['node_path']}")
+            yield node["unique_id"], Statement(path.read_text(encoding="utf-8"), is_python=True)
+
+
+def _lasting(manifest: Mapping[str, Any]) -> Iterator[str]:
+    nodes = manifest["nodes"]
+    found = [
+        name for name, node in nodes.items() if node["config"]["materialized"] == "incremental"
+    ]
+    seen = set(found)
+    while found:
+        yield (name := found.pop())
+        parents = {parent for parent in nodes[name]["depends_on"]["nodes"] if parent in nodes}
+        found.extend(parents - seen)
+        seen |= parents
+
+
+def replay(
+    connection: duckdb.DuckDBPyConnection,
+    first: Recording,
+    update: Recording,
+    models: Collection[str] | None = None,
+) -> None:
+    """Execute a build: of a model that exists the update, of another one the first build.
+
+    `models` leaves out all others. The connection's database has the name of the recorded one.
+    """
+    present = {name for (name,) in connection.execute(_RELATIONS).fetchall()}
+    for name in update.statements:
+        is_model = name.startswith("model.")
+        if is_model and models is not None and name not in models:
+            continue
+        is_new = is_model and name.rpartition(".")[2] not in present
+        statements = (first if is_new else update).statements[name]
+        # A cursor for each node, as dbt-duckdb has it: temporary tables end with it.
+        with connection.cursor() as cursor:
+            cursor.execute("set TimeZone = 'UTC'")
+            for statement in statements:
+                _execute(cursor, name, statement)
+
+
+_RELATIONS: Final = (
+    "select table_name from duckdb_tables() union all select view_name from duckdb_views()"
+)
+
+
+def _execute(cursor: duckdb.DuckDBPyConnection, name: str, statement: Statement) -> None:
+    if statement.is_python:
+        Environment.run_python_job(
+            cursor,
+            lambda table: cursor.query(f"select * from {table}"),
+            name.rpartition(".")[2],
+            statement.text,
+            DuckDBCredentials(),
+        )
+    else:
+        cursor.execute(statement.text)
