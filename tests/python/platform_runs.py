@@ -82,12 +82,18 @@ class Home:
 
     def tables(self) -> list[str]:
         """Silver and gold tables as `schema.name`, snapshots left out."""
-        rows = self.query(
-            "select table_schema || '.' || table_name from information_schema.tables"
-            " where table_schema in ('silver_layer', 'gold_layer') and table_type = 'BASE TABLE'"
-            f" and table_name not in {SNAPSHOTS} order by 1"
-        )
-        return [name for (name,) in rows]
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return tables(connection)
+
+
+def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Silver and gold tables as `schema.name`, snapshots left out."""
+    rows = connection.execute(
+        "select table_schema || '.' || table_name from information_schema.tables"
+        " where table_schema in ('silver_layer', 'gold_layer') and table_type = 'BASE TABLE'"
+        f" and table_name not in {SNAPSHOTS} order by 1"
+    )
+    return [name for (name,) in rows.fetchall()]
 
 
 def differences(left: Home, right: Home) -> dict[str, int]:
