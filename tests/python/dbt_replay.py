@@ -10,12 +10,12 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import CodeType
 from typing import Any, Final
 
 import duckdb
-from dbt.adapters.duckdb.credentials import DuckDBCredentials
-from dbt.adapters.duckdb.environments import Environment
 from platform_runs import Home
 
 # Statements that only read tell dbt what is there; a replay knows.
@@ -37,12 +37,12 @@ class Statement:
 class Recording:
     """One `dbt run`: statements by dbt's connection, which is a model's id for a model.
 
-    `lasting` are the models that a later build goes on from, and what they are built from; any
-    other model is built anew by each build.
+    `lasting` are the models that a later build goes on from and what they are built from, in the
+    order of building; any other model is built anew by each build.
     """
 
     statements: Mapping[str, Sequence[Statement]]
-    lasting: frozenset[str]
+    lasting: Sequence[str]
 
     def shape(self) -> dict[str, list[str]]:
         """Return the statements without what differs between two runs by its nature."""
@@ -50,10 +50,6 @@ class Recording:
             connection: [_TEMPORARY.sub(r"\1", statement.text) for statement in statements]
             for connection, statements in self.statements.items()
         }
-
-    def models(self) -> list[str]:
-        """Ids of the models in the order in which they were built."""
-        return [name for name in self.statements if name.startswith("model.")]
 
 
 def record(home: Home, *arguments: str) -> Recording:
@@ -66,7 +62,8 @@ def record(home: Home, *arguments: str) -> Recording:
         for connection, statement in _executed(map(json.loads, lines), home.folder / "target"):
             statements.setdefault(connection, []).append(statement)
     manifest = json.loads((home.folder / "target" / "manifest.json").read_text(encoding="utf-8"))
-    return Recording(statements, frozenset(_lasting(manifest)))
+    lasting = set(_lasting(manifest))
+    return Recording(statements, [name for name in statements if name in lasting])
 
 
 def _executed(events: Iterator[Any], target: Path) -> Iterator[tuple[str, Statement]]:
@@ -116,7 +113,7 @@ def replay(
         with connection.cursor() as cursor:
             cursor.execute("set TimeZone = 'UTC'")
             for statement in statements:
-                _execute(cursor, name, statement)
+                _execute(cursor, statement)
 
 
 _RELATIONS: Final = (
@@ -124,14 +121,17 @@ _RELATIONS: Final = (
 )
 
 
-def _execute(cursor: duckdb.DuckDBPyConnection, name: str, statement: Statement) -> None:
+def _execute(cursor: duckdb.DuckDBPyConnection, statement: Statement) -> None:
     if statement.is_python:
-        Environment.run_python_job(
-            cursor,
-            lambda table: cursor.query(f"select * from {table}"),
-            name.rpartition(".")[2],
-            statement.text,
-            DuckDBCredentials(),
-        )
+        # As dbt-duckdb does it, which compiles the source each time.
+        names: dict[str, Any] = {}
+        exec(_compiled(statement.text), names)
+        model = names["dbtObj"](lambda table: cursor.query(f"select * from {table}"))
+        names["materialize"](names["model"](model, cursor), cursor)
     else:
         cursor.execute(statement.text)
+
+
+@cache
+def _compiled(source: str) -> CodeType:
+    return compile(source, "model.py", "exec")

@@ -96,14 +96,14 @@ def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in rows.fetchall()]
 
 
-def differences(left: Home, right: Home) -> dict[str, int]:
-    """Rows by table that stand in one database only; equal databases give an empty dict."""
+def differences(left: Home, right: Home, more: Sequence[str] = ()) -> dict[str, int]:
+    """Rows by table, `more` tables too, that stand in one database only; equal ones: empty dict."""
     found = {}
     assert left.tables() == right.tables()
     with duckdb.connect() as connection:
         connection.execute(f"attach '{left.database}' as a (read_only)")
         connection.execute(f"attach '{right.database}' as b (read_only)")
-        for table in left.tables():
+        for table in [*left.tables(), *more]:
             rows = connection.execute(
                 f"select count(*) from ((from a.{table} except all from b.{table})"
                 f" union all (from b.{table} except all from a.{table}))"

@@ -218,7 +218,7 @@ class Shop:
 
 def live(shop: Shop, history: Sequence[Landing]) -> None:
     """Let files land, load and build as the history has it, and end with a load and a build."""
-    lasting = [name for name in shop.builds.update.models() if name in shop.builds.update.lasting]
+    lasting = shop.builds.update.lasting
     is_empty = True
     for number, landing in enumerate(history):
         if landing.lines:
