@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +52,9 @@ def load(data: Path, database: Path) -> LoadReport:
                 try:
                     reports.append(load_file(connection, path, bar.update))
                 except duckdb.Error as error:
-                    raise IngestionError(f"{path}: {database} refused it: {error}") from error
+                    remedy = "; make room, then run again" if _is_full(error) else ""
+                    message = f"{path}: {database} refused it: {error}{remedy}"
+                    raise IngestionError(message) from error
                 bar.update(reached - bar.n)
     return LoadReport(tuple(reports))
 
@@ -84,6 +88,11 @@ def _cannot_open(database: Path, error: Exception) -> IngestionError:
         f"{database}: cannot be written or opened; set ECOMMERCE_HOME to a folder you can write"
         f" ({error})"
     )
+
+
+def _is_full(error: duckdb.Error) -> bool:
+    # DuckDB has no error class for it.
+    return os.strerror(errno.ENOSPC) in str(error)
 
 
 def _size(path: Path) -> int:
