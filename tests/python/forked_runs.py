@@ -51,6 +51,8 @@ class Run:
         """Stop the run at a moment at which it has the database open; let it go on after."""
         while True:
             os.kill(self.pid, signal.SIGSTOP)
+            # It must have stopped before the look at the database, which would get in its way.
+            sleep(0.005)
             try:
                 duckdb.connect(str(self.home.database), read_only=True).close()
             except duckdb.IOException as error:
@@ -90,14 +92,18 @@ class Forks:
 @contextmanager
 def forks(folder: Path) -> Iterator[Forks]:
     """Start the process that others are forked from; output goes into the folder."""
-    with subprocess.Popen(
-        [sys.executable, "-m", __name__],
-        cwd=CHECKOUT,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
+    with (
+        (folder / "errors.txt").open("w") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", __name__],
+            cwd=CHECKOUT,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as server,
+    ):
         yield Forks(server, folder)
 
 

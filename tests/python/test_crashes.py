@@ -1,4 +1,4 @@
-"""Killed runs, runs side by side and full disks: the next run ends where an undisturbed one does."""
+"""Killed runs, two runs at once, full disks: the next run ends where an undisturbed one does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,27 +14,27 @@ from typing import Final
 import duckdb
 import pytest
 from forked_runs import Forks, Run, forks
-from platform_runs import Home, differences
+from platform_runs import Home, differences, tables
 
 SEED: Final = 20191001
-KILLED_LOADS: Final = 30
+KILLED_LOADS: Final = 40
 # Each chain of builds: one is killed, and so is the next one, which should make good for it.
-CHAINS: Final = 12
+CHAINS: Final = 10
 KILLED_BUILDS_PER_CHAIN: Final = 2
 
 # Every relation that a run of `make run` builds; its tests only read.
 BUILD: Final = ("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
-# What a snapshot holds beside the times of runs, and the whole of the ledger but for such a time.
-CONTENTS: Final = (
-    "select user_id, user_segment from silver_layer.users_snapshot where dbt_valid_to is null",
+# A query of one database, whose catalog is `{0}`: what the times of its runs do not change.
+SNAPSHOTS: Final = (
+    "select user_id, user_segment from {0}.silver_layer.users_snapshot where dbt_valid_to is null",
     "select product_id, current_price, brand, category_id, category_code"
-    " from silver_layer.products_snapshot where dbt_valid_to is null",
+    " from {0}.silver_layer.products_snapshot where dbt_valid_to is null",
 )
 BRONZE: Final = (
     "select * exclude _ingested_at, dense_rank() over (order by _ingested_at)"
-    " from bronze_layer.events_raw",
+    " from {0}.bronze_layer.events_raw",
     "select * exclude _ingested_at, rank() over (order by _ingested_at)"
-    " from bronze_layer.loaded_files",
+    " from {0}.bronze_layer.loaded_files",
 )
 
 
@@ -49,7 +49,7 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve days, late ones last; every third file takes the loader's slow path."""
     home = Home(tmp_path_factory.mktemp("generated"))
     folder = home.folder / "landing"
-    command = ["generate", "--events", "60000", "--days", "12", "--dirty", "0.002"]
+    command = ["generate", "--events", "30000", "--days", "12", "--dirty", "0.002"]
     home.run(*command, "--out", str(folder))
     for number, file in enumerate(sorted(folder.glob("*.csv"))):
         if number % 3 == 0:
@@ -61,8 +61,9 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Stages:
-    """One shop before and after undisturbed runs: half of the files built, all loaded, all built."""
+    """One shop after undisturbed runs: half of the files built, all loaded, all built."""
 
+    landing: Path
     half: Home
     loaded: Home
     built: Home
@@ -82,7 +83,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory, fork: Forks, landing: Path)
     succeed(fork.ingestion(home, *load(home, landing)))
     loaded = copy(home, folder / "loaded")
     succeed(fork.dbt(home, *BUILD))
-    return Stages(half, loaded, home)
+    return Stages(landing, half, loaded, home)
 
 
 def load(home: Home, data: Path) -> tuple[str, ...]:
@@ -114,30 +115,35 @@ def leftovers(home: Home) -> list[str]:
 
 def unlike(left: Home, right: Home, queries: tuple[str, ...]) -> list[str]:
     """Queries that give other rows, or other numbers of a row, in the two databases."""
-    return [sql for sql in queries if sorted_rows(left, sql) != sorted_rows(right, sql)]
-
-
-def sorted_rows(home: Home, sql: str) -> list[str]:
-    return sorted(map(repr, home.query(sql)))
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{left.database}' as a (read_only)")
+        connection.execute(f"attach '{right.database}' as b (read_only)")
+        return [
+            query
+            for query in queries
+            for one, other in (("a", "b"), ("b", "a"))
+            if connection.execute(
+                f"{query.format(one)} except all {query.format(other)}"
+            ).fetchone()
+        ]
 
 
 def test_killed_loads(fork: Forks, landing: Path, tmp_path: Path) -> None:
     whole = Home(tmp_path / "whole")
     seconds = succeed(fork.ingestion(whole, *load(whole, landing)))
     moments = random.Random(SEED)
-    codes, loaded = [], []
+    codes = []
     for number in range(KILLED_LOADS):
         home = Home(tmp_path / f"home_{number}")
         run = fork.ingestion(home, *load(home, landing))
-        time.sleep(moments.uniform(0, seconds))
+        time.sleep(moments.uniform(0, 0.95 * seconds))
         codes.append(run.kill())
         succeed(fork.ingestion(home, *load(home, landing)))
         assert unlike(home, whole, BRONZE) == [], f"kill {number} of seed {SEED}"
         assert leftovers(home) == []
-        # How far the killed run came: its files are older than those of the second run.
         shutil.rmtree(home.folder)
     print(f"seed {SEED}: {codes.count(-9)} of {KILLED_LOADS} loads of {seconds:.2f} s killed")
-    assert codes.count(-9) > KILLED_LOADS / 2
+    assert codes.count(-9) >= 30
 
 
 def test_killed_builds(fork: Forks, stages: Stages, tmp_path: Path) -> None:
@@ -151,20 +157,123 @@ def test_killed_builds(fork: Forks, stages: Stages, tmp_path: Path) -> None:
             drop_layers(home)
         for _ in range(KILLED_BUILDS_PER_CHAIN):
             run = fork.dbt(home, *BUILD, *how)
-            time.sleep(moments.uniform(0, seconds))
+            time.sleep(moments.uniform(0, 0.95 * seconds))
             codes.append(run.kill())
             seen.append(leftovers(home))
         succeed(fork.dbt(home, *BUILD, *how))
         assert differences(home, stages.built) == {}, f"chain {number} of seed {SEED}"
-        assert unlike(home, stages.built, CONTENTS) == []
+        assert unlike(home, stages.built, SNAPSHOTS) == []
         assert leftovers(home) == []
         shutil.rmtree(home.folder)
     print(f"seed {SEED}: {codes.count(-9)} of {len(codes)} builds of {seconds:.1f} s killed")
     print(f"left by the killed: {[names for names in seen if names]}")
-    assert codes.count(-9) > len(codes) / 2
+    assert codes.count(-9) >= 15
 
 
 def drop_layers(home: Home) -> None:
     with duckdb.connect(str(home.database)) as connection:
         for layer in ("gold", "silver"):
             connection.execute(f"drop schema {layer}_layer cascade")
+
+
+def test_what_a_kill_leaves_between_two_statements_is_removed(
+    fork: Forks, stages: Stages, tmp_path: Path
+) -> None:
+    home = copy(stages.half, tmp_path / "home")
+    # dbt drops the old table after the commit of the new one, and a Python model commits early.
+    with duckdb.connect(str(home.database)) as connection:
+        built = tables(connection)
+        for table in built:
+            for left in ("__dbt_backup", "__dbt_tmp"):
+                connection.execute(f"create table {table}{left} as from {table}")
+    assert len(leftovers(home)) == 2 * len(built)
+    succeed(fork.ingestion(home, *load(home, stages.landing)))
+    succeed(fork.dbt(home, *BUILD))
+    assert leftovers(home) == []
+
+
+def refuse_beside(run: Run, home: Home, data: Path) -> None:
+    """Start everything else that writes while the run holds the database."""
+    with run.held_with_database():
+        for command in (load(home, data), ("run", "--data", str(data))):
+            message = home.run(*command, expect=2).stderr
+            assert f"{home.database}: another process has this database open; wait until" in message
+        output = home.dbt("run", expect=2).stdout
+        assert f'Could not set lock on file "{home.database}": Conflicting lock is held' in output
+
+
+def test_nothing_runs_beside_a_load(fork: Forks, stages: Stages, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    run = fork.ingestion(home, *load(home, stages.landing))
+    refuse_beside(run, home, stages.landing)
+    succeed(run)
+    assert unlike(home, stages.loaded, BRONZE) == []
+
+
+def test_nothing_runs_beside_a_build(fork: Forks, stages: Stages, tmp_path: Path) -> None:
+    home = copy(stages.loaded, tmp_path / "home")
+    run = fork.dbt(home, *BUILD)
+    refuse_beside(run, home, stages.landing)
+    succeed(run)
+    assert differences(home, stages.built) == {}
+
+
+class Disk:
+    """A small disk in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def leave(self, free: int) -> None:
+        """Change its size so that it has so many bytes left."""
+        used = shutil.disk_usage(self.folder).used
+        option = f"remount,size={used + free}"
+        subprocess.run(["mount", "-o", option, str(self.folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=200M", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("filling a disk takes a small one of its own, and mount is not permitted here")
+    yield Disk(folder)
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_load_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
+    home = copy(stages.half, disk.folder / "home")
+    disk.leave(1_000_000)
+    code, output = fork.ingestion(home, *load(home, stages.landing)).ends()
+    assert code == 2
+    assert f"{home.database} refused it: " in output
+    assert output.endswith("No space left on device; make room, then run again\n")
+    assert differences(home, stages.half) == {}
+    files = home.query(
+        "select rows, (select count(*) from bronze_layer.events_raw where _source_file = path)"
+        " from bronze_layer.loaded_files"
+    )
+    assert 6 <= len(files) < 12
+    assert all(rows == found for rows, found in files)
+    disk.leave(100_000_000)
+    succeed(fork.ingestion(home, *load(home, stages.landing)))
+    assert unlike(home, stages.loaded, BRONZE) == []
+    assert leftovers(home) == []
+
+
+def test_build_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
+    home = copy(stages.loaded, disk.folder / "home")
+    disk.leave(3_000_000)
+    code, output = fork.dbt(home, *BUILD).ends()
+    assert code == 1
+    assert "No space left on device" in output
+    # Each table is as it was or as it is to be.
+    assert not differences(home, stages.half).keys() & differences(home, stages.built).keys()
+    assert unlike(home, stages.loaded, BRONZE) == []
+    disk.leave(100_000_000)
+    succeed(fork.dbt(home, *BUILD))
+    assert differences(home, stages.built) == {}
+    assert leftovers(home) == []
