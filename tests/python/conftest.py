@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from forked_runs import Forks, forks
 
 from ingestion.home import CHECKOUT
 
@@ -24,3 +26,10 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real rows are absent: no folder shared/data beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Starts real runs that need no time to import and to parse."""
+    with forks(tmp_path_factory.mktemp("forks")) as started:
+        yield started

@@ -16,6 +16,7 @@ from types import CodeType
 from typing import Any, Final
 
 import duckdb
+from forked_runs import Forks
 from platform_runs import Home
 
 # Statements that only read tell dbt what is there; a replay knows.
@@ -52,11 +53,11 @@ class Recording:
         }
 
 
-def record(home: Home, *arguments: str) -> Recording:
+def record(fork: Forks, home: Home, *arguments: str) -> Recording:
     """Run dbt on the home's database, one node after the other, and keep what it executed."""
     log = home.folder / "logs" / "dbt.log"
     log.unlink(missing_ok=True)
-    home.dbt("--log-format-file", "json", "run", "--threads", "1", *arguments)
+    fork.dbt(home, "--log-format-file", "json", "run", "--threads", "1", *arguments).succeeds()
     statements: dict[str, list[Statement]] = {}
     with log.open(encoding="utf-8") as lines:
         for connection, statement in _executed(map(json.loads, lines), home.folder / "target"):

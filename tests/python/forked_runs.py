@@ -40,6 +40,12 @@ class Run:
         self.seconds = monotonic() - self._begun
         return code, self._output.read_text(encoding="utf-8")
 
+    def succeeds(self) -> float:
+        """Wait for the end, which must be a good one; seconds that the run took."""
+        code, output = self.ends()
+        assert code == 0, output[-6000:]
+        return self.seconds
+
     def kill(self) -> int:
         """Send SIGKILL, which a run that is over does not hear; exit code."""
         with suppress(ProcessLookupError):

@@ -13,13 +13,13 @@ from typing import Final
 
 import duckdb
 import pytest
-from forked_runs import Forks, Run, forks
+from forked_runs import Forks, Run
 from platform_runs import Home, differences, tables
 
 SEED: Final = 20191001
 KILLED_LOADS: Final = 40
 # Each chain of builds: one is killed, and so is the next one, which should make good for it.
-CHAINS: Final = 10
+CHAINS: Final = 9
 KILLED_BUILDS_PER_CHAIN: Final = 2
 
 # Every relation that a run of `make run` builds; its tests only read.
@@ -36,12 +36,6 @@ BRONZE: Final = (
     "select * exclude _ingested_at, rank() over (order by _ingested_at)"
     " from {0}.bronze_layer.loaded_files",
 )
-
-
-@pytest.fixture(scope="module")
-def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    with forks(tmp_path_factory.mktemp("forks")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -77,12 +71,12 @@ def stages(tmp_path_factory: pytest.TempPathFactory, fork: Forks, landing: Path)
     for file in sorted(landing.glob("*.csv"))[:6]:
         (some / file.name).symlink_to(file)
     home = Home(folder / "home")
-    succeed(fork.ingestion(home, *load(home, some)))
-    succeed(fork.dbt(home, *BUILD))
+    fork.ingestion(home, *load(home, some)).succeeds()
+    fork.dbt(home, *BUILD).succeeds()
     half = copy(home, folder / "half")
-    succeed(fork.ingestion(home, *load(home, landing)))
+    fork.ingestion(home, *load(home, landing)).succeeds()
     loaded = copy(home, folder / "loaded")
-    succeed(fork.dbt(home, *BUILD))
+    fork.dbt(home, *BUILD).succeeds()
     return Stages(landing, half, loaded, home)
 
 
@@ -94,13 +88,6 @@ def copy(home: Home, folder: Path) -> Home:
     folder.mkdir(parents=True)
     shutil.copyfile(home.database, folder / home.database.name)
     return Home(folder)
-
-
-def succeed(run: Run) -> float:
-    """Wait for a run, which must succeed; its seconds."""
-    code, output = run.ends()
-    assert code == 0, output[-6000:]
-    return run.seconds
 
 
 def leftovers(home: Home) -> list[str]:
@@ -130,7 +117,7 @@ def unlike(left: Home, right: Home, queries: tuple[str, ...]) -> list[str]:
 
 def test_killed_loads(fork: Forks, landing: Path, tmp_path: Path) -> None:
     whole = Home(tmp_path / "whole")
-    seconds = succeed(fork.ingestion(whole, *load(whole, landing)))
+    seconds = fork.ingestion(whole, *load(whole, landing)).succeeds()
     moments = random.Random(SEED)
     codes = []
     for number in range(KILLED_LOADS):
@@ -138,7 +125,7 @@ def test_killed_loads(fork: Forks, landing: Path, tmp_path: Path) -> None:
         run = fork.ingestion(home, *load(home, landing))
         time.sleep(moments.uniform(0, 0.95 * seconds))
         codes.append(run.kill())
-        succeed(fork.ingestion(home, *load(home, landing)))
+        fork.ingestion(home, *load(home, landing)).succeeds()
         assert unlike(home, whole, BRONZE) == [], f"kill {number} of seed {SEED}"
         assert leftovers(home) == []
         shutil.rmtree(home.folder)
@@ -147,7 +134,7 @@ def test_killed_loads(fork: Forks, landing: Path, tmp_path: Path) -> None:
 
 
 def test_killed_builds(fork: Forks, stages: Stages, tmp_path: Path) -> None:
-    seconds = succeed(fork.dbt(copy(stages.loaded, tmp_path / "whole"), *BUILD))
+    seconds = fork.dbt(copy(stages.loaded, tmp_path / "whole"), *BUILD).succeeds()
     moments = random.Random(SEED)
     codes, seen = [], []
     for number in range(CHAINS):
@@ -160,7 +147,7 @@ def test_killed_builds(fork: Forks, stages: Stages, tmp_path: Path) -> None:
             time.sleep(moments.uniform(0, 0.95 * seconds))
             codes.append(run.kill())
             seen.append(leftovers(home))
-        succeed(fork.dbt(home, *BUILD, *how))
+        fork.dbt(home, *BUILD, *how).succeeds()
         assert differences(home, stages.built) == {}, f"chain {number} of seed {SEED}"
         assert unlike(home, stages.built, SNAPSHOTS) == []
         assert leftovers(home) == []
@@ -187,8 +174,8 @@ def test_what_a_kill_leaves_between_two_statements_is_removed(
             for left in ("__dbt_backup", "__dbt_tmp"):
                 connection.execute(f"create table {table}{left} as from {table}")
     assert len(leftovers(home)) == 2 * len(built)
-    succeed(fork.ingestion(home, *load(home, stages.landing)))
-    succeed(fork.dbt(home, *BUILD))
+    fork.ingestion(home, *load(home, stages.landing)).succeeds()
+    fork.dbt(home, *BUILD).succeeds()
     assert leftovers(home) == []
 
 
@@ -206,7 +193,7 @@ def test_nothing_runs_beside_a_load(fork: Forks, stages: Stages, tmp_path: Path)
     home = Home(tmp_path / "home")
     run = fork.ingestion(home, *load(home, stages.landing))
     refuse_beside(run, home, stages.landing)
-    succeed(run)
+    run.succeeds()
     assert unlike(home, stages.loaded, BRONZE) == []
 
 
@@ -214,7 +201,7 @@ def test_nothing_runs_beside_a_build(fork: Forks, stages: Stages, tmp_path: Path
     home = copy(stages.loaded, tmp_path / "home")
     run = fork.dbt(home, *BUILD)
     refuse_beside(run, home, stages.landing)
-    succeed(run)
+    run.succeeds()
     assert differences(home, stages.built) == {}
 
 
@@ -259,7 +246,7 @@ def test_load_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
     assert 6 <= len(files) < 12
     assert all(rows == found for rows, found in files)
     disk.leave(100_000_000)
-    succeed(fork.ingestion(home, *load(home, stages.landing)))
+    fork.ingestion(home, *load(home, stages.landing)).succeeds()
     assert unlike(home, stages.loaded, BRONZE) == []
     assert leftovers(home) == []
 
@@ -274,6 +261,6 @@ def test_build_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
     assert not differences(home, stages.half).keys() & differences(home, stages.built).keys()
     assert unlike(home, stages.loaded, BRONZE) == []
     disk.leave(100_000_000)
-    succeed(fork.dbt(home, *BUILD))
+    fork.dbt(home, *BUILD).succeeds()
     assert differences(home, stages.built) == {}
     assert leftovers(home) == []

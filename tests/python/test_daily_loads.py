@@ -10,6 +10,7 @@ from typing import Final
 import duckdb
 import pytest
 from dbt_replay import record, replay
+from forked_runs import Forks
 from platform_runs import Home, differences
 
 from ingestion.file_load import Status
@@ -28,7 +29,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def daily(tmp_path_factory: pytest.TempPathFactory, files: list[Path]) -> Home:
+def daily(tmp_path_factory: pytest.TempPathFactory, fork: Forks, files: list[Path]) -> Home:
     """One file a day, a build after each: the first two and the last by dbt, its replay between."""
     home = Home(tmp_path_factory.mktemp("daily"))
     landing = home.folder / "landing"
@@ -39,9 +40,9 @@ def daily(tmp_path_factory: pytest.TempPathFactory, files: list[Path]) -> Home:
         assert load(landing, home.database).count(Status.LOADED) == 1
 
     load_day(files[0])
-    first = record(home)
+    first = record(fork, home)
     load_day(files[1])
-    update = record(home)
+    update = record(fork, home)
     logging.disable(logging.WARNING)
     with duckdb.connect(str(home.database)) as connection:
         for file in files[2:-1]:
@@ -50,12 +51,12 @@ def daily(tmp_path_factory: pytest.TempPathFactory, files: list[Path]) -> Home:
             replay(connection, first, update, update.lasting)
     logging.disable(logging.NOTSET)
     load_day(files[-1])
-    home.dbt("run")
+    fork.dbt(home, "run").succeeds()
     return home
 
 
 @pytest.fixture(scope="module")
-def at_once(tmp_path_factory: pytest.TempPathFactory, daily: Home) -> Home:
+def at_once(tmp_path_factory: pytest.TempPathFactory, fork: Forks, daily: Home) -> Home:
     """All files in one load and one build."""
     home = Home(tmp_path_factory.mktemp("at_once"))
     assert load(daily.folder / "landing", home.database).count(Status.LOADED) == DAYS
@@ -66,7 +67,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory, daily: Home) -> Home:
             "update bronze_layer.events_raw set _ingested_at = loaded_files._ingested_at"
             " from daily.bronze_layer.loaded_files where _source_file = path"
         )
-    home.dbt("run")
+    fork.dbt(home, "run").succeeds()
     return home
 
 

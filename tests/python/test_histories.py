@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 import duckdb
 import pytest
 from dbt_replay import Recording, record, replay
+from forked_runs import Forks
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from platform_runs import Home, differences, tables
@@ -248,7 +249,7 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+def recorded(tmp_path_factory: pytest.TempPathFactory, fork: Forks) -> Recorded:
     home = Home(tmp_path_factory.mktemp("recorded"))
     pool, landing = home.folder / "pool", home.folder / "landing"
     home.run("generate", "--events", "3000", "--days", "9", "--dirty", "0.02", "--out", str(pool))
@@ -259,15 +260,15 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         shutil.copy(day, landing)
     load(landing, home.database)
     loaded = Path(shutil.copy(home.database, home.folder / "loaded.duckdb"))
-    first = record(home)
+    first = record(fork, home)
     for day in days[3:6]:
         shutil.copy(day, landing)
     load(landing, home.database)
-    update = record(home)
-    idle_update = record(home)
+    update = record(fork, home)
+    idle_update = record(fork, home)
     updated = Home(tmp_path_factory.mktemp("updated"))
     shutil.copy(home.database, updated.database)
-    builds = Builds(first, update, record(home, "--full-refresh"))
+    builds = Builds(first, update, record(fork, home, "--full-refresh"))
     return Recorded(builds, idle_update, loaded, updated, home)
 
 
