@@ -32,13 +32,15 @@ class Run:
     def __init__(self, home: Home, pid: int, output: Path, end: IO[str]) -> None:
         self.home, self.pid, self._output, self._end = home, pid, output, end
         self._begun = monotonic()
+        self._code: int | None = None
         self.seconds = 0.0
 
     def ends(self) -> tuple[int, str]:
         """Wait for the end; exit code (negative: the signal) and what was written."""
-        code = int(self._end.readline())
-        self.seconds = monotonic() - self._begun
-        return code, self._output.read_text(encoding="utf-8")
+        if self._code is None:
+            self._code = int(self._end.readline())
+            self.seconds = monotonic() - self._begun
+        return self._code, self._output.read_text(encoding="utf-8")
 
     def succeeds(self) -> float:
         """Wait for the end, which must be a good one; seconds that the run took."""
@@ -48,8 +50,9 @@ class Run:
 
     def kill(self) -> int:
         """Send SIGKILL, which a run that is over does not hear; exit code."""
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        if self._code is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
         return self.ends()[0]
 
     @contextmanager
@@ -77,6 +80,7 @@ class Forks:
 
     def __init__(self, server: subprocess.Popen[str], folder: Path) -> None:
         self._server, self._output = server, folder / "output.txt"
+        self._last: Run | None = None
 
     def ingestion(self, home: Home, *arguments: str) -> Run:
         """Start `python -m ingestion ...`."""
@@ -90,9 +94,14 @@ class Forks:
     def _start(self, home: Home, program: str, arguments: Sequence[str]) -> Run:
         assert self._server.stdin is not None
         assert self._server.stdout is not None
+        if self._last:
+            # A test that failed has left it as it was.
+            self._last.kill()
         request = [program, str(home.folder), list(arguments), str(self._output)]
         print(json.dumps(request), file=self._server.stdin, flush=True)
-        return Run(home, int(self._server.stdout.readline()), self._output, self._server.stdout)
+        pid = int(self._server.stdout.readline())
+        self._last = Run(home, pid, self._output, self._server.stdout)
+        return self._last
 
 
 @contextmanager

@@ -18,9 +18,9 @@ from platform_runs import Home, differences, tables
 
 SEED: Final = 20191001
 KILLED_LOADS: Final = 40
-# Each chain of builds: one is killed, and so is the next one, which should make good for it.
-CHAINS: Final = 9
-KILLED_BUILDS_PER_CHAIN: Final = 2
+# Each chain: a build is killed, and so is the next one, which should have made good for it.
+CHAINS: Final = ("update", "full refresh", "first build") * 3
+KILLS_IN_A_CHAIN: Final = 2
 
 # Every relation that a run of `make run` builds; its tests only read.
 BUILD: Final = ("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
@@ -40,7 +40,7 @@ BRONZE: Final = (
 
 @pytest.fixture(scope="module")
 def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve days, late ones last; every third file takes the loader's slow path."""
+    """Twelve days, not in their order; every third file takes the loader's slow path."""
     home = Home(tmp_path_factory.mktemp("generated"))
     folder = home.folder / "landing"
     command = ["generate", "--events", "30000", "--days", "12", "--dirty", "0.002"]
@@ -137,18 +137,18 @@ def test_killed_builds(fork: Forks, stages: Stages, tmp_path: Path) -> None:
     seconds = fork.dbt(copy(stages.loaded, tmp_path / "whole"), *BUILD).succeeds()
     moments = random.Random(SEED)
     codes, seen = [], []
-    for number in range(CHAINS):
+    for number, kind in enumerate(CHAINS):
         home = copy(stages.loaded, tmp_path / f"home_{number}")
-        how = [(), ("--full-refresh",)][number % 3 == 1]
-        if number % 3 == 2:
+        command = (*BUILD, "--full-refresh") if kind == "full refresh" else BUILD
+        if kind == "first build":
             drop_layers(home)
-        for _ in range(KILLED_BUILDS_PER_CHAIN):
-            run = fork.dbt(home, *BUILD, *how)
+        for _ in range(KILLS_IN_A_CHAIN):
+            run = fork.dbt(home, *command)
             time.sleep(moments.uniform(0, 0.95 * seconds))
             codes.append(run.kill())
             seen.append(leftovers(home))
-        fork.dbt(home, *BUILD, *how).succeeds()
-        assert differences(home, stages.built) == {}, f"chain {number} of seed {SEED}"
+        fork.dbt(home, *command).succeeds()
+        assert differences(home, stages.built) == {}, f"{kind}, chain {number}, seed {SEED}"
         assert unlike(home, stages.built, SNAPSHOTS) == []
         assert leftovers(home) == []
         shutil.rmtree(home.folder)
