@@ -19,7 +19,7 @@ import duckdb
 import pytest
 from dbt_replay import Recording, record, replay
 from forked_runs import Forks
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 from platform_runs import Home, differences, tables
 
@@ -302,6 +302,8 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest) -> None:
         derandomize=wanted is None,
         database=None,
         deadline=None,
+        # To explain a failure takes as long as to shrink it, and says less than the files.
+        phases=[Phase.generate, Phase.shrink],
         suppress_health_check=[HealthCheck.too_slow],
     )
     @given(histories())
