@@ -73,7 +73,9 @@ def _executed(events: Iterator[Any], target: Path) -> Iterator[tuple[str, Statem
         if name == "SQLQuery":
             text = re.sub(r"^/\*.*?\*/", "", data["sql"], flags=re.DOTALL).strip()
             if text.split(maxsplit=1)[0].lower() not in {*_READS, _COMMENTS}:
-                yield data["conn_name"], Statement(text)
+                # dbt sends some together; a process can die between them.
+                for part in duckdb.extract_statements(text):
+                    yield data["conn_name"], Statement(part.query)
         elif event["info"]["msg"].startswith("Writing runtime python"):
             node = data["node_info"]
             [path] = (target / "run").glob(f"*/models/{node['node_path']}")
@@ -98,12 +100,17 @@ def replay(
     first: Recording,
     update: Recording,
     models: Collection[str] | None = None,
+    dies_after: int | None = None,
 ) -> None:
     """Execute a build: of a model that exists the update, of another one the first build.
 
-    `models` leaves out all others. The connection's database has the name of the recorded one.
+    `models` leaves out all others; after `dies_after` statements nothing more is executed and what
+    is not committed is lost. The connection's database has the name of the recorded one.
     """
-    present = {name for (name,) in connection.execute(_RELATIONS).fetchall()}
+    _drop_leftovers(connection)
+    relations = connection.execute(_RELATIONS).fetchall()
+    present = {name.rpartition(".")[2] for _, name in relations}
+    executed = 0
     for name in update.statements:
         is_model = name.startswith("model.")
         if is_model and models is not None and name not in models:
@@ -114,11 +121,22 @@ def replay(
         with connection.cursor() as cursor:
             cursor.execute("set TimeZone = 'UTC'")
             for statement in statements:
+                if executed == dies_after:
+                    return
                 _execute(cursor, statement)
+                executed += 1
+
+
+def _drop_leftovers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Do what dbt does for a model whose last build died; test_crashes.py shows that it does."""
+    for kind, name in connection.execute(_RELATIONS).fetchall():
+        if "__dbt_" in name:
+            connection.execute(f"drop {kind} {name}")
 
 
 _RELATIONS: Final = (
-    "select table_name from duckdb_tables() union all select view_name from duckdb_views()"
+    "select if(table_type = 'VIEW', 'view', 'table'), table_schema || '.' || table_name"
+    " from information_schema.tables"
 )
 
 

@@ -84,11 +84,11 @@ class After(StrEnum):
 
 @dataclass(frozen=True)
 class Landing:
-    """A file's lines, none for no file, what follows, and of a broken build the models it ends."""
+    """A file's lines, none for no file, what follows, and a broken build's number of statements."""
 
     lines: tuple[str, ...]
     after: After
-    models: int
+    statements: int
 
 
 EVENTS: Final = st.builds(
@@ -149,7 +149,7 @@ def histories(draw: st.DrawFn) -> list[Landing]:
         after=st.sampled_from(
             [After.NOTHING, After.LOAD, After.BUILD, After.BUILD, After.BROKEN_BUILD]
         ),
-        models=st.integers(1, 9),
+        statements=st.integers(1, 60),
     )
     return draw(
         st.lists(landing, min_size=1, max_size=4).filter(lambda ls: any(x.lines for x in ls))
@@ -195,8 +195,8 @@ class Shop:
         report = load(self.landing, self.home.database)
         assert report.count(Status.LOADED, Status.ALREADY_LOADED) == len(report.files)
 
-    def build(self, models: Sequence[str] | None = None) -> None:
-        replay(self.connection, self.builds.first, self.builds.update, models)
+    def build(self, models: Sequence[str] | None = None, dies_after: int | None = None) -> None:
+        replay(self.connection, self.builds.first, self.builds.update, models, dies_after)
 
     def refresh(self) -> None:
         replay(self.connection, self.builds.first, self.builds.refresh)
@@ -233,7 +233,7 @@ def live(shop: Shop, history: Sequence[Landing]) -> None:
         if landing.after is After.BUILD:
             shop.build(lasting)
         elif landing.after is After.BROKEN_BUILD:
-            shop.build(lasting[: landing.models])
+            shop.build(lasting, landing.statements)
     shop.load()
     shop.build()
 
