@@ -104,13 +104,14 @@ def replay(
 ) -> None:
     """Execute a build: of a model that exists the update, of another one the first build.
 
-    `models` leaves out all others; after `dies_after` statements nothing more is executed and what
-    is not committed is lost. The connection's database has the name of the recorded one.
+    `models` leaves out all others. After `dies_after` commits nothing more is executed: a death at
+    any other moment leaves the same, but for what dbt drops first. The connection's database has
+    the name of the recorded one.
     """
     _drop_leftovers(connection)
     relations = connection.execute(_RELATIONS).fetchall()
     present = {name.rpartition(".")[2] for _, name in relations}
-    executed = 0
+    commits = 0
     for name in update.statements:
         is_model = name.startswith("model.")
         if is_model and models is not None and name not in models:
@@ -121,10 +122,10 @@ def replay(
         with connection.cursor() as cursor:
             cursor.execute("set TimeZone = 'UTC'")
             for statement in statements:
-                if executed == dies_after:
+                if commits == dies_after:
                     return
                 _execute(cursor, statement)
-                executed += 1
+                commits += statement.text.lower() == "commit"
 
 
 def _drop_leftovers(connection: duckdb.DuckDBPyConnection) -> None:

@@ -84,11 +84,11 @@ class After(StrEnum):
 
 @dataclass(frozen=True)
 class Landing:
-    """A file's lines, none for no file, what follows, and a broken build's number of statements."""
+    """A file's lines, none for no file, what follows, and a broken build's number of commits."""
 
     lines: tuple[str, ...]
     after: After
-    statements: int
+    commits: int
 
 
 EVENTS: Final = st.builds(
@@ -149,7 +149,7 @@ def histories(draw: st.DrawFn) -> list[Landing]:
         after=st.sampled_from(
             [After.NOTHING, After.LOAD, After.BUILD, After.BUILD, After.BROKEN_BUILD]
         ),
-        statements=st.integers(1, 60),
+        commits=st.integers(1, 15),
     )
     return draw(
         st.lists(landing, min_size=1, max_size=4).filter(lambda ls: any(x.lines for x in ls))
@@ -233,7 +233,7 @@ def live(shop: Shop, history: Sequence[Landing]) -> None:
         if landing.after is After.BUILD:
             shop.build(lasting)
         elif landing.after is After.BROKEN_BUILD:
-            shop.build(lasting, landing.statements)
+            shop.build(lasting, landing.commits)
     shop.load()
     shop.build()
 
