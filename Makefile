@@ -6,10 +6,10 @@ BIN := .venv/bin
 EVENTS ?=
 DATA ?=
 
-.PHONY: help run test lint clean
+.PHONY: help run test lint clean verify-published
 
 help: ## Show this help
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
 
 run: .venv/installed ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000]
 	@$(BIN)/python -m ingestion run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS)))
@@ -24,6 +24,9 @@ lint: .venv/installed ## Check the style of SQL and Python
 	$(BIN)/mypy
 	@# The templater opens a database, which must not be the user's.
 	ECOMMERCE_HOME="$$(mktemp -d)" $(BIN)/sqlfluff lint models tests analyses
+
+verify-published: .venv/installed ## Compare a build of the full Kaggle files with published totals
+	@$(BIN)/python -m ingestion verify-published
 
 clean: .venv/installed ## Remove what `make run` made
 	@# dbt writes these two here when it is called by hand.

@@ -7,7 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from ingestion import clean, generator, local_loader, run, trigger, upload
+from ingestion import (
+    clean,
+    generator,
+    local_loader,
+    run,
+    trigger,
+    upload,
+    verify_published,
+)
 from ingestion.errors import IngestionError
 
 # What shells report for a command that Ctrl-C ended: 128 + SIGINT.
@@ -23,6 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("load", local_loader),
         ("run", run),
         ("clean", clean),
+        ("verify-published", verify_published),
         ("upload", upload),
         ("trigger", trigger),
     ):

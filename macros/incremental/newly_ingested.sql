@@ -11,6 +11,19 @@
     {%- endif -%}
 {%- endmacro %}
 
+{% macro is_new_and_covered() -%}
+    {#- Files that land while the build runs wait for the next one, here and in the quarantine. -#}
+    {{ newly_ingested() }}
+    and _ingested_at <= (select max(source_files._ingested_at) from source_files)
+{%- endmacro %}
+
+{% macro valid_events() -%}
+    select * from {{ ref('events_staged') }}
+    where
+        rejection_reasons = ''
+        and {{ is_new_and_covered() }}
+{%- endmacro %}
+
 {% macro is_not_in_this_table(events) -%}
     {#- The time lets an engine skip the parts of the table that hold other days. -#}
     {%- if is_incremental() -%}

@@ -29,3 +29,19 @@
         {%- endfor %}
     {%- endif %}
 {%- endmacro %}
+
+{#- For a model that reads its events several times. The few of an update are its import `events`,
+    kept in memory; all events would not fit there, so a whole build reads their table each time. -#}
+
+{% macro import_touched_events(keys) -%}
+    {%- set touched = touched_events(keys) -%}
+    {%- if is_incremental() -%}
+events as (
+    {{ touched }}
+),
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro events_to_build() -%}
+    {{ return('events' if is_incremental() else ref('events_cleaned')) }}
+{%- endmacro %}

@@ -1,41 +1,76 @@
-{% macro first_step_times(partition) -%}
-    {#- Window columns that both funnel grains need before they can aggregate. -#}
-    min(case when event_type = 'view' then event_time end)
-        over (partition by {{ partition }}) as first_view_at,
-    min(case when event_type = 'purchase' then event_time end)
-        over (partition by {{ partition }}) as first_purchase_at
+{% macro shopping_steps(events, keys) -%}
+{#- CTEs that end in `shopping_steps`: the funnel of the one session in twelve that has more than
+    views; of the others there is nothing to count. Reached: the step occurs at all. In order: each
+    step at or after the one before it; events carry whole seconds, so that steps within the same
+    second count as in order. -#}
+{%- set by_key = keys | join(', ') -%}
+shoppers as (
+
+    select distinct session_id
+    from {{ events }}
+    where event_type <> 'view'
+
+),
+
+shopping as (
+
+    select
+        events.*,
+        min(case when event_type = 'view' then event_time end)
+            over (partition by {{ by_key }}) as first_view_at,
+        min(case when event_type = 'purchase' then event_time end)
+            over (partition by {{ by_key }}) as first_purchase_at
+    from {{ events }} as events
+    where session_id in (select shoppers.session_id from shoppers)
+
+),
+
+shopping_steps as (
+
+    select
+        {{ by_key }},
+        {{ event_counts() }},
+        min(first_view_at) as first_view_at,
+        min(first_purchase_at) as first_purchase_at,
+        min(case when event_type = 'cart' then event_time end) as first_cart_at,
+        max(case when event_type = 'purchase' then event_time end) as last_purchase_at,
+        min(case when event_type = 'cart' and event_time >= first_view_at then event_time end)
+            as first_cart_after_view_at,
+        min(case when event_type = 'purchase' and event_time >= first_view_at then event_time end)
+            as first_purchase_after_view_at,
+        -- Two purchases within one second: the lower product id leads, on every engine.
+        min(case
+            when event_type = 'purchase' and event_time = first_purchase_at then product_id
+        end) as first_purchased_product_id
+    from shopping
+    group by {{ by_key }}
+
+)
 {%- endmacro %}
 
-{% macro funnel_steps() -%}
-    {#- Reached: the step occurs at all. In order: each step at or after the one before it; events
-        carry whole seconds, so steps within the same second count as in order. -#}
-    {{ event_counts() }},
-    min(first_view_at) as first_view_at,
-    min(first_purchase_at) as first_purchase_at,
-    min(case when event_type = 'cart' then event_time end) as first_cart_at,
-    min(case when event_type = 'cart' and event_time >= first_view_at then event_time end)
-        as first_cart_after_view_at,
-    min(case when event_type = 'purchase' and event_time >= first_view_at then event_time end)
-        as first_purchase_after_view_at,
-    max(case when event_type = 'purchase' then event_time end) as last_purchase_at
-{%- endmacro %}
-
-{% macro funnel_columns() -%}
-    {#- What sessions and session_categories keep of the steps, in their final types. -#}
-    views,
-    carts,
-    cart_removals,
-    purchases,
-    revenue,
-    first_view_at,
-    first_cart_at,
-    first_purchase_at,
-    last_purchase_at,
-    first_cart_after_view_at is not null as is_view_then_cart,
-    coalesce(last_purchase_at >= first_cart_after_view_at, false)
+{% macro funnel_columns(viewed) -%}
+    {#- What sessions and session_categories keep of the steps. Without a row in shopping_steps all
+        events are views. -#}
+    coalesce(shopping_steps.views, {{ viewed }}.events) as views,
+    coalesce(shopping_steps.carts, 0) as carts,
+    coalesce(shopping_steps.cart_removals, 0) as cart_removals,
+    coalesce(shopping_steps.purchases, 0) as purchases,
+    cast(coalesce(shopping_steps.revenue, 0) as decimal(18, 2)) as revenue,
+    case
+        when shopping_steps.session_id is null then {{ viewed }}.started_at
+        else shopping_steps.first_view_at
+    end as first_view_at,
+    shopping_steps.first_cart_at,
+    shopping_steps.first_purchase_at,
+    shopping_steps.last_purchase_at,
+    shopping_steps.first_cart_after_view_at is not null as is_view_then_cart,
+    coalesce(shopping_steps.last_purchase_at >= shopping_steps.first_cart_after_view_at, false)
         as is_view_cart_purchase_in_order,
-    {{ seconds_between('first_view_at', 'first_cart_after_view_at') }} as seconds_to_cart,
-    {{ seconds_between('first_view_at', 'first_purchase_after_view_at') }} as seconds_to_purchase
+    {%- for step in ['cart', 'purchase'] %}
+    {{ seconds_between(
+        'shopping_steps.first_view_at', 'shopping_steps.first_' ~ step ~ '_after_view_at'
+    ) }} as seconds_to_{{ step }}{{ ',' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}
 
 {% macro funnel_session_columns(relation) -%}
@@ -47,6 +82,7 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro root_category() -%}
-    case when category_l1 = '(all)' then '(none)' else coalesce(category_l1, '(none)') end
+{% macro root_category(events=none) -%}
+    {#- No category may have the name of the row for all. -#}
+    coalesce(nullif({{ events ~ '.' if events }}category_l1, '(all)'), '(none)')
 {%- endmacro %}

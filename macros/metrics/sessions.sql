@@ -1,8 +1,81 @@
-{% macro is_session_start(previous_time, time) -%}
-    {#- Strictly longer: a pause of exactly the gap still belongs to the session. -#}
-    {{ previous_time }} is null
-    {%- if var('session_gap_minutes') is not none %}
-    or {{ seconds_between(previous_time, time) }} > {{ var('session_gap_minutes') * 60 }}
+{% macro session_starts(moments) -%}
+{#- CTEs that end in `session_starts`: where the sessions start of each user and tracker session id
+    that was seen at several times (`moments`). The others, more than half, are sessions of one
+    second: a row for each would not fit into memory with the events. -#}
+spans as (
+
+    select
+        user_id,
+        user_session,
+        min(event_time) as first_event_time,
+        max(event_time) as last_event_time
+    from {{ moments }} as moments
+    group by user_id, user_session
+    having min(event_time) < max(event_time)
+
+),
+
+pauses as (
+
+    -- Only what lasts longer than the gap can hold a pause that long: one event in five.
+    select
+        moments.user_id,
+        moments.user_session,
+        moments.event_time,
+        lag(moments.event_time) over (
+            partition by moments.user_id, moments.user_session order by moments.event_time
+        ) as previous_event_time
+    from {{ moments }} as moments
+    inner join spans
+        on
+            moments.user_id = spans.user_id
+            and moments.user_session = spans.user_session
+    where {{ is_longer_than_the_gap('spans.first_event_time', 'spans.last_event_time') }}
+
+),
+
+starts as (
+
+    select
+        user_id,
+        user_session,
+        event_time as started_at,
+        lead(event_time, 1, cast('9999-12-31' as timestamp)) over (
+            partition by user_id, user_session order by event_time
+        ) as next_started_at
+    from pauses
+    where
+        previous_event_time is null
+        or {{ is_longer_than_the_gap('previous_event_time', 'event_time') }}
+
+    union all
+
+    select
+        user_id,
+        user_session,
+        first_event_time as started_at,
+        cast('9999-12-31' as timestamp) as next_started_at
+    from spans
+    where not {{ is_longer_than_the_gap('first_event_time', 'last_event_time') }}
+
+),
+
+session_starts as (
+
+    select
+        *,
+        {{ hash_key(['user_id', 'user_session', 'started_at']) }} as session_id
+    from starts
+
+)
+{%- endmacro %}
+
+{% macro is_longer_than_the_gap(start_at, end_at) -%}
+    {#- Strictly: a pause of exactly the gap still belongs to the session. -#}
+    {%- if var('session_gap_minutes') is none -%}
+    false
+    {%- else -%}
+    ({{ seconds_between(start_at, end_at) }} > {{ var('session_gap_minutes') * 60 }})
     {%- endif -%}
 {%- endmacro %}
 

@@ -6,24 +6,30 @@
     on_schema_change='fail',
 ) }}
 
-with
+{#- Not an import: one that is read twice is kept, and all events do not fit into memory. -#}
+{%- set moments = 'all_events' if is_incremental() else '(' ~ valid_events() ~ ')' %}
 
-staged as (
-    select * from {{ ref('events_staged') }}
-),
+with
 
 source_files as (
     select * from {{ ref('source_files') }}
 ),
 
 valid as (
+    {{ valid_events() }}
+),
 
-    -- Files that land while the build runs wait for the next one, here and in the quarantine.
-    select * from staged
-    where
-        rejection_reasons = ''
-        and {{ newly_ingested() }}
-        and _ingested_at <= (select max(source_files._ingested_at) from source_files)
+compared as (
+
+    -- A whole build looks for copies among the rows that can have one.
+    {% if is_incremental() %}
+        select * from valid
+    {% else %}
+        select * from {{ ref('events_repeated') }}
+        where
+            rejection_reasons = ''
+            and {{ is_new_and_covered() }}
+    {% endif %}
 
 ),
 
@@ -34,7 +40,7 @@ ranked as (
         row_number() over (
             partition by event_id order by _ingested_at, _source_file
         ) as copy_number
-    from valid
+    from compared
 
 ),
 
@@ -54,9 +60,9 @@ all_events as (
 
     select * from new_events
 
-    {% if is_incremental() %}
-        union all
+    union all
 
+    {% if is_incremental() %}
         -- A late event can join or extend what stood as sessions before it came.
         select
             {{ cleaned_event_columns('kept') }},
@@ -68,43 +74,43 @@ all_events as (
                 new_events.user_id = kept.user_id
                 and new_events.user_session = kept.user_session
         )
+    {% else %}
+        -- All other rows are taken as they come.
+        select
+            {{ cleaned_event_columns('valid') }},
+            cast(null as string) as session_id
+        from valid
+        where not exists (
+            select 1 from compared
+            where
+                compared.event_time = valid.event_time
+                and compared.user_id = valid.user_id
+                and compared.product_id = valid.product_id
+        )
     {% endif %}
 
 ),
 
-pauses as (
-
-    select
-        *,
-        lag(event_time) over (
-            partition by user_id, user_session order by event_time
-        ) as previous_event_time
-    from all_events
-
-),
-
-started as (
-
-    -- A range frame takes in all events of the second, in whatever order they come.
-    select
-        *,
-        max(case
-            when {{ is_session_start('previous_event_time', 'event_time') }} then event_time
-        end) over (
-            partition by user_id, user_session order by event_time
-            range between unbounded preceding and current row
-        ) as session_started_at
-    from pauses
-
-),
+{{ session_starts(moments) }},
 
 sessionised as (
 
     select
-        {{ cleaned_event_columns() }},
-        {{ hash_key(['user_id', 'user_session', 'session_started_at']) }} as session_id,
-        session_id as previous_session_id
-    from started
+        {{ cleaned_event_columns('all_events') }},
+        all_events.session_id as previous_session_id,
+        coalesce(
+            session_starts.session_id,
+            {{ hash_key([
+                'all_events.user_id', 'all_events.user_session', 'all_events.event_time',
+            ]) }}
+        ) as session_id
+    from all_events
+    left join session_starts
+        on
+            all_events.user_id = session_starts.user_id
+            and all_events.user_session = session_starts.user_session
+            and all_events.event_time >= session_starts.started_at
+            and all_events.event_time < session_starts.next_started_at
 
 ),
 

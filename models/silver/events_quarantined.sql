@@ -2,32 +2,26 @@
 
 with
 
-staged as (
-    select * from {{ ref('events_staged') }}
-),
-
 source_files as (
     select * from {{ ref('source_files') }}
 ),
 
+rule_breakers as (
+    select * from {{ ref('events_staged') }}
+    where
+        rejection_reasons <> ''
+        and {{ is_new_and_covered() }}
+),
+
+compared as (
+    select * from {{ ref('events_staged' if is_incremental() else 'events_repeated') }}
+    where
+        rejection_reasons = ''
+        and {{ is_new_and_covered() }}
+),
+
 events_cleaned as (
     select * from {{ ref('events_cleaned') }}
-),
-
-new_rows as (
-
-    select * from staged
-    where
-        {{ newly_ingested() }}
-        and _ingested_at <= (select max(source_files._ingested_at) from source_files)
-
-),
-
-rule_breakers as (
-
-    select * from new_rows
-    where rejection_reasons <> ''
-
 ),
 
 copies as (
@@ -40,8 +34,7 @@ copies as (
                 _ingested_at, _source_file,
                 raw_event_type, raw_category_code, raw_brand, raw_price, raw_user_session
         ) as copy_number
-    from new_rows
-    where rejection_reasons = ''
+    from compared
 
 ),
 

@@ -11,48 +11,6 @@ raw_events as (
     select * from {{ raw_events() }}
 ),
 
-normalised as (
-
-    select
-        event_time,
-        product_id,
-        category_id,
-        user_id,
-
-        -- Text is compared in one spelling, and a blank is a missing value.
-        nullif(lower({{ trim_blanks('event_type') }}), '') as event_type,
-        nullif(lower({{ trim_blanks('category_code') }}), '') as category_code,
-        nullif(lower({{ trim_blanks('brand') }}), '') as brand,
-        nullif({{ trim_blanks('user_session') }}, '') as user_session,
-
-        -- Not a number, infinite or too large: all become null and break `invalid_price`. Engines
-        -- round a double to cents in different ways, but to a whole number in the same.
-        cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,
-
-        event_type as raw_event_type,
-        category_code as raw_category_code,
-        brand as raw_brand,
-        price as raw_price,
-        user_session as raw_user_session,
-
-        _rescued_data,
-        _source_file,
-        _ingested_at
-    from raw_events
-
-),
-
-judged as (
-
-    select
-        *,
-        {{ hash_key([
-            'event_time', 'event_type', 'product_id', 'category_id', 'category_code', 'brand',
-            'price', 'user_id', 'user_session',
-        ]) }} as event_id,
-        {{ broken_event_rules() }} as rejection_reasons
-    from normalised
-
-)
+{{ staged_events('raw_events') }}
 
 select * from judged

@@ -8,57 +8,50 @@
 
 with
 
-events as (
-    {{ touched_events(['user_id', 'user_session']) }}
-),
-
-timed as (
-
-    select
-        *,
-        {{ first_step_times('session_id') }}
-    from events
-
-),
+{{ import_touched_events(['user_id', 'user_session']) }}
 
 aggregated as (
 
     select
         session_id,
-        min(user_id) as user_id,
-        min(user_session) as user_session,
+        any_value(user_id) as user_id,
+        any_value(user_session) as user_session,
         min(event_time) as started_at,
         max(event_time) as ended_at,
         count(*) as events,
-        count(distinct product_id) as products,
-        {{ funnel_steps() }},
-        -- Two purchases within one second: the lower product id leads, on every engine.
-        min(case
-            when event_type = 'purchase' and event_time = first_purchase_at then product_id
-        end) as first_purchased_product_id,
+        {{ count_distinct_few('product_id') }} as products,
+        min({{ root_category() }}) as lowest_category,
+        max({{ root_category() }}) as highest_category,
         max(_ingested_at) as _ingested_at
-    from timed
+    from {{ events_to_build() }}
     group by session_id
 
 ),
 
+{{ shopping_steps(events_to_build(), ['session_id']) }},
+
 sessions as (
 
     select
-        session_id,
-        user_id,
-        user_session,
-        cast(started_at as date) as session_date,
-        started_at,
-        ended_at,
-        {{ seconds_between('started_at', 'ended_at') }} as duration_seconds,
-        events,
-        products,
-        {{ funnel_columns() }},
-        purchases > 0 as is_order,
-        first_purchased_product_id,
-        _ingested_at
+        aggregated.session_id,
+        aggregated.user_id,
+        aggregated.user_session,
+        cast(aggregated.started_at as date) as session_date,
+        aggregated.started_at,
+        aggregated.ended_at,
+        {{ seconds_between('aggregated.started_at', 'aggregated.ended_at') }} as duration_seconds,
+        aggregated.events,
+        aggregated.products,
+        case
+            when aggregated.lowest_category = aggregated.highest_category
+                then aggregated.lowest_category
+        end as single_category_l1,
+        {{ funnel_columns('aggregated') }},
+        coalesce(shopping_steps.purchases > 0, false) as is_order,
+        shopping_steps.first_purchased_product_id,
+        aggregated._ingested_at
     from aggregated
+    left join shopping_steps on aggregated.session_id = shopping_steps.session_id
 
 )
 

@@ -80,7 +80,7 @@ class Governed:
         return unprotected(self.databricks.warehouse)
 
     def _stored(self, relation: str) -> pa.Table:
-        if relation == "silver_layer.events_staged":
+        if relation in ("silver_layer.events_staged", "silver_layer.events_repeated"):
             return self.databricks.query(f"select * from {relation}")
         return self.databricks.warehouse.read(f"{CATALOG}.{relation}")
 

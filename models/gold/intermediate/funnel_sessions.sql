@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with
 
 sessions as (
@@ -8,8 +10,9 @@ session_categories as (
     select * from {{ ref('session_categories') }}
 ),
 
-users_dim as (
+buyers as (
     select * from {{ ref('users_dim') }}
+    where first_order_session_id is not null
 ),
 
 funnel_sessions as (
@@ -18,9 +21,20 @@ funnel_sessions as (
         sessions.session_date as event_date,
         '(all)' as category_l1,
         {{ funnel_session_columns('sessions') }},
-        users_dim.user_id is not null as is_first_order
+        buyers.user_id is not null as is_first_order
     from sessions
-    left join users_dim on sessions.session_id = users_dim.first_order_session_id
+    left join buyers on sessions.session_id = buyers.first_order_session_id
+
+    union all
+
+    -- A first order is one session's; its categories would count it more than once.
+    select
+        sessions.session_date as event_date,
+        sessions.single_category_l1 as category_l1,
+        {{ funnel_session_columns('sessions') }},
+        false as is_first_order
+    from sessions
+    where sessions.single_category_l1 is not null
 
     union all
 
@@ -28,7 +42,6 @@ funnel_sessions as (
         session_categories.session_date as event_date,
         session_categories.category_l1,
         {{ funnel_session_columns('session_categories') }},
-        -- A first order is one session's; its categories would count it more than once.
         false as is_first_order
     from session_categories
 

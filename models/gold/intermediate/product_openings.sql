@@ -4,8 +4,9 @@ sessions as (
     select * from {{ ref('sessions') }}
 ),
 
-users_dim as (
+buyers as (
     select * from {{ ref('users_dim') }}
+    where first_order_session_id is not null
 ),
 
 product_openings as (
@@ -15,9 +16,9 @@ product_openings as (
     select
         sessions.first_purchased_product_id as product_id,
         count(*) as orders_opened,
-        count(users_dim.user_id) as buyers_acquired
+        count(buyers.user_id) as buyers_acquired
     from sessions
-    left join users_dim on sessions.session_id = users_dim.first_order_session_id
+    left join buyers on sessions.session_id = buyers.first_order_session_id
     where sessions.is_order
     group by sessions.first_purchased_product_id
 

@@ -12,14 +12,23 @@ events as (
     {{ touched_events(['user_id', 'user_session']) }}
 ),
 
-timed as (
+sessions as (
+    select * from {{ ref('sessions') }}
+    where single_category_l1 is null
+),
+
+categorised as (
 
     select
-        *,
-        {{ root_category() }} as root_category,
-        min(event_time) over (partition by session_id) as started_at,
-        {{ first_step_times('session_id, ' ~ root_category()) }}
+        events.session_id,
+        events.event_time,
+        events.event_type,
+        events.product_id,
+        events.price,
+        events._ingested_at,
+        {{ root_category('events') }} as category_l1
     from events
+    inner join sessions on events.session_id = sessions.session_id
 
 ),
 
@@ -27,30 +36,34 @@ aggregated as (
 
     select
         session_id,
-        root_category as category_l1,
-        min(user_id) as user_id,
-        min(user_session) as user_session,
-        min(started_at) as started_at,
+        category_l1,
         count(*) as events,
-        {{ funnel_steps() }},
+        min(event_time) as started_at,
         max(_ingested_at) as _ingested_at
-    from timed
-    group by session_id, root_category
+    from categorised
+    group by session_id, category_l1
 
 ),
+
+{{ shopping_steps('categorised', ['session_id', 'category_l1']) }},
 
 session_categories as (
 
     select
-        session_id,
-        category_l1,
-        user_id,
-        user_session,
-        cast(started_at as date) as session_date,
-        events,
-        {{ funnel_columns() }},
-        _ingested_at
+        aggregated.session_id,
+        aggregated.category_l1,
+        sessions.user_id,
+        sessions.user_session,
+        sessions.session_date,
+        aggregated.events,
+        {{ funnel_columns('aggregated') }},
+        aggregated._ingested_at
     from aggregated
+    inner join sessions on aggregated.session_id = sessions.session_id
+    left join shopping_steps
+        on
+            aggregated.session_id = shopping_steps.session_id
+            and aggregated.category_l1 = shopping_steps.category_l1
 
 )
 

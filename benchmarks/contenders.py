@@ -1,0 +1,96 @@
+"""The platform and what it is compared with, each run as a user would run it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.measure import Measured, Usage, measure
+from ingestion.home import CATALOG, CHECKOUT
+
+PLAIN_SCRIPT: Final = CHECKOUT / "benchmarks" / "plain_duckdb.sql"
+_WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
+
+
+@dataclass(frozen=True)
+class Built:
+    """A build: its cost, and that of each node by name."""
+
+    usage: Usage
+    nodes: dict[str, Usage]
+
+
+class Platform:
+    """The shipped loader and the shipped dbt project, in a home of their own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.database = home / f"{CATALOG}.duckdb"
+
+    def start_anew(self) -> None:
+        """Forget everything loaded and built."""
+        shutil.rmtree(self.home, ignore_errors=True)
+        self.home.mkdir(parents=True)
+
+    def load(self, data: Path) -> Usage:
+        """Load a file or a folder into bronze."""
+        command = ("-m", "ingestion", "load", "--data", str(data), "--database", str(self.database))
+        return measure([sys.executable, *command], CHECKOUT).usage
+
+    def build(self) -> Built:
+        """Build models and snapshots."""
+        return self._dbt("build", *_WITHOUT_TESTS)
+
+    def test(self) -> Built:
+        """Run every data test."""
+        return self._dbt("test", "--exclude-resource-type", "unit_test")
+
+    def document(self) -> Usage:
+        """Write the docs site."""
+        return self._dbt("docs", "generate", "--static").usage
+
+    def _dbt(self, *arguments: str) -> Built:
+        target = self.home / "target"
+        variables = {
+            "ECOMMERCE_HOME": str(self.home),
+            "DBT_TARGET_PATH": str(target),
+            "DBT_LOG_PATH": str(self.home / "logs"),
+        }
+        dbt = str(Path(sys.executable).with_name("dbt"))
+        measured = measure([dbt, "--no-use-colors", *arguments], CHECKOUT, variables)
+        results = json.loads((target / "run_results.json").read_text("utf-8"))["results"]
+        return Built(measured.usage, {r["unique_id"].split(".")[2]: _part(measured, r) for r in results})
+
+
+def _part(measured: Measured, result: dict[str, Any]) -> Usage:
+    times = [datetime.fromisoformat(part[end]).timestamp()
+             for part in result["timing"] for end in ("started_at", "completed_at")]  # fmt: skip
+    return measured.between(min(times), max(times)) if times else Usage(0, 0, 0, 0, 0)
+
+
+def plain(data: Path, database: Path) -> Built:
+    """Run the plain script on a folder of CSV files into a new database."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    for path in (database, database.with_name(database.name + ".wal")):
+        path.unlink(missing_ok=True)
+    return _steps(["-m", "benchmarks.plain", str(data), str(database)])
+
+
+def spark(data: Path, folder: Path) -> Built:
+    """Run the models, as compiled for Databricks, on local PySpark over a folder of CSV files."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return _steps(["-m", "benchmarks.spark", str(data), str(folder)])
+
+
+def _steps(command: Sequence[str]) -> Built:
+    measured = measure([sys.executable, *command], CHECKOUT)
+    # The last line that a contender prints are its steps: name, start and end in Unix time.
+    steps = json.loads(measured.output.splitlines()[-1])
+    return Built(measured.usage, {name: measured.between(*times) for name, *times in steps})
