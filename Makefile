@@ -6,7 +6,7 @@ BIN := .venv/bin
 EVENTS ?=
 DATA ?=
 
-.PHONY: help run test lint clean verify-published
+.PHONY: help run test lint clean verify-published bench
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -25,12 +25,15 @@ lint: .venv/installed ## Check the style of SQL and Python
 	@# The templater opens a database, which must not be the user's.
 	ECOMMERCE_HOME="$$(mktemp -d)" $(BIN)/sqlfluff lint models tests analyses
 
+bench: .venv/installed ## Measure speed and memory, write docs/benchmarks.md: make bench [EVENTS=110000000]
+	@$(BIN)/python -m benchmarks $(if $(EVENTS),--events $(EVENTS))
+
 verify-published: .venv/installed ## Compare a build of the full Kaggle files with published totals
 	@$(BIN)/python -m ingestion verify-published
 
 clean: .venv/installed ## Remove what `make run` made
 	@# dbt writes these two here when it is called by hand.
-	@rm -rf target logs
+	@rm -rf target logs "$${ECOMMERCE_HOME:-.local}/bench"
 	@$(BIN)/python -m ingestion clean
 
 .venv/installed: requirements.txt

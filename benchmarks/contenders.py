@@ -65,7 +65,9 @@ class Platform:
         dbt = str(Path(sys.executable).with_name("dbt"))
         measured = measure([dbt, "--no-use-colors", *arguments], CHECKOUT, variables)
         results = json.loads((target / "run_results.json").read_text("utf-8"))["results"]
-        return Built(measured.usage, {r["unique_id"].split(".")[2]: _part(measured, r) for r in results})
+        return Built(
+            measured.usage, {r["unique_id"].split(".")[2]: _part(measured, r) for r in results}
+        )
 
 
 def _part(measured: Measured, result: dict[str, Any]) -> Usage:

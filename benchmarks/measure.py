@@ -42,7 +42,7 @@ class Usage:
     written: int
 
     def __add__(self, other: Usage) -> Usage:
-        """The cost of one after the other."""
+        """Add up two costs, one after the other."""
         return Usage(
             self.wall + other.wall,
             self.cpu + other.cpu,
@@ -102,7 +102,9 @@ def measure(
         _, status, resources = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise CommandFailed(f"{' '.join(command)} exits with {process.returncode}:\n{output[-4000:]}")
+        raise CommandFailed(
+            f"{' '.join(command)} exits with {process.returncode}:\n{output[-4000:]}"
+        )
     usage = Usage(
         wall,
         resources.ru_utime + resources.ru_stime,

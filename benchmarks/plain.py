@@ -62,7 +62,7 @@ def _write(connection: duckdb.DuckDBPyConnection, module: ModuleType) -> None:
     class Dbt:
         """What a Python model asks of dbt."""
 
-        class config:  # noqa: N801
+        class config:
             """Settings of the model."""
 
             @staticmethod

@@ -45,9 +45,12 @@ EVENTS = [
     line("2019-11-29 13:00:00", "purchase", user=4, session="new", price="5.00"),
     line("2019-10-03 14:00:00", "purchase", user=5, session="at_risk", price="5.00"),
     line("2019-11-30 15:00:00", "view", user=6, session="prospect"),
+    line("2019-11-30 15:01:00", "view", user=6, session="prospect", code="apparel.shoes"),
     line("not a time", user=7, session="s7"),
     line("2019-11-30 16:00:00", "view", user=8, session="  "),
 ]
+
+VIEWS = {f"silver_layer.{name}" for name in ("events_staged", "events_repeated", "funnel_sessions")}
 
 
 class Governed:
@@ -80,7 +83,7 @@ class Governed:
         return unprotected(self.databricks.warehouse)
 
     def _stored(self, relation: str) -> pa.Table:
-        if relation in ("silver_layer.events_staged", "silver_layer.events_repeated"):
+        if relation in VIEWS:
             return self.databricks.query(f"select * from {relation}")
         return self.databricks.warehouse.read(f"{CATALOG}.{relation}")
 

@@ -130,7 +130,7 @@ def test_every_declared_variable_is_used_and_every_used_one_declared() -> None:
     project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
     files = [
         path
-        for folder in ("models", "macros", "tests", "snapshots", "analyses")
+        for folder in ("models", "macros", "tests", "snapshots", "analyses", "seeds")
         for path in (CHECKOUT / folder).rglob("*")
         if path.suffix in (".sql", ".yml", ".py") and "python" not in path.parts
     ]

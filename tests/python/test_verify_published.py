@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from platform_runs import Home
+
+from ingestion.home import CHECKOUT
 
 HEADER = (
     "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session"
@@ -124,6 +128,29 @@ def test_real_seed_names_only_figures_that_are_computed(built: Home) -> None:
     names = {line.split()[1] for line in result.stdout.splitlines()[1:-2]}
     assert {"rows", "revenue", "sessions_with_cart", "category_revenue"} <= names
     assert names <= {line.split(",")[1] for line in COUNTED.splitlines()}
+
+
+def test_real_seed_gives_every_figure_once_with_its_source() -> None:
+    text = (CHECKOUT / "seeds" / "published_figures.csv").read_text("utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    keys = [(row["month"], row["figure"], row["category"]) for row in rows]
+    assert len(set(keys)) == len(keys)
+    assert {month for month, *_ in keys} == {"2019-10", "2019-11", "all"}
+    assert all(row["source"] and Decimal(row["expected"]) >= 0 for row in rows)
+    # Parts of a published total must add up to it.
+    number = {key: Decimal(row["expected"]) for key, row in zip(keys, rows, strict=True)}
+    for month in ("2019-10", "2019-11"):
+        for figure, total in (("category_events", "rows"), ("category_revenue", "revenue")):
+            parts = sum(n for (m, f, _), n in number.items() if (m, f) == (month, figure))
+            assert parts == number[month, total, ""]
+
+
+def test_seed_is_a_table_where_it_is_asked_for(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.dbt("seed", "--vars", "published_figures: true")
+    published = "select expected from silver_layer.published_figures"
+    [(rows,)] = home.query(f"{published} where month = 'all' and figure = 'rows'")
+    assert rows == Decimal("109950743.00")
 
 
 def test_one_month_alone_is_compared_alone(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ funnel_sessions as (
         sessions.session_date as event_date,
         '(all)' as category_l1,
         {{ funnel_session_columns('sessions') }},
-        buyers.user_id is not null as is_first_order
+        buyers.first_order_session_id is not null as is_first_order
     from sessions
     left join buyers on sessions.session_id = buyers.first_order_session_id
 

@@ -1,0 +1,58 @@
+"""Generated click streams to measure with: made once, kept for the next run."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from benchmarks.measure import measure
+from ingestion.home import CHECKOUT
+
+LATE_EVENTS: Final = 1_000
+_LATE_SEED: Final = 7  # another than the generator's own, so that nothing late is a copy
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Files of 61 days: the first 60 in a folder, the last one, and late events of all days."""
+
+    history: Path
+    last_day: Path
+    late: Path
+
+    @property
+    def history_bytes(self) -> int:
+        """Size of the files of the first 60 days."""
+        return sum(path.stat().st_size for path in self.history.glob("*.csv"))
+
+
+def dataset(events: int, folder: Path) -> Dataset:
+    """Return the files of a size, generated if an earlier run did not leave them."""
+    place = folder / str(events)
+    made = Dataset(place / "history", place / "last_day", place / "late")
+    if place.is_dir():
+        return made
+    # A size is complete or absent: it gets its name when everything is there.
+    unfinished = folder / f"{events}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    files = _generate(events, unfinished / "history")
+    (unfinished / "last_day").mkdir()
+    files[-1].rename(unfinished / "last_day" / files[-1].name)
+    late = _generate(LATE_EVENTS, unfinished / "late_days", "--seed", str(_LATE_SEED))
+    (unfinished / "late").mkdir()
+    header, *_ = late[0].read_text("utf-8").splitlines()
+    lines = [line for path in late for line in path.read_text("utf-8").splitlines()[1:]]
+    (unfinished / "late" / "late.csv").write_text("\n".join([header, *lines, ""]), "utf-8")
+    shutil.rmtree(unfinished / "late_days")
+    unfinished.rename(place)
+    return made
+
+
+def _generate(events: int, out: Path, *options: str) -> list[Path]:
+    out.mkdir(parents=True)
+    command = ("-m", "ingestion", "generate", "--events", str(events), "--out", str(out), *options)
+    measure([sys.executable, *command], CHECKOUT)
+    return sorted(out.glob("*.csv"))

@@ -1,0 +1,164 @@
+"""What is measured, in its order, and the numbers that it gives."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.contenders import Built, Platform, plain, spark
+from benchmarks.data import Dataset, dataset
+from benchmarks.measure import Usage
+
+MILLION: Final = 1_000_000
+GROWTH: Final = (1 * MILLION, 4 * MILLION, 16 * MILLION, 64 * MILLION)
+# Larger sizes are measured once: three runs of each would not fit into an hour.
+LARGEST_OF_SEVERAL_RUNS: Final = 4 * MILLION
+RUNS: Final = 3
+SPARK: Final = 10 * MILLION
+# The history that the same day is added to, and the day's own size.
+SAME_DAY: Final = (16 * MILLION, 64 * MILLION)
+
+
+@dataclass
+class Size:
+    """One number of events: the best run of each contender, on the first 60 days."""
+
+    events: int
+    runs: int
+    csv_bytes: int
+    load: Usage
+    build: Usage
+    nodes: dict[str, Usage]
+    database_bytes: int
+    plain: Usage
+    plain_steps: dict[str, Usage]
+    plain_bytes: int
+    same_day: Usage | None = None
+
+
+@dataclass
+class Update:
+    """What one update costs: its load, its build, and the tests after it."""
+
+    load: Usage
+    build: Usage
+    test: Usage
+
+
+@dataclass
+class Results:
+    """Everything that one run of the benchmark found."""
+
+    events: int
+    machine: dict[str, str]
+    sizes: list[Size] = field(default_factory=list)
+    test: Usage | None = None
+    tests: dict[str, Usage] = field(default_factory=dict)
+    docs: Usage | None = None
+    updates: dict[str, Update] = field(default_factory=dict)
+    updated_bytes: int = 0
+    spark: Usage | None = None
+    spark_events: int = 0
+    spark_rival: Usage | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain dictionaries and numbers."""
+        return asdict(self)
+
+
+def run(events: int, folder: Path, tell: Callable[[str], None]) -> Results:
+    """Measure everything up to a number of events, in `folder`; `tell` hears of each step."""
+    results = Results(events, machine())
+    for size in (*(size for size in GROWTH if size < events), events):
+        _measure_size(results, size, folder, tell)
+    _measure_spark(results, min(SPARK, events), folder, tell)
+    return results
+
+
+def machine() -> dict[str, str]:
+    """Name what the numbers depend on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "cores": str(len(os.sched_getaffinity(0))),
+        "memory": f"{memory:.0f} GiB",
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb", "pyspark")},
+    }
+
+
+def _measure_size(results: Results, events: int, folder: Path, tell: Callable[[str], None]) -> None:
+    tell(f"{events:,} events: generate")
+    data = dataset(events, folder / "data")
+    contender, rival = Platform(folder / "platform"), folder / "plain" / "plain.duckdb"
+    runs = RUNS if events <= LARGEST_OF_SEVERAL_RUNS else 1
+    builds: list[tuple[Usage, Built]] = []
+    plains: list[Built] = []
+    for number in range(runs):
+        tell(f"{events:,} events: plain script, run {number + 1} of {runs}")
+        plains.append(plain(data.history, rival))
+        tell(f"{events:,} events: platform, run {number + 1} of {runs}")
+        contender.start_anew()
+        load = contender.load(data.history)
+        builds.append((load, contender.build()))
+    load, built = min(builds, key=lambda pair: (pair[0] + pair[1].usage).wall)
+    best = min(plains, key=lambda one: one.usage.wall)
+    size = Size(
+        events=events,
+        runs=runs,
+        csv_bytes=data.history_bytes,
+        load=load,
+        build=built.usage,
+        nodes=built.nodes,
+        database_bytes=contender.database.stat().st_size,
+        plain=best.usage,
+        plain_steps=best.nodes,
+        plain_bytes=rival.stat().st_size,
+    )
+    results.sizes.append(size)
+    shutil.rmtree(rival.parent)
+    if events in SAME_DAY:
+        tell(f"{events:,} events: the same day")
+        same = dataset(SAME_DAY[0], folder / "data").last_day
+        size.same_day = contender.load(same) + contender.build().usage
+    if events == results.events:
+        _measure_rest(results, contender, data, tell)
+    shutil.rmtree(contender.home)
+
+
+def _measure_rest(
+    results: Results, contender: Platform, data: Dataset, tell: Callable[[str], None]
+) -> None:
+    events = f"{results.events:,} events"
+    tell(f"{events}: tests")
+    tested = contender.test()
+    results.test, results.tests = tested.usage, tested.nodes
+    tell(f"{events}: docs")
+    results.docs = contender.document()
+    updates = {"the 61st day": data.last_day, "1,000 late events": data.late, "nothing": data.late}
+    for name, files in updates.items():
+        tell(f"{events}: update, {name}")
+        load, build = contender.load(files), contender.build().usage
+        results.updates[name] = Update(load, build, contender.test().usage)
+    results.updated_bytes = contender.database.stat().st_size
+
+
+def _measure_spark(
+    results: Results, events: int, folder: Path, tell: Callable[[str], None]
+) -> None:
+    tell(f"{events:,} events: generate")
+    data = dataset(events, folder / "data")
+    tell(f"{events:,} events: platform")
+    contender = Platform(folder / "platform")
+    contender.start_anew()
+    results.spark_rival = contender.load(data.history) + contender.build().usage
+    shutil.rmtree(contender.home)
+    tell(f"{events:,} events: PySpark")
+    results.spark_events = events
+    results.spark = spark(data.history, folder / "spark").usage
+    shutil.rmtree(folder / "spark")

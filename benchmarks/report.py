@@ -1,0 +1,220 @@
+"""The results as a page with tables and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from benchmarks.measure import Usage
+from benchmarks.phases import MILLION, SAME_DAY, Results, Size
+
+MIB: Final = 2**20
+GIB: Final = 2**30
+_DAY, _LATE, _NOTHING = "the 61st day", "1,000 late events", "nothing"
+
+
+class Goal(NamedTuple):
+    """A limit and what was measured against it; None where this run did not measure it."""
+
+    name: str
+    limit: str
+    found: str
+    is_met: bool | None
+
+
+def goals(results: Results) -> list[Goal]:
+    """Compare a run with what the project promises for 110 million events."""
+    size = results.sizes[-1]
+    full = size.load + size.build
+    found = [_at_most("platform / plain script, without tests", full.wall / size.plain.wall, 1.25)]
+    if results.test:
+        ratio = (full.wall + results.test.wall) / size.plain.wall
+        found.append(_at_most("platform / plain script, with all data tests", ratio, 1.6))
+    if results.spark and results.spark_rival:
+        ratio = results.spark.wall / results.spark_rival.wall
+        name = f"PySpark / platform at {results.spark_events:,} events"
+        found.append(Goal(name, ">= 5", f"{ratio:.1f}", ratio >= 5))
+    peak = max(usage.peak_memory for usage in (full, results.test or full)) / GIB
+    found.append(_at_most("peak resident memory, GiB", peak, 10))
+    for name, limit in ((_DAY, None), (_LATE, 20), (_NOTHING, 15)):
+        if name in results.updates:
+            update = results.updates[name]
+            seconds = (update.load + update.build).wall
+            if limit:
+                found.append(_at_most(f"update, {name}, seconds", seconds, limit))
+            else:
+                share = 100 * seconds / full.wall
+                found.append(_at_most(f"update, {name}, % of the full build", share, 6))
+    same = [size.same_day.wall for size in results.sizes if size.same_day]
+    if len(same) == len(SAME_DAY):
+        found.append(_at_most("the same day on 64 M / on 16 M events", same[1] / same[0], 1.5))
+    return found
+
+
+def _at_most(name: str, found: float, limit: float) -> Goal:
+    return Goal(name, f"<= {limit:g}", f"{found:.2f}", found <= limit)
+
+
+def page(results: Results) -> str:
+    """Write the page in Markdown; its plots stand in `benchmarks/` beside it."""
+    size = results.sizes[-1]
+    machine = ", ".join(f"{name} {value}" for name, value in results.machine.items())
+    parts = [
+        "# Benchmarks",
+        f"Written by `make bench EVENTS={results.events}`; machine and versions: {machine}. The"
+        " history is the first 60 of 61 generated days. Each size is the best of its runs, a"
+        " contender's own process each. Seconds are of this machine and this hour; compare ratios.",
+        "## Goals",
+        _table(
+            ["", "goal", "measured", ""],
+            [
+                [goal.name, goal.limit, goal.found, "met" if goal.is_met else "**missed**"]
+                for goal in goals(results)
+            ],
+        ),
+        f"## {results.events:,} events",
+        _usages(
+            [
+                ("plain script", size.plain),
+                ("platform, whole build", size.load + size.build),
+                ("- load into bronze", size.load),
+                ("- `dbt build` without tests", size.build),
+                *([("all data tests", results.test)] if results.test else []),
+                *([("docs", results.docs)] if results.docs else []),
+            ]
+        ),
+        f"CSV files {size.csv_bytes / GIB:.2f} GiB, the platform's database"
+        f" {size.database_bytes / GIB:.2f} GiB"
+        + (f" ({results.updated_bytes / GIB:.2f} after the updates)" if results.updates else "")
+        + f", the plain script's {size.plain_bytes / GIB:.2f} GiB: it keeps no bronze of its own"
+        " beside the raw lines, and nothing that only an update needs.",
+        "### Each model",
+        "![Seconds of each model](benchmarks/models.svg)",
+        _usages(_largest(size.nodes)),
+        "### Each step of the plain script",
+        _usages(_largest(size.plain_steps)),
+        "### The slowest data tests",
+        _usages(_largest(results.tests)[:12]),
+        "## Updates",
+        _table(
+            ["after 60 days", "load", "build", "both", "peak memory", "all data tests"],
+            [
+                [
+                    name,
+                    f"{update.load.wall:.1f}",
+                    f"{update.build.wall:.1f}",
+                    f"{(update.load + update.build).wall:.1f}",
+                    _size(max(update.load.peak_memory, update.build.peak_memory)),
+                    f"{update.test.wall:.1f}",
+                ]
+                for name, update in results.updates.items()
+            ],
+        ),
+        "## Growth",
+        "![Seconds and memory by number of events](benchmarks/growth.svg)",
+        _table(
+            ["events", "runs", "platform", "plain script", "ratio", "peak memory",
+             "database / CSV", "the same day added"],
+            [_growth(size) for size in results.sizes],
+        ),
+    ]  # fmt: skip
+    if results.spark and results.spark_rival:
+        parts += [
+            f"## PySpark at {results.spark_events:,} events",
+            _usages([("local PySpark", results.spark), ("platform", results.spark_rival)]),
+            "The same models as compiled for Databricks, in one local session with both cores;"
+            " peak memory is of the Python process alone, not of the JVM beside it.",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _growth(size: Size) -> list[str]:
+    full = size.load + size.build
+    return [
+        f"{size.events:,}",
+        str(size.runs),
+        f"{full.wall:.1f}",
+        f"{size.plain.wall:.1f}",
+        f"{full.wall / size.plain.wall:.2f}",
+        _size(full.peak_memory),
+        f"{size.database_bytes / size.csv_bytes:.2f}",
+        f"{size.same_day.wall:.1f}" if size.same_day else "",
+    ]
+
+
+def _largest(parts: dict[str, Usage]) -> list[tuple[str, Usage]]:
+    """Parts by time, without those that nobody notices."""
+    named = sorted(parts.items(), key=lambda part: -part[1].wall)
+    return [(name, usage) for name, usage in named if usage.wall >= named[0][1].wall / 200]
+
+
+def _usages(rows: Iterable[tuple[str, Usage]]) -> str:
+    return _table(
+        ["", "seconds", "processor seconds", "peak memory", "read", "written"],
+        [
+            [
+                name,
+                f"{usage.wall:.1f}",
+                f"{usage.cpu:.1f}",
+                _size(usage.peak_memory),
+                _size(usage.read),
+                _size(usage.written),
+            ]
+            for name, usage in rows
+        ],
+    )
+
+
+def _size(number: int) -> str:
+    return f"{number / GIB:.2f} GiB" if number >= GIB / 10 else f"{number / MIB:.1f} MiB"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    rule = "|".join([":---"] + ["---:"] * (len(head) - 1))
+    lines = [" | ".join(head), rule, *(" | ".join(row) for row in rows)]
+    return "\n".join(f"| {line} |" if line != rule else f"|{line}|" for line in lines)
+
+
+def plots(results: Results, folder: Path) -> None:
+    """Write `growth.svg` and `models.svg`, the same bytes for the same results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context({"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.size": 9}):
+        for name, figure in (("growth", _growth_plot(results)), ("models", _models_plot(results))):
+            figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
+
+
+def _growth_plot(results: Results) -> Figure:
+    figure = Figure(figsize=(9, 3.4))
+    time, memory = figure.subplots(1, 2)
+    events = [size.events / MILLION for size in results.sizes]
+    full = [size.load + size.build for size in results.sizes]
+    plain = [size.plain for size in results.sizes]
+    for label, usages in (("platform", full), ("plain script", plain)):
+        time.plot(events, [usage.wall for usage in usages], marker="o", label=label)
+        memory.plot(events, [usage.peak_memory / GIB for usage in usages], marker="o", label=label)
+    for axes, unit in ((time, "seconds"), (memory, "peak memory, GiB")):
+        axes.set_xscale("log")
+        axes.set_xticks(events, [f"{number:g}" for number in events])
+        axes.minorticks_off()
+        axes.set_xlabel("million events")
+        axes.set_ylabel(unit)
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend(frameon=False)
+    time.set_yscale("log")
+    memory.set_ylim(bottom=0)
+    return figure
+
+
+def _models_plot(results: Results) -> Figure:
+    parts = _largest(results.sizes[-1].nodes)[::-1]
+    figure = Figure(figsize=(9, 0.5 + 0.26 * len(parts)))
+    axes = figure.subplots()
+    bars = axes.barh([name for name, _ in parts], [usage.wall for _, usage in parts])
+    axes.bar_label(bars, fmt="%.1f", padding=3)
+    axes.set_xlabel(f"seconds at {results.events:,} events")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
