@@ -8,10 +8,13 @@
     select events.*
     from {{ events }} as events
     {%- if is_incremental() %}
-    inner join (
-        select distinct {{ keys | join(', ') }}
-        from {{ events }} as seen
+    {#- By exists: DuckDB puts the aggregation of all events below a join with their keys. #}
+    where exists (
+        select 1 from {{ events }} as {{ 'seen' if through_sessions else 'fresh' }}
         where
+        {%- for key in keys %}
+            {{ 'seen' if through_sessions else 'fresh' }}.{{ key }} = events.{{ key }} and
+        {%- endfor %}
         {%- if through_sessions %}
             exists (
                 select 1 from {{ events }} as fresh
@@ -21,12 +24,9 @@
                     and {{ newly_ingested('fresh') }}
             )
         {%- else %}
-            {{ newly_ingested('seen') }}
+            {{ newly_ingested('fresh') }}
         {%- endif %}
-    ) as touched
-        on {% for key in keys -%}
-            events.{{ key }} = touched.{{ key }}{{ ' and ' if not loop.last }}
-        {%- endfor %}
+    )
     {%- endif %}
 {%- endmacro %}
 

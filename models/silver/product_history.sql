@@ -10,81 +10,19 @@
 
 with
 
-{{ import_touched_events(['product_id']) }}
+product_days as (
 
-days as (
-
-    select
-        product_id,
-        event_date,
-        min(event_time) as first_event_time,
-        {% for state in states %}
-            min({{ state }}) as {{ state }},
-            max({{ state }}) as highest_{{ state }},
-            count({{ state }}) as {{ state }}_events,
-        {% endfor %}
-        count(*) as events,
-        max(_ingested_at) as _ingested_at
-    from {{ events_to_build() }}
-    group by product_id, event_date
-
-),
-
-judged_days as (
-
-    -- On nine of ten days a product does not change, and its first event stands for all.
-    select
-        *,
-        {% for state in states %}
-            {{ state }} is not distinct from highest_{{ state }}
-            and {{ state }}_events in (0, events){{ ' and' if not loop.last }}
-        {% endfor %} as is_constant
-    from days
-
-),
-
-seconds_of_changing_days as (
-
-    -- The data holds several prices within one second; one of them, the same on every run, stands
-    -- for that second, so that no period has zero length.
-    select
-        events.product_id,
-        events.event_time,
-        {% for state in states %}
-            events.{{ state }},
-        {% endfor %}
-        judged_days._ingested_at,
-        row_number() over (
-            partition by events.product_id, events.event_time order by events.event_id
-        ) as rank_in_second
-    from {{ events_to_build() }} as events
-    inner join judged_days
-        on
-            events.product_id = judged_days.product_id
-            and events.event_date = judged_days.event_date
-    where not judged_days.is_constant
-
-),
-
-observations as (
-
-    select
-        product_id,
-        first_event_time as event_time,
-        {{ states | join(', ') }},
-        _ingested_at
-    from judged_days
-    where is_constant
-
-    union all
-
-    select
-        product_id,
-        event_time,
-        {{ states | join(', ') }},
-        _ingested_at
-    from seconds_of_changing_days
-    where rank_in_second = 1
+    -- The whole history of the products that have new events: a late one can begin a period.
+    select product_days.*
+    from {{ ref('product_days') }} as product_days
+    {% if is_incremental() %}
+        where exists (
+            select 1 from {{ ref('product_days') }} as fresh
+            where
+                fresh.product_id = product_days.product_id
+                and {{ newly_ingested('fresh') }}
+        )
+    {% endif %}
 
 ),
 
@@ -92,25 +30,15 @@ compared as (
 
     select
         *,
-        {% for state in states %}
-            lag({{ state }}) over (partition by product_id order by event_time)
-                as previous_{{ state }},
-        {% endfor %}
-        lag(event_time) over (partition by product_id order by event_time) as previous_event_time,
+        {{ previous_states(states, 'product_id') }},
         max(_ingested_at) over (partition by product_id) as newest_ingested_at
-    from observations
+    from product_days
 
 ),
 
 changes as (
-
     select * from compared
-    where
-        previous_event_time is null
-        {% for state in states %}
-            or {{ state }} is distinct from previous_{{ state }}
-        {% endfor %}
-
+    where {{ is_new_state(states) }}
 ),
 
 product_history as (

@@ -1,0 +1,15 @@
+{% macro previous_states(states, partition) -%}
+    {%- for state in states %}
+    lag({{ state }}) over (partition by {{ partition }} order by event_time) as previous_{{ state }},
+    {%- endfor %}
+    lag(event_time) over (partition by {{ partition }} order by event_time) as previous_event_time
+{%- endmacro %}
+
+{% macro is_new_state(states) -%}
+    (
+        previous_event_time is null
+        {%- for state in states %}
+        or {{ state }} is distinct from previous_{{ state }}
+        {%- endfor %}
+    )
+{%- endmacro %}
