@@ -25,13 +25,17 @@
 {%- endmacro %}
 
 {% macro is_not_in_this_table(events) -%}
-    {#- The time lets an engine skip the parts of the table that hold other days. -#}
+    {#- The inner look-up finds the few kept copies first: DuckDB would else hash the whole table.
+        The time lets an engine skip the parts of the table that hold other days. -#}
     {%- if is_incremental() -%}
-    not exists (
-        select 1 from {{ this }} as kept
-        where
-            kept.event_time = {{ events }}.event_time
-            and kept.event_id = {{ events }}.event_id
+    {{ events }}.event_id not in (
+        select kept.event_id from {{ this }} as kept
+        where exists (
+            select 1 from {{ events }} as incoming
+            where
+                incoming.event_time = kept.event_time
+                and incoming.event_id = kept.event_id
+        )
     )
     {%- else -%}
     true

@@ -1,19 +1,18 @@
-{% macro touched_events(keys, through_sessions=false) -%}
-    {#- All events of the keys that new events touch, or all events where the table is built whole.
-        A late event can split, join or move the sessions of its user and tracker id; where a table
-        counts sessions, the keys of all events of these sessions are touched (`through_sessions`). -#}
+{% macro is_touched(rows, keys, through_sessions=false) -%}
+    {#- By exists: DuckDB puts the aggregation of all events below a join with their keys. A late
+        event can split, join or move the sessions of its user and tracker id; where a table counts
+        sessions, the keys of all events of these sessions are touched (`through_sessions`). -#}
     {%- set events = ref('events_cleaned') -%}
     {#- Nothing is built on the clean events before every bronze row is accounted for. -#}
     {%- do ref('events_quarantined') -%}
-    select events.*
-    from {{ events }} as events
-    {%- if is_incremental() %}
-    {#- By exists: DuckDB puts the aggregation of all events below a join with their keys. #}
-    where exists (
-        select 1 from {{ events }} as {{ 'seen' if through_sessions else 'fresh' }}
+    {%- if not is_incremental() -%}
+    true
+    {%- else -%}
+    exists (
+        select 1 from {{ events }} as seen
         where
         {%- for key in keys %}
-            {{ 'seen' if through_sessions else 'fresh' }}.{{ key }} = events.{{ key }} and
+            seen.{{ key }} = {{ rows }}.{{ key }} and
         {%- endfor %}
         {%- if through_sessions %}
             exists (
@@ -24,10 +23,17 @@
                     and {{ newly_ingested('fresh') }}
             )
         {%- else %}
-            {{ newly_ingested('fresh') }}
+            {{ newly_ingested('seen') }}
         {%- endif %}
     )
-    {%- endif %}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro touched_events(keys, through_sessions=false) -%}
+    {#- All events of the keys that new events touch, or all events where the table is built whole. -#}
+    select events.*
+    from {{ ref('events_cleaned') }} as events
+    where {{ is_touched('events', keys, through_sessions) }}
 {%- endmacro %}
 
 {#- For a model that reads its events several times. The few of an update are its import `events`,

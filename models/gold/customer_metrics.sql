@@ -4,57 +4,28 @@ users_dim as (
     select * from {{ ref('users_dim') }}
 ),
 
-user_days as (
-    select * from {{ ref('user_days') }}
-),
-
-sessions as (
-    select * from {{ ref('sessions') }}
+user_activity as (
+    select * from {{ ref('user_activity') }}
 ),
 
 customer_lifetime_value as (
     select * from {{ ref('customer_lifetime_value') }}
 ),
 
-activity as (
-
-    select
-        user_id,
-        count(*) as active_days,
-        cast(sum(events) as bigint) as events,
-        cast(sum(views) as bigint) as views,
-        cast(sum(carts) as bigint) as carts
-    from user_days
-    group by user_id
-
-),
-
-visits as (
-
-    select
-        user_id,
-        cast(sum(duration_seconds) as bigint) as engaged_seconds,
-        {{ count_where("carts > 0 and not is_order") }} as abandoned_carts
-    from sessions
-    group by user_id
-
-),
-
 measured as (
 
     select
         users_dim.*,
-        activity.active_days,
-        activity.events,
-        activity.views,
-        activity.carts,
-        visits.engaged_seconds,
-        visits.abandoned_carts,
+        user_activity.active_days,
+        user_activity.events,
+        user_activity.views,
+        user_activity.carts,
+        user_activity.engaged_seconds,
+        user_activity.abandoned_carts,
         {{ days_between('cast(users_dim.first_seen_at as date)', 'users_dim.as_of_date') }} + 1
             as days_since_first_seen
     from users_dim
-    inner join activity on users_dim.user_id = activity.user_id
-    inner join visits on users_dim.user_id = visits.user_id
+    inner join user_activity on users_dim.user_id = user_activity.user_id
 
 ),
 

@@ -1,51 +1,15 @@
 with
 
-sessions as (
-    select * from {{ ref('sessions') }}
-),
-
-activity as (
-
-    select
-        user_id,
-        min(started_at) as first_seen_at,
-        max(ended_at) as last_seen_at,
-        count(*) as sessions,
-        cast(sum(purchases) as bigint) as purchases,
-        {{ count_where("is_order") }} as orders,
-        cast(sum(revenue) as decimal(18, 2)) as revenue,
-        min(first_purchase_at) as first_order_at,
-        max(last_purchase_at) as last_purchase_at
-    from sessions
-    group by user_id
-
-),
-
-first_orders as (
-
-    -- Two orders opened within one second: the lower session id counts as the first.
-    select
-        user_id,
-        session_id as first_order_session_id,
-        row_number() over (
-            partition by user_id order by first_purchase_at, session_id
-        ) as order_number
-    from sessions
-    where is_order
-
+user_activity as (
+    select * from {{ ref('user_activity') }}
 ),
 
 dated as (
 
     select
-        activity.*,
-        first_orders.first_order_session_id,
+        *,
         {{ as_of_date() }} as as_of_date
-    from activity
-    left join first_orders
-        on
-            activity.user_id = first_orders.user_id
-            and first_orders.order_number = 1
+    from user_activity
 
 ),
 

@@ -1,7 +1,17 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='product_id',
+    liquid_clustered_by=['product_id'],
+    on_schema_change='fail',
+) }}
+
 with
 
 product_users as (
-    select * from {{ ref('product_users') }}
+    select product_users.*
+    from {{ ref('product_users') }} as product_users
+    where {{ is_touched('product_users', ['product_id'], through_sessions=true) }}
 ),
 
 product_totals as (
@@ -16,7 +26,8 @@ product_totals as (
         cast(sum(purchase_sessions) as bigint) as purchase_sessions,
         cast(sum(view_and_cart_sessions) as bigint) as view_and_cart_sessions,
         cast(sum(view_and_purchase_sessions) as bigint) as view_and_purchase_sessions,
-        cast(sum(cart_and_purchase_sessions) as bigint) as cart_and_purchase_sessions
+        cast(sum(cart_and_purchase_sessions) as bigint) as cart_and_purchase_sessions,
+        max(_ingested_at) as _ingested_at
     from product_users
     group by product_id
 

@@ -1,0 +1,109 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='user_id',
+    liquid_clustered_by=['user_id'],
+    on_schema_change='fail',
+) }}
+
+with
+
+sessions as (
+    select sessions.*
+    from {{ ref('sessions') }} as sessions
+    where {{ is_touched('sessions', ['user_id']) }}
+),
+
+user_days as (
+    select user_days.*
+    from {{ ref('user_days') }} as user_days
+    where {{ is_touched('user_days', ['user_id']) }}
+),
+
+visits as (
+
+    select
+        user_id,
+        min(started_at) as first_seen_at,
+        max(ended_at) as last_seen_at,
+        count(*) as sessions,
+        cast(sum(duration_seconds) as bigint) as engaged_seconds,
+        {{ count_where("carts > 0 and not is_order") }} as abandoned_carts
+    from sessions
+    group by user_id
+
+),
+
+orders as (
+
+    select
+        user_id,
+        count(*) as orders,
+        min(first_purchase_at) as first_order_at,
+        max(last_purchase_at) as last_purchase_at
+    from sessions
+    where is_order
+    group by user_id
+
+),
+
+numbered_orders as (
+
+    -- Two orders opened within one second: the lower session id counts as the first.
+    select
+        user_id,
+        session_id,
+        row_number() over (
+            partition by user_id order by first_purchase_at, session_id
+        ) as order_number
+    from sessions
+    where is_order
+
+),
+
+first_orders as (
+    select * from numbered_orders
+    where order_number = 1
+),
+
+days as (
+
+    select
+        user_id,
+        count(*) as active_days,
+        cast(sum(events) as bigint) as events,
+        {{ sum_event_counts() }},
+        max(_ingested_at) as _ingested_at
+    from user_days
+    group by user_id
+
+),
+
+user_activity as (
+
+    select
+        visits.user_id,
+        visits.first_seen_at,
+        visits.last_seen_at,
+        orders.first_order_at,
+        orders.last_purchase_at,
+        first_orders.session_id as first_order_session_id,
+        visits.sessions,
+        days.active_days,
+        days.events,
+        days.views,
+        days.carts,
+        days.purchases,
+        coalesce(orders.orders, 0) as orders,
+        visits.abandoned_carts,
+        visits.engaged_seconds,
+        days.revenue,
+        days._ingested_at
+    from visits
+    inner join days on visits.user_id = days.user_id
+    left join orders on visits.user_id = orders.user_id
+    left join first_orders on visits.user_id = first_orders.user_id
+
+)
+
+select * from user_activity
