@@ -16,8 +16,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     files = home.folder / "files"
     home.run("generate", "--events", "3000", "--days", "3", "--out", str(files))
     home.run("load", "--data", str(files), "--database", str(home.database))
-    home.dbt("run", "--select", "source_files", "events_staged", "events_cleaned",
-             "events_quarantined")  # fmt: skip
+    home.dbt("run", "--select", "source_files", "events_staged", "events_repeated",
+             "events_cleaned", "events_quarantined")  # fmt: skip
     return home
 
 
