@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -44,11 +44,10 @@ class Size:
 
 @dataclass
 class Update:
-    """What one update costs: its load, its build, and the tests after it."""
+    """What one update costs."""
 
     load: Usage
     build: Usage
-    test: Usage
 
 
 @dataclass
@@ -72,13 +71,17 @@ class Results:
         return asdict(self)
 
 
-def run(events: int, folder: Path, tell: Callable[[str], None]) -> Results:
-    """Measure everything up to a number of events, in `folder`; `tell` hears of each step."""
+def run(events: int, folder: Path, tell: Callable[[str], None]) -> Iterator[Results]:
+    """Measure up to a number of events, in `folder`; yields what is known after each size.
+
+    `tell` hears of each step.
+    """
     results = Results(events, machine())
     for size in (*(size for size in GROWTH if size < events), events):
         _measure_size(results, size, folder, tell)
+        yield results
     _measure_spark(results, min(SPARK, events), folder, tell)
-    return results
+    yield results
 
 
 def machine() -> dict[str, str]:
@@ -143,8 +146,7 @@ def _measure_rest(
     updates = {"the 61st day": data.last_day, "1,000 late events": data.late, "nothing": data.late}
     for name, files in updates.items():
         tell(f"{events}: update, {name}")
-        load, build = contender.load(files), contender.build().usage
-        results.updates[name] = Update(load, build, contender.test().usage)
+        results.updates[name] = Update(contender.load(files), contender.build().usage)
     results.updated_bytes = contender.database.stat().st_size
 
 

@@ -35,7 +35,7 @@ create macro money_average(total, number) as
 create macro hash_of_session(user_id, user_session, started_at) as
     md5(concat_ws(chr(31), user_id::varchar, user_session, started_at::varchar));
 
-create view normalised as
+create macro normalised(rows) as table
 select
     event_time,
     nullif(lower(trimmed(event_type)), '') as event_type,
@@ -51,26 +51,30 @@ select
     brand as raw_brand,
     price as raw_price,
     user_session as raw_user_session,
-    _source_file
-from raw;
+    _source_file,
+    coalesce(
+        event_time < '2019-01-01' or event_time > now()::timestamp + interval 1 day, true
+    ) as has_invalid_time,
+    coalesce(
+        (try_cast(round(price * 100) as decimal(17, 0)) * 0.01)::decimal(18, 2) > 1000000000
+        or price < 0, true
+    ) as has_invalid_price
+from query_table(rows);
 
-create view staged as
+create macro judged(rows) as table
 select
     *,
-    concat_ws(',',
-        case when event_time is null or event_time < '2019-01-01'
-            or event_time > now()::timestamp + interval 1 day then 'invalid_event_time' end,
-        case when event_type is null
-            or event_type not in ('view', 'cart', 'remove_from_cart', 'purchase')
-            then 'unknown_event_type' end,
-        case when coalesce(product_id, 0) <= 0 then 'missing_product_id' end,
-        case when coalesce(category_id, 0) <= 0 then 'missing_category_id' end,
-        case when coalesce(user_id, 0) <= 0 then 'missing_user_id' end,
-        case when user_session is null then 'missing_user_session' end,
-        case when price is null or raw_price < 0 or price > 1000000000 then 'invalid_price' end,
-        case when event_type = 'purchase' and price = 0 then 'zero_price_purchase' end
-    ) as rejection_reasons
-from normalised;
+    not (
+        has_invalid_time
+        or has_invalid_price
+        or coalesce(event_type not in ('view', 'cart', 'remove_from_cart', 'purchase'), true)
+        or coalesce(product_id, 0) <= 0
+        or coalesce(category_id, 0) <= 0
+        or coalesce(user_id, 0) <= 0
+        or user_session is null
+        or (event_type = 'purchase' and price = 0)
+    ) as is_valid
+from normalised(rows);
 
 -- step: source_files
 create table source_files as
@@ -79,13 +83,16 @@ from raw
 group by _source_file;
 
 -- step: copies
-create table copies as
-with repeated as (
+create table repeated as
+from raw
+semi join (
     select event_time, user_id, product_id
     from raw
     group by all
     having count(*) > 1
-)
+) using (event_time, user_id, product_id);
+
+create table copies as
 select
     *,
     row_number() over (
@@ -94,8 +101,10 @@ select
         order by
             _source_file, raw_event_type, raw_category_code, raw_brand, raw_price, raw_user_session
     ) as copy_number
-from (from staged semi join repeated using (event_time, user_id, product_id))
-where rejection_reasons = '';
+from judged('repeated')
+where is_valid;
+
+drop table repeated;
 
 -- step: events_quarantined
 create table events_quarantined as
@@ -105,10 +114,24 @@ select
     raw_user_session as user_session, _source_file, rejection_reasons,
     split_part(rejection_reasons, ',', 1) as rejection_reason
 from (
-    from staged
-    where rejection_reasons <> ''
+    select
+        *,
+        concat_ws(',',
+            case when has_invalid_time then 'invalid_event_time' end,
+            case when event_type is null
+                or event_type not in ('view', 'cart', 'remove_from_cart', 'purchase')
+                then 'unknown_event_type' end,
+            case when coalesce(product_id, 0) <= 0 then 'missing_product_id' end,
+            case when coalesce(category_id, 0) <= 0 then 'missing_category_id' end,
+            case when coalesce(user_id, 0) <= 0 then 'missing_user_id' end,
+            case when user_session is null then 'missing_user_session' end,
+            case when has_invalid_price then 'invalid_price' end,
+            case when event_type = 'purchase' and price = 0 then 'zero_price_purchase' end
+        ) as rejection_reasons
+    from judged('raw')
+    where not is_valid
     union all by name
-    select * exclude (copy_number) replace ('duplicate' as rejection_reasons)
+    select * exclude (copy_number), 'duplicate' as rejection_reasons
     from copies
     where copy_number > 1
 );
@@ -117,8 +140,8 @@ from (
 create table session_starts as
 with spans as (
     select user_id, user_session, min(event_time) as first_time, max(event_time) as last_time
-    from staged
-    where rejection_reasons = ''
+    from judged('raw')
+    where is_valid
     group by all
     having first_time < last_time
 ),
@@ -140,9 +163,9 @@ starts as (
             lag(event_time) over (
                 partition by user_id, user_session order by event_time
             ) as previous_time
-        from staged
+        from judged('raw')
         semi join long_ones using (user_id, user_session)
-        where rejection_reasons = ''
+        where is_valid
     )
     where previous_time is null or date_diff('second', previous_time, event_time) > 1800
     union all
@@ -157,12 +180,11 @@ from starts;
 -- step: events_cleaned
 create table events_cleaned as
 with unique_events as (
-    select * exclude (rejection_reasons)
-    from staged
+    from judged('raw')
     anti join copies using (event_time, user_id, product_id)
-    where rejection_reasons = ''
+    where is_valid
     union all by name
-    select * exclude (rejection_reasons, copy_number)
+    select * exclude (copy_number)
     from copies
     where copy_number = 1
 )

@@ -160,9 +160,9 @@ def results(platform_seconds: float, plain_seconds: float) -> Results:
     found = Results(64_000_000, {"cores": "2"}, [smaller, size])
     found.test, found.tests, found.docs = replace(SECOND, wall=35.0), {"unique": SECOND}, SECOND
     found.updates = {
-        "the 61st day": Update(SECOND, replace(SECOND, wall=5.0), SECOND),
-        "1,000 late events": Update(SECOND, replace(SECOND, wall=19.5), SECOND),
-        "nothing": Update(SECOND, replace(SECOND, wall=14.0), SECOND),
+        "the 61st day": Update(SECOND, replace(SECOND, wall=5.0)),
+        "1,000 late events": Update(SECOND, replace(SECOND, wall=19.5)),
+        "nothing": Update(SECOND, replace(SECOND, wall=14.0)),
     }
     found.spark, found.spark_rival = replace(SECOND, wall=500.0), replace(SECOND, wall=100.0)
     found.spark_events = 10_000_000
