@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,6 +183,31 @@ def test_keys_are_replaced_by_one_statement_each(second: Build) -> None:
         if node["config"]["incremental_strategy"] == "delete+insert"
     ]
     assert len(replaced) == len(merged) > 10
+
+
+def kind_of(entry: Entry) -> str:
+    """The line of the documented table that a statement belongs to."""
+    if entry.route == "introspection":
+        return "metadata queries"
+    return {
+        "CREATE TEMPORARY VIEW": "temporary views",
+        "INSERT": "writes of rows",
+        "MERGE": "writes of rows",
+        "SELECT": "reads of rows",
+        "OPTIMIZE": "optimize",
+        "REST": "calls of the jobs API",
+    }.get(entry.kind, "tables, comments, grants, functions")
+
+
+def test_a_run_sends_the_statements_that_are_documented(first: Build, again: Build) -> None:
+    page = (CHECKOUT / "docs" / "performance_optimizations.md").read_text("utf-8")
+    table = page.partition("| statements | first build | update |")[2].partition("\n\n")[0]
+    documented = {
+        kind: (int(whole), int(update))
+        for kind, whole, update in re.findall(r"^\| (.+) \| (\d+) \| (\d+) \|$", table, re.M)
+    }
+    whole, update = (Counter(map(kind_of, build.sent)) for build in (first, again))
+    assert documented == {kind: (whole[kind], update[kind]) for kind in whole | update}
 
 
 def test_every_table_and_column_has_its_comment(both: Both, refreshed: Build) -> None:
