@@ -76,7 +76,7 @@ def page(results: Results) -> str:
                 for goal in goals(results)
             ],
         ),
-        f"## {results.events:,} events",
+        f"## {size.events:,} events",
         _usages(
             [
                 ("plain script", size.plain),
