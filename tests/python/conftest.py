@@ -17,6 +17,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         help="histories that test_histories.py tries; without it 200, the same ones each time",
     )
+    parser.addoption(
+        "--generated-events",
+        type=int,
+        default=1_000_000,
+        help="events that test_generator_calibration.py generates and compares (%(default)s)",
+    )
 
 
 @pytest.fixture(scope="session")
