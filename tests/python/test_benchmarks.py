@@ -133,8 +133,8 @@ time.sleep(0.5)
     assert 0.5 <= usage.cpu < 3
     assert 200e6 <= usage.peak_memory < 600e6
     assert 200e6 <= usage.written < 210e6
-    times = [sample.at for sample in measured.samples]
-    assert abs(measured.between(times[0], times[-1]).cpu - usage.cpu) < 0.3
+    # The last sample is of the ended process, however late the first one came.
+    assert abs(measured.samples[-1].cpu - usage.cpu) < 0.1
 
 
 def test_part_of_a_command_is_what_it_used_in_its_time() -> None:
