@@ -144,7 +144,8 @@ def test_killed_builds(fork: Forks, stages: Stages, tmp_path: Path) -> None:
             drop_layers(home)
         for _ in range(KILLS_IN_A_CHAIN):
             run = fork.dbt(home, *command)
-            time.sleep(moments.uniform(0, 0.95 * seconds))
+            # On a machine that is busy in one minute and free in the next, builds end early too.
+            time.sleep(moments.uniform(0, 0.85 * seconds))
             codes.append(run.kill())
             seen.append(leftovers(home))
         fork.dbt(home, *command).succeeds()
