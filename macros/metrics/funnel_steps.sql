@@ -1,5 +1,5 @@
 {% macro shopping_steps(events, keys) -%}
-{#- CTEs that end in `shopping_steps`: the funnel of the one session in twelve that has more than
+{#- CTEs that end in `shopping_steps`: the funnel of the one session in eight that has more than
     views; of the others there is nothing to count. Reached: the step occurs at all. In order: each
     step at or after the one before it; events carry whole seconds, so that steps within the same
     second count as in order. -#}

@@ -1,6 +1,6 @@
 {% macro session_starts(moments) -%}
 {#- CTEs that end in `session_starts`: where the sessions start of each user and tracker session id
-    that was seen at several times (`moments`). The others, more than half, are sessions of one
+    that was seen at several times (`moments`). The others, a third, are sessions of one
     second: a row for each would not fit into memory with the events. -#}
 spans as (
 

@@ -32,7 +32,7 @@ days as (
 
 judged_days as (
 
-    -- On nine of ten days a product does not change, and its first event stands for all.
+    -- On most of its days a product does not change, and its first event stands for all.
     select
         *,
         {% for state in states %}
