@@ -1,6 +1,7 @@
 {% macro previous_states(states, partition) -%}
     {%- for state in states %}
-    lag({{ state }}) over (partition by {{ partition }} order by event_time) as previous_{{ state }},
+    lag({{ state }}) over (partition by {{ partition }} order by event_time)
+        as previous_{{ state }},
     {%- endfor %}
     lag(event_time) over (partition by {{ partition }} order by event_time) as previous_event_time
 {%- endmacro %}
