@@ -1,53 +1,71 @@
-{% macro is_touched(rows, keys, through_sessions=false) -%}
-    {#- By exists: DuckDB puts the aggregation of all events below a join with their keys. A late
-        event can split, join or move the sessions of its user and tracker id; where a table counts
-        sessions, the keys of all events of these sessions are touched (`through_sessions`). -#}
-    {%- set events = ref('events_cleaned') -%}
+{% macro updated_events() -%}
+    {#- A tracker session has all of its events here, or none: events_cleaned writes them together. -#}
     {#- Nothing is built on the clean events before every bronze row is accounted for. -#}
     {%- do ref('events_quarantined') -%}
-    {%- if not is_incremental() -%}
-    true
-    {%- else -%}
-    exists (
-        select 1 from {{ events }} as seen
-        where
+    select * from {{ ref('events_cleaned') }}
+    where {{ newly_updated() }}
+{%- endmacro %}
+
+{% macro is_touched(rows, keys, by, is_fresh=none) -%}
+    {#- By exists: DuckDB puts the aggregation of all rows below a join with their keys. It skips
+        rows while it reads them by one key at a time, so each is asked for alone before all. -#}
+    {%- set fresh = by ~ ' as fresh where ' ~ (is_fresh or newly_updated('fresh')) -%}
+    {%- if is_incremental() -%}
+    {%- for key in keys %}
+    {{ rows }}.{{ key }} in (select fresh.{{ key }} from {{ fresh }}){{ ' and' if not loop.last }}
+    {%- endfor %}
+    {%- if keys | length > 1 %}
+    and exists (
+        select 1 from {{ fresh }}
         {%- for key in keys %}
-            seen.{{ key }} = {{ rows }}.{{ key }} and
+            and fresh.{{ key }} = {{ rows }}.{{ key }}
         {%- endfor %}
-        {%- if through_sessions %}
-            exists (
-                select 1 from {{ events }} as fresh
-                where
-                    fresh.user_id = seen.user_id
-                    and fresh.user_session = seen.user_session
-                    and {{ newly_ingested('fresh') }}
-            )
-        {%- else %}
-            {{ newly_ingested('seen') }}
-        {%- endif %}
     )
+    {%- endif -%}
+    {%- else -%}
+    true
     {%- endif -%}
 {%- endmacro %}
 
-{% macro touched_events(keys, through_sessions=false) -%}
-    {#- All events of the keys that new events touch, or all events where the table is built whole. -#}
-    select events.*
-    from {{ ref('events_cleaned') }} as events
-    where {{ is_touched('events', keys, through_sessions) }}
+{% macro is_new(alias=none) -%}
+    {{ is_above_watermark((alias ~ '.' if alias else '') ~ '_ingested_at', '_updated_at') }}
+{%- endmacro %}
+
+{% macro new_events() -%}
+    {%- do ref('events_quarantined') -%}
+    select * from {{ ref('events_cleaned') }}
+    where {{ is_new() }}
 {%- endmacro %}
 
 {#- For a model that reads its events several times. The few of an update are its import `events`,
     kept in memory; all events would not fit there, so a whole build reads their table each time. -#}
 
-{% macro import_touched_events(keys) -%}
-    {%- set touched = touched_events(keys) -%}
+{% macro import_if_incremental(events) -%}
     {%- if is_incremental() -%}
 events as (
-    {{ touched }}
+    {{ events }}
 ),
     {%- endif -%}
 {%- endmacro %}
 
 {% macro events_to_build() -%}
     {{ return('events' if is_incremental() else ref('events_cleaned')) }}
+{%- endmacro %}
+
+{% macro touched_events(keys, is_fresh=none) -%}
+    {#- All events of the keys that updated events touch, or all events where the table is built
+        whole. -#}
+    {%- do ref('events_quarantined') -%}
+    {%- set events = ref('events_cleaned') -%}
+    select events.*
+    from {{ events }} as events
+    where {{ is_touched('events', keys, by=events, is_fresh=is_fresh) }}
+{%- endmacro %}
+
+{% macro is_of_touched_day() -%}
+    {%- if is_incremental() -%}
+    session_date in (select touched_days.event_date from touched_days)
+    {%- else -%}
+    true
+    {%- endif -%}
 {%- endmacro %}

@@ -73,13 +73,31 @@ shopping_steps as (
     {%- endfor %}
 {%- endmacro %}
 
-{% macro funnel_session_columns(relation) -%}
-    {%- for column in [
-        'views', 'carts', 'purchases', 'revenue', 'is_view_then_cart',
-        'is_view_cart_purchase_in_order', 'seconds_to_cart', 'seconds_to_purchase',
-    ] -%}
-    {{ relation }}.{{ column }}{{ ', ' if not loop.last }}
-    {%- endfor -%}
+{% macro funnel_conditions() -%}
+    {{ return({
+        'sessions': 'true',
+        'sessions_with_view': 'views > 0',
+        'sessions_with_cart': 'carts > 0',
+        'sessions_with_purchase': 'purchases > 0',
+        'sessions_view_then_cart': 'is_view_then_cart',
+        'sessions_view_cart_purchase_in_order': 'is_view_cart_purchase_in_order',
+        'sessions_with_cart_and_purchase': 'carts > 0 and purchases > 0',
+        'sessions_purchase_without_cart': 'carts = 0 and purchases > 0',
+    }) }}
+{%- endmacro %}
+
+{% macro funnel_counts() -%}
+    {%- for name, condition in funnel_conditions().items() %}
+    {{ count_where(condition) }} as {{ name }},
+    {%- endfor %}
+    sum(revenue) as revenue
+{%- endmacro %}
+
+{% macro sum_funnel_counts() -%}
+    {%- for name in funnel_conditions() %}
+    cast(sum({{ name }}) as bigint) as {{ name }},
+    {%- endfor %}
+    sum(revenue) as revenue
 {%- endmacro %}
 
 {% macro root_category(events=none) -%}

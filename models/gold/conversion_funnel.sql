@@ -4,29 +4,30 @@ calendar as (
     select * from {{ ref('calendar') }}
 ),
 
-funnel_sessions as (
-    select * from {{ ref('funnel_sessions') }}
+funnel_days as (
+    select * from {{ ref('funnel_days') }}
 ),
 
-counted as (
+orders as (
+    select * from {{ ref('sessions') }}
+    where is_order
+),
 
+buyers as (
+    select * from {{ ref('users_dim') }}
+    where first_order_session_id is not null
+),
+
+first_orders as (
+
+    -- A first order is one session's: its categories would count it more than once.
     select
-        event_date,
-        category_l1,
-        count(*) as sessions,
-        {{ count_where('views > 0') }} as sessions_with_view,
-        {{ count_where('carts > 0') }} as sessions_with_cart,
-        {{ count_where('purchases > 0') }} as sessions_with_purchase,
-        {{ count_where('is_view_then_cart') }} as sessions_view_then_cart,
-        {{ count_where('is_view_cart_purchase_in_order') }} as sessions_view_cart_purchase_in_order,
-        {{ count_where('carts > 0 and purchases > 0') }} as sessions_with_cart_and_purchase,
-        {{ count_where('carts = 0 and purchases > 0') }} as sessions_purchase_without_cart,
-        {{ count_where('is_first_order') }} as new_buyers,
-        cast(median(seconds_to_cart) as double) as median_seconds_to_cart,
-        cast(median(seconds_to_purchase) as double) as median_seconds_to_purchase,
-        cast(sum(revenue) as decimal(18, 2)) as revenue
-    from funnel_sessions
-    group by event_date, category_l1
+        orders.session_date as event_date,
+        '(all)' as category_l1,
+        count(*) as new_buyers
+    from orders
+    inner join buyers on orders.session_id = buyers.first_order_session_id
+    group by orders.session_date
 
 ),
 
@@ -37,44 +38,40 @@ quiet_days as (
         calendar.event_date,
         '(all)' as category_l1
     from calendar
-    where calendar.event_date not in (select counted.event_date from counted)
+    where calendar.event_date not in (select funnel_days.event_date from funnel_days)
 
 ),
 
 all_days as (
 
     select
-        coalesce(counted.event_date, quiet_days.event_date) as event_date,
-        coalesce(counted.category_l1, quiet_days.category_l1) as category_l1,
-        {% for count in [
-            'sessions', 'sessions_with_view', 'sessions_with_cart', 'sessions_with_purchase',
-            'sessions_view_then_cart', 'sessions_view_cart_purchase_in_order',
-            'sessions_with_cart_and_purchase', 'sessions_purchase_without_cart', 'new_buyers',
-        ] %}
-            coalesce(counted.{{ count }}, 0) as {{ count }},
+        coalesce(funnel_days.event_date, quiet_days.event_date) as event_date,
+        coalesce(funnel_days.category_l1, quiet_days.category_l1) as category_l1,
+        {% for count in funnel_conditions() %}
+            coalesce(funnel_days.{{ count }}, 0) as {{ count }},
         {% endfor %}
-        counted.median_seconds_to_cart,
-        counted.median_seconds_to_purchase,
-        cast(coalesce(counted.revenue, 0) as decimal(18, 2)) as revenue
-    from counted
-    full outer join quiet_days on counted.event_date = quiet_days.event_date
+        funnel_days.median_seconds_to_cart,
+        funnel_days.median_seconds_to_purchase,
+        cast(coalesce(funnel_days.revenue, 0) as decimal(18, 2)) as revenue
+    from funnel_days
+    full outer join quiet_days on funnel_days.event_date = quiet_days.event_date
 
 ),
 
 conversion_funnel as (
 
     select
-        event_date,
-        category_l1,
-        sessions,
-        sessions_with_view,
-        sessions_with_cart,
-        sessions_with_purchase,
-        sessions_view_then_cart,
-        sessions_view_cart_purchase_in_order,
-        sessions_with_cart_and_purchase,
-        sessions_purchase_without_cart,
-        new_buyers,
+        all_days.event_date,
+        all_days.category_l1,
+        all_days.sessions,
+        all_days.sessions_with_view,
+        all_days.sessions_with_cart,
+        all_days.sessions_with_purchase,
+        all_days.sessions_view_then_cart,
+        all_days.sessions_view_cart_purchase_in_order,
+        all_days.sessions_with_cart_and_purchase,
+        all_days.sessions_purchase_without_cart,
+        coalesce(first_orders.new_buyers, 0) as new_buyers,
         {{ rate('sessions_view_then_cart', 'sessions_with_view') }} as view_to_cart_rate,
         {{ rate('sessions_view_cart_purchase_in_order', 'sessions_view_then_cart') }}
             as cart_to_purchase_rate,
@@ -83,10 +80,14 @@ conversion_funnel as (
             as view_drop_off_rate,
         {{ rate('sessions_with_cart - sessions_with_cart_and_purchase', 'sessions_with_cart') }}
             as cart_abandonment_rate,
-        median_seconds_to_cart,
-        median_seconds_to_purchase,
-        revenue
+        all_days.median_seconds_to_cart,
+        all_days.median_seconds_to_purchase,
+        all_days.revenue
     from all_days
+    left join first_orders
+        on
+            all_days.event_date = first_orders.event_date
+            and all_days.category_l1 = first_orders.category_l1
 
 )
 

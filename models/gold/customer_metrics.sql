@@ -1,15 +1,33 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='user_id',
+    on_schema_change='fail',
+) }}
+
 with
 
+customer_lifetime_value as (
+    select * from {{ ref('customer_lifetime_value') }}
+),
+
 users_dim as (
+
+    -- The lifetime model is fitted to all buyers: an order of one changes what it expects of all.
     select * from {{ ref('users_dim') }}
+    where
+        {{ is_due() }}
+        or (
+            user_id in (select customer_lifetime_value.user_id from customer_lifetime_value)
+            and {{ is_above_watermark(
+                '(select max(_updated_at) from customer_lifetime_value)', '_updated_at'
+            ) }}
+        )
+
 ),
 
 user_activity as (
     select * from {{ ref('user_activity') }}
-),
-
-customer_lifetime_value as (
-    select * from {{ ref('customer_lifetime_value') }}
 ),
 
 measured as (
@@ -80,7 +98,8 @@ customer_metrics as (
         customer_lifetime_value.probability_alive,
         customer_lifetime_value.expected_orders_90d,
         customer_lifetime_value.expected_revenue_90d,
-        scored.as_of_date
+        scored.as_of_date,
+        greatest(scored._updated_at, customer_lifetime_value._updated_at) as _updated_at
     from scored
     left join customer_lifetime_value
         on scored.user_id = customer_lifetime_value.user_id

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='delete+insert',
-    unique_key='event_id',
+    unique_key=['user_id', 'user_session'],
     liquid_clustered_by=['event_date', 'user_id'],
     on_schema_change='fail',
 ) }}
@@ -18,6 +18,25 @@ source_files as (
 valid as (
     {{ valid_events() }}
 ),
+
+{% if is_incremental() %}
+    kept as (
+
+        -- A late event can join or extend what stood as sessions, so all events of its tracker
+        -- session are written again: what is built on them need not look for the older ones.
+        select {{ cleaned_event_columns('kept') }}
+        from {{ this }} as kept
+        where
+            kept.user_session in (select valid.user_session from valid)
+            and exists (
+                select 1 from valid
+                where
+                    valid.user_id = kept.user_id
+                    and valid.user_session = kept.user_session
+            )
+
+    ),
+{% endif %}
 
 compared as (
 
@@ -44,41 +63,24 @@ ranked as (
 
 ),
 
-new_events as (
+all_events as (
 
-    select
-        {{ cleaned_event_columns('ranked') }},
-        cast(null as string) as session_id
+    select {{ cleaned_event_columns('ranked') }}
     from ranked
     where
         ranked.copy_number = 1
-        and {{ is_not_in_this_table('ranked') }}
-
-),
-
-all_events as (
-
-    select * from new_events
+        {% if is_incremental() %}
+            -- Copies have the tracker session in common.
+            and ranked.event_id not in (select kept.event_id from kept)
+        {% endif %}
 
     union all
 
     {% if is_incremental() %}
-        -- A late event can join or extend what stood as sessions before it came.
-        select
-            {{ cleaned_event_columns('kept') }},
-            kept.session_id
-        from {{ this }} as kept
-        where exists (
-            select 1 from new_events
-            where
-                new_events.user_id = kept.user_id
-                and new_events.user_session = kept.user_session
-        )
+        select * from kept
     {% else %}
         -- All other rows are taken as they come.
-        select
-            {{ cleaned_event_columns('valid') }},
-            cast(null as string) as session_id
+        select {{ cleaned_event_columns('valid') }}
         from valid
         where not exists (
             select 1 from compared
@@ -93,17 +95,22 @@ all_events as (
 
 {{ session_starts(moments) }},
 
-sessionised as (
+events_cleaned as (
 
     select
         {{ cleaned_event_columns('all_events') }},
-        all_events.session_id as previous_session_id,
+        (select max(source_files._ingested_at) from source_files) as _updated_at,
         coalesce(
             session_starts.session_id,
             {{ hash_key([
                 'all_events.user_id', 'all_events.user_session', 'all_events.event_time',
             ]) }}
-        ) as session_id
+        ) as session_id,
+        cast(all_events.event_time as date) as event_date,
+        cast(extract(hour from all_events.event_time) as int) as event_hour,
+        nullif(split_part(all_events.category_code, '.', 1), '') as category_l1,
+        nullif(split_part(all_events.category_code, '.', 2), '') as category_l2,
+        nullif(split_part(all_events.category_code, '.', 3), '') as category_l3
     from all_events
     left join session_starts
         on
@@ -111,21 +118,6 @@ sessionised as (
             and all_events.user_session = session_starts.user_session
             and all_events.event_time >= session_starts.started_at
             and all_events.event_time < session_starts.next_started_at
-
-),
-
-events_cleaned as (
-
-    select
-        {{ cleaned_event_columns() }},
-        session_id,
-        cast(event_time as date) as event_date,
-        cast(extract(hour from event_time) as int) as event_hour,
-        nullif(split_part(category_code, '.', 1), '') as category_l1,
-        nullif(split_part(category_code, '.', 2), '') as category_l2,
-        nullif(split_part(category_code, '.', 3), '') as category_l3
-    from sessionised
-    where previous_session_id is null or previous_session_id <> session_id
 
 )
 

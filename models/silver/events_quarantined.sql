@@ -21,7 +21,9 @@ compared as (
 ),
 
 events_cleaned as (
+    -- The tracker sessions of all rows to compare, which events_cleaned has just written.
     select * from {{ ref('events_cleaned') }}
+    where {{ is_above_watermark('_updated_at', '_ingested_at') }}
 ),
 
 copies as (

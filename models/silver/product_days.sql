@@ -10,7 +10,7 @@
 
 with
 
-{{ import_touched_events(['product_id', 'event_date']) }}
+{{ import_if_incremental(touched_events(['product_id', 'event_date'], is_new('fresh'))) }}
 
 days as (
 
@@ -24,7 +24,7 @@ days as (
             count({{ state }}) as {{ state }}_events,
         {% endfor %}
         count(*) as events,
-        max(_ingested_at) as _ingested_at
+        max(_updated_at) as _updated_at
     from {{ events_to_build() }}
     group by product_id, event_date
 
@@ -54,7 +54,7 @@ seconds_of_changing_days as (
         {% for state in states %}
             events.{{ state }},
         {% endfor %}
-        judged_days._ingested_at,
+        judged_days._updated_at,
         row_number() over (
             partition by events.product_id, events.event_time order by events.event_id
         ) as rank_in_second
@@ -84,7 +84,7 @@ product_days as (
         event_date,
         first_event_time as event_time,
         {{ states | join(', ') }},
-        _ingested_at
+        _updated_at
     from judged_days
     where is_constant
 
@@ -95,7 +95,7 @@ product_days as (
         event_date,
         event_time,
         {{ states | join(', ') }},
-        _ingested_at
+        _updated_at
     from compared
     where {{ is_new_state(states) }}
 

@@ -15,14 +15,7 @@ product_days as (
     -- The whole history of the products that have new events: a late one can begin a period.
     select product_days.*
     from {{ ref('product_days') }} as product_days
-    {% if is_incremental() %}
-        where exists (
-            select 1 from {{ ref('product_days') }} as fresh
-            where
-                fresh.product_id = product_days.product_id
-                and {{ newly_ingested('fresh') }}
-        )
-    {% endif %}
+    where {{ is_touched('product_days', ['product_id'], by=ref('product_days')) }}
 
 ),
 
@@ -31,7 +24,7 @@ compared as (
     select
         *,
         {{ previous_states(states, 'product_id') }},
-        max(_ingested_at) over (partition by product_id) as newest_ingested_at
+        max(_updated_at) over (partition by product_id) as newest_updated_at
     from product_days
 
 ),
@@ -56,7 +49,7 @@ product_history as (
         brand,
         price,
         previous_price,
-        newest_ingested_at as _ingested_at
+        newest_updated_at as _updated_at
     from changes
 
 )

@@ -8,7 +8,7 @@
 
 with
 
-{{ import_touched_events(['user_id', 'user_session']) }}
+{{ import_if_incremental(updated_events()) }}
 
 aggregated as (
 
@@ -22,7 +22,7 @@ aggregated as (
         {{ count_distinct_few('product_id') }} as products,
         min({{ root_category() }}) as lowest_category,
         max({{ root_category() }}) as highest_category,
-        max(_ingested_at) as _ingested_at
+        max(_updated_at) as _updated_at
     from {{ events_to_build() }}
     group by session_id
 
@@ -49,7 +49,7 @@ sessions as (
         {{ funnel_columns('aggregated') }},
         coalesce(shopping_steps.purchases > 0, false) as is_order,
         shopping_steps.first_purchased_product_id,
-        aggregated._ingested_at
+        aggregated._updated_at
     from aggregated
     left join shopping_steps on aggregated.session_id = shopping_steps.session_id
 

@@ -11,13 +11,13 @@ with
 sessions as (
     select sessions.*
     from {{ ref('sessions') }} as sessions
-    where {{ is_touched('sessions', ['user_id']) }}
+    where {{ is_touched('sessions', ['user_id'], by=ref('sessions')) }}
 ),
 
 user_days as (
     select user_days.*
     from {{ ref('user_days') }} as user_days
-    where {{ is_touched('user_days', ['user_id']) }}
+    where {{ is_touched('user_days', ['user_id'], by=ref('user_days')) }}
 ),
 
 visits as (
@@ -73,7 +73,7 @@ days as (
         count(*) as active_days,
         cast(sum(events) as bigint) as events,
         {{ sum_event_counts() }},
-        max(_ingested_at) as _ingested_at
+        max(_updated_at) as _updated_at
     from user_days
     group by user_id
 
@@ -98,7 +98,7 @@ user_activity as (
         visits.abandoned_carts,
         visits.engaged_seconds,
         days.revenue,
-        days._ingested_at
+        days._updated_at
     from visits
     inner join days on visits.user_id = days.user_id
     left join orders on visits.user_id = orders.user_id

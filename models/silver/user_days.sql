@@ -9,20 +9,24 @@
 with
 
 events as (
-    {{ touched_events(['user_id', 'event_date']) }}
+    {{ new_events() }}
 ),
 
-user_days as (
+counted as (
 
     select
         user_id,
         event_date,
         count(*) as events,
         {{ event_counts() }},
-        max(_ingested_at) as _ingested_at
+        max(_updated_at) as _updated_at
     from events
     group by user_id, event_date
 
+),
+
+user_days as (
+    {{ add_to_kept_counts('counted', ['user_id', 'event_date']) }}
 )
 
 select * from user_days

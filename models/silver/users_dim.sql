@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='user_id',
+    on_schema_change='fail',
+) }}
+
 with
 
 user_activity as (
@@ -41,8 +48,10 @@ users_dim as (
         revenue,
         days_since_last_activity,
         days_since_last_purchase,
-        as_of_date
+        as_of_date,
+        _updated_at
     from measured
+    where {{ is_due() }}
 
 )
 

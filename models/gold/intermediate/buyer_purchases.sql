@@ -1,3 +1,10 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='user_id',
+    on_schema_change='fail',
+) }}
+
 with
 
 user_days as (
@@ -12,7 +19,8 @@ buyers as (
         count(*) - 1 as frequency,
         min(event_date) as first_date,
         max(event_date) as last_date,
-        cast(sum(revenue) - min_by(revenue, event_date) as decimal(18, 2)) as repeat_revenue
+        cast(sum(revenue) - min_by(revenue, event_date) as decimal(18, 2)) as repeat_revenue,
+        max(_updated_at) as _updated_at
     from user_days
     where purchases > 0
     group by user_id
@@ -36,8 +44,11 @@ buyer_purchases as (
         {{ days_between('first_date', 'last_date') }} as recency_days,
         {{ days_between('first_date', 'as_of_date') }} as age_days,
         cast(coalesce({{ money_average('repeat_revenue', 'frequency') }}, 0) as decimal(18, 2))
-            as monetary_value
+            as monetary_value,
+        as_of_date,
+        _updated_at
     from dated
+    where {{ is_due() }}
 
 )
 

@@ -8,20 +8,24 @@
 with
 
 events as (
-    {{ touched_events(['event_date', 'event_hour']) }}
+    {{ new_events() }}
 ),
 
-hourly_activity as (
+counted as (
 
     select
         event_date,
         event_hour,
         count(*) as events,
         {{ event_counts() }},
-        max(_ingested_at) as _ingested_at
+        max(_updated_at) as _updated_at
     from events
     group by event_date, event_hour
 
+),
+
+hourly_activity as (
+    {{ add_to_kept_counts('counted', ['event_date', 'event_hour']) }}
 )
 
 select * from hourly_activity

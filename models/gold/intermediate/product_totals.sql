@@ -11,7 +11,7 @@ with
 product_users as (
     select product_users.*
     from {{ ref('product_users') }} as product_users
-    where {{ is_touched('product_users', ['product_id'], through_sessions=true) }}
+    where {{ is_touched('product_users', ['product_id'], by=ref('product_users')) }}
 ),
 
 product_totals as (
@@ -27,7 +27,7 @@ product_totals as (
         cast(sum(view_and_cart_sessions) as bigint) as view_and_cart_sessions,
         cast(sum(view_and_purchase_sessions) as bigint) as view_and_purchase_sessions,
         cast(sum(cart_and_purchase_sessions) as bigint) as cart_and_purchase_sessions,
-        max(_ingested_at) as _ingested_at
+        max(_updated_at) as _updated_at
     from product_users
     group by product_id
 

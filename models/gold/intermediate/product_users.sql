@@ -9,7 +9,7 @@
 with
 
 events as (
-    {{ touched_events(['product_id', 'user_id'], through_sessions=true) }}
+    {{ touched_events(['user_id', 'product_id']) }}
 ),
 
 session_products as (
@@ -19,7 +19,7 @@ session_products as (
         user_id,
         session_id,
         {{ event_counts() }},
-        max(_ingested_at) as _ingested_at
+        max(_updated_at) as _updated_at
     from events
     group by product_id, user_id, session_id
 
@@ -37,7 +37,7 @@ product_users as (
         {{ count_where('views > 0 and carts > 0') }} as view_and_cart_sessions,
         {{ count_where('views > 0 and purchases > 0') }} as view_and_purchase_sessions,
         {{ count_where('carts > 0 and purchases > 0') }} as cart_and_purchase_sessions,
-        max(_ingested_at) as _ingested_at
+        max(_updated_at) as _updated_at
     from session_products
     group by product_id, user_id
 

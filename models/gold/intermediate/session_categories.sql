@@ -9,12 +9,14 @@
 with
 
 events as (
-    {{ touched_events(['user_id', 'user_session']) }}
+    {{ updated_events() }}
 ),
 
 sessions as (
     select * from {{ ref('sessions') }}
-    where single_category_l1 is null
+    where
+        single_category_l1 is null
+        and {{ newly_updated() }}
 ),
 
 categorised as (
@@ -25,7 +27,7 @@ categorised as (
         events.event_type,
         events.product_id,
         events.price,
-        events._ingested_at,
+        events._updated_at,
         {{ root_category('events') }} as category_l1
     from events
     inner join sessions on events.session_id = sessions.session_id
@@ -39,7 +41,7 @@ aggregated as (
         category_l1,
         count(*) as events,
         min(event_time) as started_at,
-        max(_ingested_at) as _ingested_at
+        max(_updated_at) as _updated_at
     from categorised
     group by session_id, category_l1
 
@@ -57,7 +59,7 @@ session_categories as (
         sessions.session_date,
         aggregated.events,
         {{ funnel_columns('aggregated') }},
-        aggregated._ingested_at
+        aggregated._updated_at
     from aggregated
     inner join sessions on aggregated.session_id = sessions.session_id
     left join shopping_steps
