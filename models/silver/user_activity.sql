@@ -11,7 +11,7 @@ with
 sessions as (
     select sessions.*
     from {{ ref('sessions') }} as sessions
-    where {{ is_touched('sessions', ['user_id'], by=ref('sessions')) }}
+    where {{ is_touched('sessions', ['user_id'], by=ref('user_days')) }}
 ),
 
 user_days as (
