@@ -22,6 +22,8 @@ MODEL = Path(__file__).parents[2] / "models/gold/intermediate/customer_lifetime_
 CDNOW_BETA_GEO = (0.243, 4.414, 0.793, 2.426)
 CDNOW_GAMMA_GAMMA = (6.25, 3.74, 15.45)
 
+PREDICTIONS = ["probability_alive", "expected_orders_90d", "expected_revenue_90d"]
+
 Floats = NDArray[np.float64]
 
 # A user of dbt should see the model's own warnings and no others.
@@ -76,7 +78,8 @@ def run(
         "create or replace table buyer_purchases as select"
         " user_id::bigint as user_id, frequency::bigint as frequency,"
         " recency_days::bigint as recency_days, age_days::bigint as age_days,"
-        " monetary_value::decimal(18, 2) as monetary_value from buyers"
+        " monetary_value::decimal(18, 2) as monetary_value, date '2019-11-30' as as_of_date,"
+        " timestamp '2019-12-01' as _updated_at from buyers"
     )
     connection.execute("drop table if exists result")
     result = clv.model(Dbt(connection, min_repeat_buyers), connection)
@@ -235,8 +238,10 @@ def buyers_of(cdnow: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_what_is_known_of_a_buyer_passes_through(connection: duckdb.DuckDBPyConnection) -> None:
-    known = run(connection, FEW).iloc[:, :5].astype(float)
-    pd.testing.assert_frame_equal(known, FEW.astype(float))
+    known = run(connection, FEW)
+    pd.testing.assert_frame_equal(known[list(FEW)].astype(float), FEW.astype(float))
+    assert set(known["as_of_date"].astype(str)) == {"2019-11-30"}
+    assert set(known["_updated_at"]) == {pd.Timestamp("2019-12-01")}
 
 
 def test_too_few_repeat_buyers_give_a_warning_and_nulls(
@@ -246,7 +251,7 @@ def test_too_few_repeat_buyers_give_a_warning_and_nulls(
         result = run(connection, FEW)
     assert "1 repeat buyers < clv_min_repeat_buyers" in caplog.text
     assert len(result) == 2
-    assert result.iloc[:, 5:].isna().all(axis=None)
+    assert result[PREDICTIONS].isna().all(axis=None)
 
 
 def test_missing_predictions_are_null_where_the_engine_keeps_nan(
@@ -259,7 +264,7 @@ def test_missing_predictions_are_null_where_the_engine_keeps_nan(
 
     run(connection, FEW)
     result = clv.model(Dbt(connection, 100), SparkLike())
-    assert [row[5:] for row in result.fetchall()] == [(None, None, None)] * 2
+    assert [row[-3:] for row in result.fetchall()] == [(None, None, None)] * 2
 
 
 def test_a_failed_fit_gives_a_warning_and_nulls(
@@ -268,7 +273,7 @@ def test_a_failed_fit_gives_a_warning_and_nulls(
     with caplog.at_level(logging.WARNING):
         result = run(connection, FEW, min_repeat_buyers=0)
     assert "beta_geo_log_likelihood has no maximum" in caplog.text
-    assert result.iloc[:, 5:].isna().all(axis=None)
+    assert result[PREDICTIONS].isna().all(axis=None)
 
 
 def test_repeat_orders_worth_nothing_are_too_few_repeat_buyers(
@@ -327,7 +332,7 @@ def scored_cdnow(cdnow: pd.DataFrame) -> tuple[pd.DataFrame, list[Floats]]:
 def test_cdnow_through_the_engine_gives_the_published_predictions(
     cdnow: pd.DataFrame, scored_cdnow: tuple[pd.DataFrame, list[Floats]]
 ) -> None:
-    frame = scored_cdnow[0].astype(float)
+    frame = scored_cdnow[0][PREDICTIONS].astype(float)
     x, t_x, age, value = columns(cdnow[["x", "t_x", "T", "zbar"]])
     alive = np.exp(clv.log_probability_alive(CDNOW_BETA_GEO, x, t_x, age))
     orders = clv.expected_orders(CDNOW_BETA_GEO, 90 / 7, x, t_x, age)

@@ -121,21 +121,9 @@ def score(groups: pd.DataFrame, value_bins: pd.DataFrame, min_repeat_buyers: int
     return scores.assign(probability_alive=alive.round(6), expected_orders_90d=orders.round(6))
 
 
-def newest(buyers: Any) -> list[Any]:
-    """Return what moves whenever a buyer's row does: the watermark and the as-of date."""
-    columns = [nw.col(name).max() for name in ("_updated_at", "as_of_date")]
-    rows = nw.from_native(buyers).lazy().select(*columns).collect("pandas").rows()
-    return list(rows)
-
-
 def model(dbt: Any, session: Any) -> Any:
-    """Fit both models to counts of equal buyers and join the scores to the buyers.
-
-    No buyers where the table stands and holds the news of all of them: a fit is of all or none.
-    """
+    """Fit both models to counts of equal buyers and join the scores to the buyers."""
     buyers, value = nw.from_native(dbt.ref("buyer_purchases")), nw.col("monetary_value")
-    if dbt.is_incremental and newest(buyers) == newest(session.sql(f"select * from {dbt.this}")):
-        return session.sql(f"select * from {dbt.this} where false")
     groups = buyers.group_by(GROUP).agg(n=nw.len())
     value_bins = (
         buyers.filter(value > 0)

@@ -88,36 +88,22 @@ counted as (
 
 timed as (
 
-    -- The one session in eight that has more than views.
-    select
-        session_date as event_date,
-        '(all)' as category_l1,
-        seconds_to_cart,
-        seconds_to_purchase
-    from sessions
-    where coalesce(seconds_to_cart, seconds_to_purchase) is not null
-
-    union all
-
-    select
-        session_date as event_date,
-        single_category_l1 as category_l1,
-        seconds_to_cart,
-        seconds_to_purchase
-    from sessions
-    where
-        single_category_l1 is not null
-        and coalesce(seconds_to_cart, seconds_to_purchase) is not null
-
-    union all
-
-    select
-        session_date as event_date,
-        category_l1,
-        seconds_to_cart,
-        seconds_to_purchase
-    from session_categories
-    where coalesce(seconds_to_cart, seconds_to_purchase) is not null
+    -- The one session in eight that has more than views, for the shop and for its categories.
+    {% for table, category in [
+        ('sessions', "'(all)'"), ('sessions', 'single_category_l1'),
+        ('session_categories', 'category_l1'),
+    ] %}
+        select
+            session_date as event_date,
+            {{ category }} as category_l1,
+            seconds_to_cart,
+            seconds_to_purchase
+        from {{ table }}
+        where
+            {{ category }} is not null
+            and coalesce(seconds_to_cart, seconds_to_purchase) is not null
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 
 ),
 
