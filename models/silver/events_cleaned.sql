@@ -6,6 +6,10 @@
     on_schema_change='fail',
 ) }}
 
+{#- Copies have the tracker session in common. -#}
+{%- set is_unknown = 'event_id not in (select kept.event_id from kept)' if is_incremental()
+    else 'true' %}
+
 {#- Not an import: one that is read twice is kept, and all events do not fit into memory. -#}
 {%- set moments = 'all_events' if is_incremental() else '(' ~ valid_events() ~ ')' %}
 
@@ -69,10 +73,7 @@ all_events as (
     from ranked
     where
         ranked.copy_number = 1
-        {% if is_incremental() %}
-            -- Copies have the tracker session in common.
-            and ranked.event_id not in (select kept.event_id from kept)
-        {% endif %}
+        and {{ is_unknown }}
 
     union all
 

@@ -109,10 +109,10 @@ def differences(left: Home, right: Home, more: Sequence[str] = ()) -> dict[str, 
         connection.execute(f"attach '{left.database}' as a (read_only)")
         connection.execute(f"attach '{right.database}' as b (read_only)")
         for table in [*left.tables(), *more]:
+            one, other = (f"select {FACTS} from {database}.{table}" for database in ("a", "b"))
             rows = connection.execute(
-                "select count(*) from ("
-                f"(select {FACTS} from a.{table} except all select {FACTS} from b.{table}) union all"
-                f" (select {FACTS} from b.{table} except all select {FACTS} from a.{table}))"
+                f"select count(*) from (({one} except all {other})"
+                f" union all ({other} except all {one}))"
             ).fetchone()
             if rows and rows[0]:
                 found[table] = rows[0]

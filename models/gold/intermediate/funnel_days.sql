@@ -5,6 +5,12 @@
     on_schema_change='fail',
 ) }}
 
+{%- set rows_of_the_funnel = [
+    ('sessions', "'(all)'"),
+    ('sessions', 'single_category_l1'),
+    ('session_categories', 'category_l1'),
+] %}
+
 with
 
 updated_events as (
@@ -89,10 +95,7 @@ counted as (
 timed as (
 
     -- The one session in eight that has more than views, for the shop and for its categories.
-    {% for table, category in [
-        ('sessions', "'(all)'"), ('sessions', 'single_category_l1'),
-        ('session_categories', 'category_l1'),
-    ] %}
+    {% for table, category in rows_of_the_funnel %}
         select
             session_date as event_date,
             {{ category }} as category_l1,
