@@ -13,14 +13,22 @@
 {%- endmacro %}
 
 {% macro looks_at_recent_rows() -%}
+    {{ return(var('check_hours') is not none and time_of_writing() is not none) }}
+{%- endmacro %}
+
+{% macro time_of_writing() -%}
+    {#- A row of days up to the as-of date changes with it, and says nothing about when. -#}
     {%- set tested = graph.nodes[model.attached_node] if execute and model.attached_node in graph.nodes
         else {'columns': {}} -%}
-    {{ return(var('check_hours') is not none and '_ingested_at' in tested.columns) }}
+    {%- if 'as_of_date' not in tested.columns -%}
+        {{ return(['_updated_at', '_ingested_at'] | select('in', tested.columns) | first or none) }}
+    {%- endif -%}
 {%- endmacro %}
 
 {% macro is_recent(relation, alias=none) -%}
-    {{ alias ~ '.' if alias }}_ingested_at > (
-        select max(_ingested_at) - interval {{ (var('check_hours') * 3600) | int }} seconds
+    {%- set written_at = time_of_writing() -%}
+    {{ alias ~ '.' if alias }}{{ written_at }} > (
+        select max({{ written_at }}) - interval {{ (var('check_hours') * 3600) | int }} seconds
         from {{ relation }}
     )
 {%- endmacro %}

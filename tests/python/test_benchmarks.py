@@ -103,7 +103,7 @@ def _comparable(connection: duckdb.DuckDBPyConnection, schema: str, table: str) 
     return [
         f"round({name}, 9) as {name}" if kind == "DOUBLE" else name
         for name, kind in columns
-        if name not in ("_ingested_at", "_rescued_data")
+        if name not in ("_ingested_at", "_updated_at", "_rescued_data")
     ]
 
 

@@ -30,7 +30,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     # The sessions of the first day came three days before those of the second.
     execute(
         home,
-        f"update {SESSIONS} set _ingested_at = _ingested_at - interval 72 hours"
+        f"update {SESSIONS} set _updated_at = _updated_at - interval 72 hours"
         " where session_date = '2019-10-01'",
     )
     return home
@@ -52,8 +52,8 @@ def session_of(day: str) -> str:
 def copy_of(day: str, hours_older: int) -> str:
     """A second row of a session, loaded so much earlier."""
     return (
-        f"insert into {SESSIONS} select * replace (_ingested_at - interval {hours_older} hours as"
-        f" _ingested_at) from {SESSIONS} where session_id = {session_of(day)}"
+        f"insert into {SESSIONS} select * replace (_updated_at - interval {hours_older} hours as"
+        f" _updated_at) from {SESSIONS} where session_id = {session_of(day)}"
     )
 
 
