@@ -37,7 +37,7 @@ class Declared:
         self.databricks.warehouse.land(f"{LANDING}/{file.name}", landed)
         self.home.dbt("build", *WITHOUT_TESTS)
         self.databricks.dbt("build", *DECLARATIVE, *options)
-        return differences(self.home, self.databricks, METADATA)
+        return differences(self.home, self.databricks, (*METADATA, "_updated_at"))
 
 
 @pytest.fixture(scope="module")

@@ -87,8 +87,7 @@ def test_the_adapters_own_table_shows_an_empty_mart(built: DatabricksHome, tmp_p
         tmp_path,
         ("dbt_project.yml", "+materialized: *rebuilt", "+materialized: table"),
         ("dbt_project.yml", "      +use_safer_relation_operations: true\n", ""),
-        # Its yml says so once more, because no materialized view can hold its masks.
-        ("models/gold/customer_metrics.yml", "else 'incremental' }}", "else 'table' }}"),
+        ("models/gold/customer_metrics.sql", "materialized='incremental'", "materialized='table'"),
     )
     faulty = DatabricksHome(tmp_path, built.warehouse, project)
     with reading(built, "customer_metrics") as answers:
