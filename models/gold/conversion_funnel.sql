@@ -8,26 +8,20 @@ funnel_days as (
     select * from {{ ref('funnel_days') }}
 ),
 
-orders as (
-    select * from {{ ref('sessions') }}
-    where is_order
-),
-
 buyers as (
-    select * from {{ ref('users_dim') }}
-    where first_order_session_id is not null
+    select * from {{ ref('user_activity') }}
+    where orders > 0
 ),
 
 first_orders as (
 
     -- A first order is one session's: its categories would count it more than once.
     select
-        orders.session_date as event_date,
+        first_order_session_date as event_date,
         '(all)' as category_l1,
         count(*) as new_buyers
-    from orders
-    inner join buyers on orders.session_id = buyers.first_order_session_id
-    group by orders.session_date
+    from buyers
+    group by first_order_session_date
 
 ),
 

@@ -53,6 +53,8 @@ numbered_orders as (
     select
         user_id,
         session_id,
+        session_date,
+        first_purchased_product_id,
         row_number() over (
             partition by user_id order by first_purchase_at, session_id
         ) as order_number
@@ -88,6 +90,8 @@ user_activity as (
         orders.first_order_at,
         orders.last_purchase_at,
         first_orders.session_id as first_order_session_id,
+        first_orders.session_date as first_order_session_date,
+        first_orders.first_purchased_product_id as first_order_product_id,
         visits.sessions,
         days.active_days,
         days.events,

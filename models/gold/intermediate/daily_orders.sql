@@ -2,23 +2,42 @@ with
 
 sessions as (
     select * from {{ ref('sessions') }}
+    where is_order
 ),
 
 buyers as (
-    select * from {{ ref('users_dim') }}
-    where first_order_session_id is not null
+    select * from {{ ref('user_activity') }}
+    where orders > 0
+),
+
+orders as (
+
+    select
+        cast(first_purchase_at as date) as order_date,
+        count(*) as orders
+    from sessions
+    group by cast(first_purchase_at as date)
+
+),
+
+first_orders as (
+
+    select
+        cast(first_order_at as date) as order_date,
+        count(*) as new_buyers
+    from buyers
+    group by cast(first_order_at as date)
+
 ),
 
 daily_orders as (
 
     select
-        cast(sessions.first_purchase_at as date) as order_date,
-        count(*) as orders,
-        count(buyers.user_id) as new_buyers
-    from sessions
-    left join buyers on sessions.session_id = buyers.first_order_session_id
-    where sessions.is_order
-    group by cast(sessions.first_purchase_at as date)
+        orders.order_date,
+        orders.orders,
+        coalesce(first_orders.new_buyers, 0) as new_buyers
+    from orders
+    left join first_orders on orders.order_date = first_orders.order_date
 
 )
 

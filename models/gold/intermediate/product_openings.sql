@@ -2,25 +2,44 @@ with
 
 sessions as (
     select * from {{ ref('sessions') }}
+    where is_order
 ),
 
 buyers as (
-    select * from {{ ref('users_dim') }}
-    where first_order_session_id is not null
+    select * from {{ ref('user_activity') }}
+    where orders > 0
 ),
 
-product_openings as (
+opened as (
 
     -- Each order and each buyer counts once, for the product bought first, so that both add up
     -- over products; purchase_sessions and buyers do not.
     select
-        sessions.first_purchased_product_id as product_id,
-        count(*) as orders_opened,
-        count(buyers.user_id) as buyers_acquired
+        first_purchased_product_id as product_id,
+        count(*) as orders_opened
     from sessions
-    left join buyers on sessions.session_id = buyers.first_order_session_id
-    where sessions.is_order
-    group by sessions.first_purchased_product_id
+    group by first_purchased_product_id
+
+),
+
+acquired as (
+
+    select
+        first_order_product_id as product_id,
+        count(*) as buyers_acquired
+    from buyers
+    group by first_order_product_id
+
+),
+
+product_openings as (
+
+    select
+        opened.product_id,
+        opened.orders_opened,
+        coalesce(acquired.buyers_acquired, 0) as buyers_acquired
+    from opened
+    left join acquired on opened.product_id = acquired.product_id
 
 )
 
