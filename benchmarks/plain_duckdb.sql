@@ -178,6 +178,9 @@ select *, hash_of_session(user_id, user_session, started_at) as session_id
 from starts;
 
 -- step: events_cleaned
+-- DuckDB expects few valid events, and would build its hash table of them instead of the starts.
+set disabled_optimizers = 'build_side_probe_side';
+
 create table events_cleaned as
 with unique_events as (
     from judged('raw')
@@ -214,6 +217,7 @@ left join session_starts as start
         and event.event_time >= start.started_at
         and event.event_time < start.next_started_at;
 
+reset disabled_optimizers;
 drop table session_starts;
 drop table copies;
 
@@ -363,14 +367,16 @@ with days as (
     select
         product_id, event_date,
         min(event_time) as first_time,
-        any_value(category_id) as category_id,
-        any_value(category_code) as category_code,
-        any_value(brand) as brand,
-        any_value(price) as price,
+        min(category_id) as category_id,
+        min(category_code) as category_code,
+        min(brand) as brand,
+        min(price) as price,
         min(category_id) = max(category_id)
         and min(price) = max(price)
-        and min(coalesce(category_code, '')) = max(coalesce(category_code, ''))
-        and min(coalesce(brand, '')) = max(coalesce(brand, '')) as is_constant
+        and min(category_code) is not distinct from max(category_code)
+        and count(category_code) in (0, count(*))
+        and min(brand) is not distinct from max(brand)
+        and count(brand) in (0, count(*)) as is_constant
     from events_cleaned
     group by all
 ),
@@ -383,7 +389,8 @@ observations as (
     select product_id, event_time, category_id, category_code, brand, price
     from (
         select
-            *, row_number() over (partition by product_id, event_time order by event_id) as place
+            product_id, event_time, category_id, category_code, brand, price,
+            row_number() over (partition by product_id, event_time order by event_id) as place
         from events_cleaned
         semi join (from days where not is_constant) as days using (product_id, event_date)
     )
