@@ -453,7 +453,8 @@ select
     date_diff('day', min(event_date), max(event_date)) as recency_days,
     date_diff('day', min(event_date), getvariable('as_of_date')::date) as age_days,
     coalesce(money_average(sum(revenue) - arg_min(revenue, event_date), count(*) - 1), 0)
-        ::decimal(18, 2) as monetary_value
+        ::decimal(18, 2) as monetary_value,
+    getvariable('as_of_date')::date as as_of_date
 from user_days
 where purchases > 0
 group by user_id;
