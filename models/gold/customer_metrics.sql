@@ -5,6 +5,8 @@
     on_schema_change='fail',
 ) }}
 
+{%- set rules = fingerprint(customer_rules()) %}
+
 with
 
 customer_lifetime_value as (
@@ -16,7 +18,7 @@ users_dim as (
     -- The lifetime model is fitted to all buyers: an order of one changes what it expects of all.
     select * from {{ ref('users_dim') }}
     where
-        {{ is_due() }}
+        {{ is_due(rules) }}
         or (
             user_id in (select customer_lifetime_value.user_id from customer_lifetime_value)
             and {{ is_above_watermark(
@@ -99,6 +101,7 @@ customer_metrics as (
         customer_lifetime_value.expected_orders_90d,
         customer_lifetime_value.expected_revenue_90d,
         scored.as_of_date,
+        '{{ rules }}' as _rules,
         greatest(scored._updated_at, customer_lifetime_value._updated_at) as _updated_at
     from scored
     left join customer_lifetime_value

@@ -5,6 +5,8 @@
     on_schema_change='fail',
 ) }}
 
+{%- set rules = fingerprint(segment_rules()) %}
+
 with
 
 user_activity as (
@@ -49,9 +51,10 @@ users_dim as (
         days_since_last_activity,
         days_since_last_purchase,
         as_of_date,
+        '{{ rules }}' as _rules,
         _updated_at
     from measured
-    where {{ is_due() }}
+    where {{ is_due(rules) }}
 
 )
 

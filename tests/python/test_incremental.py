@@ -146,6 +146,31 @@ def test_a_build_that_died_half_way_is_made_good_by_the_next(
     assert differences(home, refreshed) != {}
 
 
+CURRENT_SEGMENTS = (
+    "select user_id, user_segment from silver_layer.users_snapshot where dbt_valid_to is null"
+    " order by 1"
+)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["as_of_date: 2020-01-31", "segment_vip_min_orders: 1", "rfm_monetary_revenue: [4, 3, 2, 1]"],
+)
+def test_a_changed_var_judges_every_user_again(
+    in_batches: Home, tmp_path: Path, changed: str
+) -> None:
+    updated, whole = Home(tmp_path / "updated"), Home(tmp_path / "whole")
+    for home, options in ((updated, ()), (whole, ("--full-refresh",))):
+        home.folder.mkdir()
+        shutil.copyfile(in_batches.database, home.database)
+        home.dbt("build", *options, "--vars", f"{{{changed}}}", "--select", "user_activity+",
+                 "--exclude-resource-type", "unit_test")  # fmt: skip
+    assert differences(updated, in_batches).keys() >= {"gold_layer.customer_metrics"}
+    assert differences(updated, whole) == {}
+    users = "select user_id, user_segment from silver_layer.users_dim order by 1"
+    assert updated.query(CURRENT_SEGMENTS) == updated.query(users)
+
+
 def test_a_lost_row_stops_the_build_before_the_marts(refreshed: Home, tmp_path: Path) -> None:
     home = Home(tmp_path)
     shutil.copyfile(refreshed.database, home.database)
