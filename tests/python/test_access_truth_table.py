@@ -50,7 +50,7 @@ EVENTS = [
     line("2019-11-30 16:00:00", "view", user=8, session="  "),
 ]
 
-VIEWS = {f"silver_layer.{name}" for name in ("events_staged", "events_repeated", "funnel_sessions")}
+VIEWS = {f"silver_layer.{name}" for name in ("events_staged", "events_repeated")}
 
 
 class Governed:

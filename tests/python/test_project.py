@@ -110,7 +110,7 @@ def test_every_model_has_a_tested_key(manifest: dict[str, Any]) -> None:
         if test.get("test_metadata") and test["test_metadata"]["name"] in ("unique", "unique_key")
     }
     # Rows that equal one another are what these hold; bronze has no key by design.
-    without = {"events_staged", "events_repeated", "events_quarantined", "funnel_sessions"}
+    without = {"events_staged", "events_repeated", "events_quarantined"}
     for node in own(manifest["nodes"], "model", "snapshot"):
         assert (node["unique_id"] in keyed) != (node["name"] in without), node["name"]
 
