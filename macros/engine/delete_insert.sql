@@ -5,18 +5,21 @@
         while it reads them, and joins every row of the table by several. -#}
     {%- set keys = [unique_key] if unique_key is string else unique_key -%}
     {%- set columns = get_quoted_csv(dest_columns | map(attribute='name')) -%}
-    delete from {{ target }} as kept
+    delete from {{ target }} as DBT_INCREMENTAL_TARGET
     where
     {%- for key in keys %}
-        kept.{{ key }} in (select fresh.{{ key }} from {{ source }} as fresh) and
+        DBT_INCREMENTAL_TARGET.{{ key }} in (select fresh.{{ key }} from {{ source }} as fresh) and
     {%- endfor %}
         exists (
             select 1 from {{ source }} as fresh
             where
             {%- for key in keys %}
-                kept.{{ key }} = fresh.{{ key }}{{ ' and' if not loop.last }}
+                DBT_INCREMENTAL_TARGET.{{ key }} = fresh.{{ key }}{{ ' and' if not loop.last }}
             {%- endfor %}
-        );
+        )
+    {%- for predicate in incremental_predicates or [] %}
+        and {{ predicate }}
+    {%- endfor %};
     insert into {{ target }} ({{ columns }})
     select {{ columns }} from {{ source }}
 {%- endmacro %}
