@@ -62,6 +62,17 @@ events as (
     where {{ is_touched('events', keys, by=events, is_fresh=is_fresh) }}
 {%- endmacro %}
 
+{% macro is_of_changed_session() -%}
+    {%- if is_incremental() -%}
+    session_id in (
+        select updated_events.session_id from updated_events
+        where {{ is_new('updated_events') }}
+    )
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}
+
 {% macro is_of_touched_day() -%}
     {%- if is_incremental() -%}
     session_date in (select touched_days.event_date from touched_days)

@@ -19,12 +19,14 @@ updated_events as (
 
 touched_days as (
 
-    -- A session begins with one of its events, before an update and after it. A day that has lost
-    -- its last session to an earlier day stays as a row, so that its old row goes.
+    -- A session changes with a new event in it, and begins with one of its events, before an update
+    -- and after it. A day that has lost its last session to an earlier day stays as a row, so that
+    -- its old row goes.
     select
         event_date,
         max(_updated_at) as _updated_at
     from updated_events
+    where {{ is_of_changed_session() }}
     group by event_date
 
 ),
