@@ -8,15 +8,18 @@
     delete from {{ target }} as DBT_INCREMENTAL_TARGET
     where
     {%- for key in keys %}
-        DBT_INCREMENTAL_TARGET.{{ key }} in (select fresh.{{ key }} from {{ source }} as fresh) and
+        DBT_INCREMENTAL_TARGET.{{ key }} in (select fresh.{{ key }} from {{ source }} as fresh)
+        {{- ' and' if not loop.last }}
     {%- endfor %}
-        exists (
+    {%- if keys | length > 1 %}
+        and exists (
             select 1 from {{ source }} as fresh
             where
             {%- for key in keys %}
                 DBT_INCREMENTAL_TARGET.{{ key }} = fresh.{{ key }}{{ ' and' if not loop.last }}
             {%- endfor %}
         )
+    {%- endif %}
     {%- for predicate in incremental_predicates or [] %}
         and {{ predicate }}
     {%- endfor %};
