@@ -138,11 +138,15 @@ def _popularity(categories: _Categories, counts: Ints) -> Floats:
     root_events = np.array([sum(r.events) for r in published.CATEGORY_ROOTS], dtype=float)
     root_events[0] *= UNCODED_VISIT_FACTOR
     share = np.where(counts > 0, categories.weight, 0.0)
+    # A longer history adds products that few look at; those of the first million events keep their
+    # shares. Every product has a slot whatever its weight.
+    known_share = min(1.0, product_count(1_000_000) / counts.sum())
     weights = []
     for category, n in enumerate(counts):
         root = categories.root[category]
         of_root = share[categories.root == root].sum()
-        shape = (np.arange(n) + 4.0) ** -0.95
+        rank, known = np.arange(n) + 4.0, n * known_share + 4.0
+        shape = np.minimum(rank, known) ** -0.95 * (known / np.maximum(rank, known)) ** 6
         # An empty category contributes an empty array; its sum must not divide.
         weights.append(root_events[root] * share[category] / of_root * shape / (shape.sum() or 1))
     return np.concatenate(weights)
