@@ -94,8 +94,7 @@ def test_plain_script_makes_the_same_tables(
 
 
 def _comparable(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> list[str]:
-    # The plain script keeps nothing for an update and rescues nothing; doubles may differ in the last
-    # bit.
+    # The plain script keeps nothing for updates and rescues nothing; doubles may differ in a bit.
     columns = connection.execute(
         "select column_name, data_type from duckdb_columns() where database_name = 'platform'"
         " and schema_name = ? and table_name = ?",
