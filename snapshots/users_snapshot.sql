@@ -1,14 +1,20 @@
 {% snapshot users_snapshot %}
 
-{#- Of millions of users a run touches few; the others can change their segment only when the as-of
-    date moves or a threshold changes. Those of the newest period: an earlier run may have had later
-    ones. -#}
-select * from {{ ref('users_dim') }}
+{#- Of millions of users a run touches few. Who never ordered and has no new event is a prospect, as
+    before; all others are compared with their newest row. -#}
+select users_dim.* from {{ ref('users_dim') }} as users_dim
 {% if execute and not flags.FULL_REFRESH and load_relation(this) is not none %}
+    left join {{ this }} as kept
+        on
+            users_dim.user_id = kept.user_id
+            and kept.dbt_valid_to is null
+            and kept.user_segment <> 'prospect'
     where
-        _updated_at > (select max(_updated_at) from {{ this }})
-        or as_of_date is distinct from (select max_by(as_of_date, dbt_valid_from) from {{ this }})
-        or _rules is distinct from (select max_by(_rules, dbt_valid_from) from {{ this }})
+        users_dim._updated_at > (select max(_updated_at) from {{ this }})
+        or (
+            users_dim.user_segment <> 'prospect'
+            and users_dim.user_segment is distinct from kept.user_segment
+        )
 {% endif %}
 
 {% endsnapshot %}

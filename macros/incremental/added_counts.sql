@@ -1,13 +1,14 @@
-{% macro add_to_kept_counts(counted, keys) -%}
-    {#- Counts of new events are added to what stands: no older event is read. -#}
+{% macro add_to_kept_counts(counted, keys, counts) -%}
+    {#- Counts of what is new are added to what stands: no older row is read. -#}
     {%- if not is_incremental() -%}
     select * from {{ counted }}
     {%- else -%}
     {%- set by_key = keys | join(', ') -%}
     select
         {{ by_key }},
-        cast(sum(events) as bigint) as events,
-        {{ sum_event_counts() }},
+        {%- for count in counts %}
+        cast(sum({{ count }}) as {{ count_type(count) }}) as {{ count }},
+        {%- endfor %}
         max(_updated_at) as _updated_at
     from (
         select * from {{ counted }}

@@ -11,10 +11,16 @@
     cast(sum(case when event_type = 'purchase' then price else 0 end) as decimal(18, 2)) as revenue
 {%- endmacro %}
 
+{% macro event_count_names() -%}
+    {{ return(['views', 'carts', 'cart_removals', 'purchases', 'revenue']) }}
+{%- endmacro %}
+
+{% macro count_type(name) -%}
+    {{ 'decimal(18, 2)' if name == 'revenue' else 'bigint' }}
+{%- endmacro %}
+
 {% macro sum_event_counts() -%}
-    cast(sum(views) as bigint) as views,
-    cast(sum(carts) as bigint) as carts,
-    cast(sum(cart_removals) as bigint) as cart_removals,
-    cast(sum(purchases) as bigint) as purchases,
-    cast(sum(revenue) as decimal(18, 2)) as revenue
+    {%- for name in event_count_names() %}
+    cast(sum({{ name }}) as {{ count_type(name) }}) as {{ name }}{{ ',' if not loop.last }}
+    {%- endfor %}
 {%- endmacro %}

@@ -70,6 +70,24 @@ session_starts as (
 )
 {%- endmacro %}
 
+{% macro join_session_starts(events) -%}
+    left join session_starts
+        on
+            {{ events }}.user_id = session_starts.user_id
+            and {{ events }}.user_session = session_starts.user_session
+            and {{ events }}.event_time >= session_starts.started_at
+            and {{ events }}.event_time < session_starts.next_started_at
+{%- endmacro %}
+
+{% macro session_id(events) -%}
+    coalesce(
+        session_starts.session_id,
+        {{ hash_key([
+            events ~ '.user_id', events ~ '.user_session', events ~ '.event_time',
+        ]) }}
+    )
+{%- endmacro %}
+
 {% macro is_longer_than_the_gap(start_at, end_at) -%}
     {#- Strictly: a pause of exactly the gap still belongs to the session. -#}
     {%- if var('session_gap_minutes') is none -%}

@@ -15,8 +15,17 @@ customer_lifetime_value as (
 
 users_dim as (
 
+    select
+        *,
+        {{ as_of_date() }} as as_of_date
+    from {{ ref('users_dim') }}
+
+),
+
+due as (
+
     -- The lifetime model is fitted to all buyers: an order of one changes what it expects of all.
-    select * from {{ ref('users_dim') }}
+    select * from users_dim
     where
         {{ is_due(rules) }}
         or (
@@ -35,17 +44,21 @@ user_activity as (
 measured as (
 
     select
-        users_dim.*,
+        due.*,
         user_activity.active_days,
         user_activity.events,
         user_activity.views,
         user_activity.carts,
         user_activity.engaged_seconds,
         user_activity.abandoned_carts,
-        {{ days_between('cast(users_dim.first_seen_at as date)', 'users_dim.as_of_date') }} + 1
-            as days_since_first_seen
-    from users_dim
-    inner join user_activity on users_dim.user_id = user_activity.user_id
+        {{ days_between('cast(due.first_seen_at as date)', 'due.as_of_date') }} + 1
+            as days_since_first_seen,
+        {{ days_between('cast(due.last_seen_at as date)', 'due.as_of_date') }}
+            as days_since_last_activity,
+        {{ days_between('cast(due.last_purchase_at as date)', 'due.as_of_date') }}
+            as days_since_last_purchase
+    from due
+    inner join user_activity on due.user_id = user_activity.user_id
 
 ),
 

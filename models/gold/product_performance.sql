@@ -8,6 +8,10 @@ product_totals as (
     select * from {{ ref('product_totals') }}
 ),
 
+product_reach as (
+    select * from {{ ref('product_reach') }}
+),
+
 product_openings as (
     select * from {{ ref('product_openings') }}
 ),
@@ -21,8 +25,6 @@ ranked as (
         product_totals.carts,
         product_totals.cart_removals,
         product_totals.purchases,
-        product_totals.viewers,
-        product_totals.buyers,
         product_totals.view_sessions,
         product_totals.cart_sessions,
         product_totals.purchase_sessions,
@@ -64,8 +66,8 @@ product_performance as (
         ranked.carts,
         ranked.cart_removals,
         ranked.purchases,
-        ranked.viewers,
-        ranked.buyers,
+        coalesce(product_reach.viewers, 0) as viewers,
+        coalesce(product_reach.buyers, 0) as buyers,
         ranked.view_sessions,
         ranked.cart_sessions,
         ranked.purchase_sessions,
@@ -85,6 +87,7 @@ product_performance as (
         {{ pareto_class('ranked.revenue', 'ranked.running_revenue', 'ranked.shop_revenue') }}
             as pareto_class
     from ranked
+    left join product_reach on ranked.product_id = product_reach.product_id
     left join product_openings on ranked.product_id = product_openings.product_id
 
 )

@@ -6,10 +6,6 @@
     on_schema_change='fail',
 ) }}
 
-{#- Copies have the tracker session in common. -#}
-{%- set is_unknown = 'event_id not in (select kept.event_id from kept)' if is_incremental()
-    else 'true' %}
-
 {#- Not an import: one that is read twice is kept, and all events do not fit into memory. -#}
 {%- set moments = 'all_events' if is_incremental() else '(' ~ valid_events() ~ ')' %}
 
@@ -23,30 +19,17 @@ valid as (
     {{ valid_events() }}
 ),
 
-{% if is_incremental() %}
-    kept as (
-
-        -- A late event can join or extend what stood as sessions, so all events of its tracker
-        -- session are written again: what is built on them need not look for the older ones.
-        select {{ cleaned_event_columns('kept') }}
-        from {{ this }} as kept
-        where
-            kept.user_session in (select valid.user_session from valid)
-            and exists (
-                select 1 from valid
-                where
-                    valid.user_id = kept.user_id
-                    and valid.user_session = kept.user_session
-            )
-
-    ),
-{% endif %}
-
 compared as (
 
-    -- A whole build looks for copies among the rows that can have one.
     {% if is_incremental() %}
-        select * from valid
+        select valid.* from valid
+        where exists (
+            select 1 from ({{ repeated_events('valid') }}) as repeated
+            where
+                repeated.event_time = valid.event_time
+                and repeated.user_id = valid.user_id
+                and repeated.product_id = valid.product_id
+        )
     {% else %}
         select * from {{ ref('events_repeated') }}
         where
@@ -67,32 +50,64 @@ ranked as (
 
 ),
 
-all_events as (
+first_copies as (
 
     select {{ cleaned_event_columns('ranked') }}
     from ranked
-    where
-        ranked.copy_number = 1
-        and {{ is_unknown }}
+    where ranked.copy_number = 1
 
     union all
 
-    {% if is_incremental() %}
-        select * from kept
-    {% else %}
-        -- All other rows are taken as they come.
-        select {{ cleaned_event_columns('valid') }}
-        from valid
-        where not exists (
-            select 1 from compared
-            where
-                compared.event_time = valid.event_time
-                and compared.user_id = valid.user_id
-                and compared.product_id = valid.product_id
-        )
-    {% endif %}
+    -- All other rows are taken as they come.
+    select {{ cleaned_event_columns('valid') }}
+    from valid
+    where not exists (
+        select 1 from compared
+        where
+            compared.event_time = valid.event_time
+            and compared.user_id = valid.user_id
+            and compared.product_id = valid.product_id
+    )
 
 ),
+
+{% if is_incremental() %}
+    kept as (
+
+        -- A late event can join or extend what stood as sessions, so all events of its tracker
+        -- session are written again: what is built on them need not look for the older ones.
+        -- Their ids are computed: to read them costs more, they are a third of the table.
+        select
+            {{ cleaned_event_columns('kept') | replace('kept.event_id', event_key() ~ ' as event_id') }}
+        from {{ this }} as kept
+        where
+            kept.user_id in (select valid.user_id from valid)
+            and kept.user_session in (select valid.user_session from valid)
+            and exists (
+                select 1 from valid
+                where
+                    valid.user_id = kept.user_id
+                    and valid.user_session = kept.user_session
+            )
+
+    ),
+
+    all_events as (
+
+        -- Copies have the tracker session in common.
+        select * from first_copies
+        where event_id not in (select kept.event_id from kept)
+
+        union all
+
+        select * from kept
+
+    ),
+{% else %}
+    all_events as (
+        select * from first_copies
+    ),
+{% endif %}
 
 {{ session_starts(moments) }},
 
@@ -101,24 +116,14 @@ events_cleaned as (
     select
         {{ cleaned_event_columns('all_events') }},
         (select max(source_files._ingested_at) from source_files) as _updated_at,
-        coalesce(
-            session_starts.session_id,
-            {{ hash_key([
-                'all_events.user_id', 'all_events.user_session', 'all_events.event_time',
-            ]) }}
-        ) as session_id,
+        {{ session_id('all_events') }} as session_id,
         cast(all_events.event_time as date) as event_date,
         cast(extract(hour from all_events.event_time) as int) as event_hour,
         nullif(split_part(all_events.category_code, '.', 1), '') as category_l1,
         nullif(split_part(all_events.category_code, '.', 2), '') as category_l2,
         nullif(split_part(all_events.category_code, '.', 3), '') as category_l3
     from all_events
-    left join session_starts
-        on
-            all_events.user_id = session_starts.user_id
-            and all_events.user_session = session_starts.user_session
-            and all_events.event_time >= session_starts.started_at
-            and all_events.event_time < session_starts.next_started_at
+    {{ join_session_starts('all_events') }}
 
 )
 

@@ -13,18 +13,46 @@ rule_breakers as (
         and {{ is_new_and_covered() }}
 ),
 
-compared as (
-    select * from {{ ref('events_staged' if is_incremental() else 'events_repeated') }}
-    where
-        rejection_reasons = ''
-        and {{ is_new_and_covered() }}
-),
-
 events_cleaned as (
     -- The tracker sessions of all rows to compare, which events_cleaned has just written.
     select * from {{ ref('events_cleaned') }}
     where {{ is_above_watermark('_updated_at', '_ingested_at') }}
 ),
+
+{% if is_incremental() %}
+    valid as (
+        {{ valid_events() }}
+    ),
+
+    valid_and_earlier as (
+
+        select event_time, user_id, product_id from valid
+        union all
+        select event_time, user_id, product_id from events_cleaned
+        where not {{ newly_ingested() }}
+
+    ),
+
+    compared as (
+
+        select valid.* from valid
+        where exists (
+            select 1 from ({{ repeated_events('valid_and_earlier') }}) as repeated
+            where
+                repeated.event_time = valid.event_time
+                and repeated.user_id = valid.user_id
+                and repeated.product_id = valid.product_id
+        )
+
+    ),
+{% else %}
+    compared as (
+        select * from {{ ref('events_repeated') }}
+        where
+            rejection_reasons = ''
+            and {{ is_new_and_covered() }}
+    ),
+{% endif %}
 
 copies as (
 

@@ -3,17 +3,7 @@
 with
 
 repeated as (
-
-    -- Copies of an event have these three in common, so only rows that share them are compared:
-    -- about one in a thousand, found without the keys and rules of all others.
-    select
-        event_time,
-        user_id,
-        product_id
-    from {{ raw_events() }}
-    group by event_time, user_id, product_id
-    having count(*) > 1
-
+    {{ repeated_events(raw_events()) }}
 ),
 
 raw_events as (

@@ -26,7 +26,7 @@ counted as (
 ),
 
 user_days as (
-    {{ add_to_kept_counts('counted', ['user_id', 'event_date']) }}
+    {{ add_to_kept_counts('counted', ['user_id', 'event_date'], ['events'] + event_count_names()) }}
 )
 
 select * from user_days

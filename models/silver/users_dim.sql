@@ -5,8 +5,6 @@
     on_schema_change='fail',
 ) }}
 
-{%- set rules = fingerprint(segment_rules()) %}
-
 with
 
 user_activity as (
@@ -26,7 +24,6 @@ measured as (
 
     select
         *,
-        {{ days_between('cast(last_seen_at as date)', 'as_of_date') }} as days_since_last_activity,
         {{ days_between('cast(first_order_at as date)', 'as_of_date') }} as days_since_first_order,
         {{ days_between('cast(last_purchase_at as date)', 'as_of_date') }}
             as days_since_last_purchase
@@ -34,27 +31,48 @@ measured as (
 
 ),
 
+segmented as (
+
+    select
+        *,
+        {{ user_segment() }} as user_segment
+    from measured
+
+),
+
+{% if is_incremental() %}
+    kept_buyers as (
+        select * from {{ this }}
+        where user_segment <> 'prospect'
+    ),
+{% endif %}
+
 users_dim as (
 
     select
-        user_id,
-        {{ user_segment() }} as user_segment,
-        first_seen_at,
-        last_seen_at,
-        first_order_at,
-        last_purchase_at,
-        first_order_session_id,
-        sessions,
-        purchases,
-        orders,
-        revenue,
-        days_since_last_activity,
-        days_since_last_purchase,
-        as_of_date,
-        '{{ rules }}' as _rules,
-        _updated_at
-    from measured
-    where {{ is_due(rules) }}
+        segmented.user_id,
+        segmented.user_segment,
+        segmented.first_seen_at,
+        segmented.last_seen_at,
+        segmented.first_order_at,
+        segmented.last_purchase_at,
+        segmented.first_order_session_id,
+        segmented.sessions,
+        segmented.purchases,
+        segmented.orders,
+        segmented.revenue,
+        segmented._updated_at
+    from segmented
+    {% if is_incremental() %}
+        -- Buyers change their segment as time goes by, and when a threshold changes.
+        left join kept_buyers on segmented.user_id = kept_buyers.user_id
+        where
+            {{ newly_updated('segmented') }}
+            or (
+                segmented.orders > 0
+                and segmented.user_segment is distinct from kept_buyers.user_segment
+            )
+    {% endif %}
 
 )
 

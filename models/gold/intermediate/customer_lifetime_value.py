@@ -18,12 +18,15 @@ from numpy.typing import NDArray
 from scipy.integrate import tanhsinh
 from scipy.optimize import minimize
 from scipy.special import betaln, expit, gammaln, log_expit
-from scipy.stats import FitError
 
 Floats = NDArray[np.float64]
 HORIZON_DAYS = 90  # fixed by the names of the columns
 VALUE_BINS_PER_E_FOLD = 100  # repeat buyers whose order values differ by < 1 % are fitted as one
 GROUP = ["frequency", "recency_days", "age_days"]
+
+
+class FitError(RuntimeError):
+    """The buyers determine no parameters, or none with finite means."""
 
 
 def log_probability_alive(theta: Any, x: Floats, t_x: Floats, age: Floats) -> Floats:

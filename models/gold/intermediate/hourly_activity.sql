@@ -25,7 +25,9 @@ counted as (
 ),
 
 hourly_activity as (
-    {{ add_to_kept_counts('counted', ['event_date', 'event_hour']) }}
+    {{ add_to_kept_counts(
+        'counted', ['event_date', 'event_hour'], ['events'] + event_count_names()
+    ) }}
 )
 
 select * from hourly_activity

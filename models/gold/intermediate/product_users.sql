@@ -1,7 +1,6 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
-    unique_key=['product_id', 'user_id'],
+    incremental_strategy='append',
     liquid_clustered_by=['product_id'],
     on_schema_change='fail',
 ) }}
@@ -9,37 +8,41 @@
 with
 
 events as (
-    {{ touched_events(['user_id', 'product_id']) }}
+    {{ new_events() }}
 ),
 
-session_products as (
+seen as (
 
     select
         product_id,
         user_id,
-        session_id,
-        {{ event_counts() }},
+        event_type,
         max(_updated_at) as _updated_at
     from events
-    group by product_id, user_id, session_id
+    where event_type in ('view', 'purchase')
+    group by product_id, user_id, event_type
 
 ),
+
+{% if is_incremental() %}
+    known as (
+        select kept.* from {{ this }} as kept
+        where kept.user_id in (select seen.user_id from seen)
+    ),
+{% endif %}
 
 product_users as (
 
-    select
-        product_id,
-        user_id,
-        {{ sum_event_counts() }},
-        {{ count_where('views > 0') }} as view_sessions,
-        {{ count_where('carts > 0') }} as cart_sessions,
-        {{ count_where('purchases > 0') }} as purchase_sessions,
-        {{ count_where('views > 0 and carts > 0') }} as view_and_cart_sessions,
-        {{ count_where('views > 0 and purchases > 0') }} as view_and_purchase_sessions,
-        {{ count_where('carts > 0 and purchases > 0') }} as cart_and_purchase_sessions,
-        max(_updated_at) as _updated_at
-    from session_products
-    group by product_id, user_id
+    select * from seen
+    {% if is_incremental() %}
+        where not exists (
+            select 1 from known
+            where
+                known.product_id = seen.product_id
+                and known.user_id = seen.user_id
+                and known.event_type = seen.event_type
+        )
+    {% endif %}
 
 )
 
