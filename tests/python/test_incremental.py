@@ -8,9 +8,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from databricks_runs import copy_project
 from platform_runs import Home, differences
 
 from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.home import CHECKOUT
 
 
 def line(
@@ -166,6 +168,28 @@ def test_a_changed_var_judges_every_user_again(
     assert differences(updated, whole) == {}
     users = "select user_id, user_segment from silver_layer.users_dim order by 1"
     assert updated.query(CURRENT_SEGMENTS) == updated.query(users)
+
+
+def test_an_update_keeps_to_half_the_memory(refreshed: Home, tmp_path: Path) -> None:
+    setting = "select current_setting('memory_limit') as used"
+    hook = f"create or replace table silver_layer.memory as {setting}"
+    project = copy_project(
+        tmp_path, ("dbt_project.yml", "on-run-start:", f'on-run-end: ["{hook}"]\n\non-run-start:')
+    )
+    home = Home(tmp_path)
+    shutil.copyfile(refreshed.database, home.database)
+
+    def used(*options: str, limit: str | None = None) -> list[tuple[str]]:
+        home.dbt(
+            *("run", "--project-dir", str(project), "--profiles-dir", str(CHECKOUT)),
+            *("--select", "source_files", *options),
+            ECOMMERCE_MEMORY_LIMIT=limit,
+        )
+        return home.query("select used from silver_layer.memory")
+
+    assert used() == [("3.7 GiB",)]
+    assert used("--full-refresh") == [("7.4 GiB",)]
+    assert used(limit="6GB") == [("5.5 GiB",)]
 
 
 def test_a_lost_row_stops_the_build_before_the_marts(refreshed: Home, tmp_path: Path) -> None:
