@@ -10,7 +10,9 @@ select users_dim.* from {{ ref('users_dim') }} as users_dim
             and kept.dbt_valid_to is null
             and kept.user_segment <> 'prospect'
     where
-        users_dim._updated_at > (select max(_updated_at) from {{ this }})
+        users_dim._updated_at > (
+            select coalesce(max(_updated_at), cast('1970-01-01' as timestamp)) from {{ this }}
+        )
         or (
             users_dim.user_segment <> 'prospect'
             and users_dim.user_segment is distinct from kept.user_segment

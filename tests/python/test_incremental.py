@@ -48,6 +48,8 @@ FIRST = [
     line("2019-10-05 08:00:00", "purchase", user=5, session="s5", price="19.99"),
     line("not a time", user=6, session="s6"),
 ]
+# A first build of nothing but quarantine: its watermarks are null.
+NOTHING = [line("not a time", user=1)]
 SECOND = [
     line("2019-10-04 00:05:00", "cart", user=3, session="s3"),
     line("2019-10-04 00:06:00", "purchase", user=3, session="s3", price="120.00"),
@@ -76,16 +78,16 @@ THIRD = [
 
 @pytest.fixture(scope="module")
 def in_batches(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Hand-made and generated events in three batches, a build after each."""
+    """Hand-made and generated events in batches, a build after each."""
     home = Home(tmp_path_factory.mktemp("batches"))
     pool = home.folder / "pool"
     home.run("generate", "--events", "6000", "--days", "21", "--dirty", "0.02", "--out", str(pool))
     days = sorted(pool.glob("*.csv"))
     # Every third day of each batch comes in another batch: late days, out of order.
-    batches = [[*days[:6], days[14]], [*days[8:14], days[20]], [days[7], days[6], *days[15:20]]]
+    batches = [[], [*days[:6], days[14]], [*days[8:14], days[20]], [days[7], days[6], *days[15:20]]]
     landing = home.folder / "files"
     for number, (lines, files) in enumerate(
-        zip([FIRST, SECOND, THIRD], batches, strict=True), start=1
+        zip([NOTHING, FIRST, SECOND, THIRD], batches, strict=True)
     ):
         write(landing / f"batch_{number}.csv", lines)
         for file in files:
