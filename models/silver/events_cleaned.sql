@@ -78,7 +78,8 @@ first_copies as (
         -- session are written again: what is built on them need not look for the older ones.
         -- Their ids are computed: to read them costs more, they are a third of the table.
         select
-            {{ cleaned_event_columns('kept') | replace('kept.event_id', event_key() ~ ' as event_id') }}
+            {{ cleaned_event_columns('kept')
+                | replace('kept.event_id', event_key() ~ ' as event_id') }}
         from {{ this }} as kept
         where
             kept.user_id in (select valid.user_id from valid)

@@ -3,8 +3,7 @@
 [1] Fader, Hardie, Lee (2005), "Counting Your Customers" the Easy Way: the BG/NBD model.
 [2] Fader, Hardie, Lee (2008), Computing P(alive) Using the BG/NBD Model.
 [3] Fader, Hardie (2013), The Gamma-Gamma Model of Monetary Value.
-Symbols are theirs: x = repeat orders, t_x and age (T) = time from the first order to the last one
-and to today; n = number of buyers that a row stands for.
+Symbols: x = repeat orders, t_x and age (T) = first order to last and to today, n = equal buyers.
 """
 
 import logging
@@ -66,16 +65,14 @@ def maximise(log_likelihood: Callable[..., float], start: Any, *data: Floats) ->
     starts = (centre, centre - 1)
     found, check = (minimize(cost, z, bounds=bounds, jac="3-point", tol=1e-14).x for z in starts)
     # Without a maximum, a search runs off to a bound or ends wherever it started.
-    is_inside, agree = abs(found - centre).max() < reach - 1, abs(found - check).max() < 1e-3
-    if not (is_inside and agree):
+    if not (abs(found - centre).max() < reach - 1 and abs(found - check).max() < 1e-3):
         raise FitError(f"{log_likelihood.__name__} has no maximum at finite parameters")
     return np.asarray(np.exp(found))
 
 
 def fit_beta_geo(x: Floats, t_x: Floats, age: Floats, n: Floats) -> Floats:
     """Fit (r, alpha, a, b), alpha in the unit of t_x and age."""
-    start = (1, np.average(age, weights=n), 1, 2)
-    return maximise(beta_geo_log_likelihood, start, x, t_x, age, n)
+    return maximise(beta_geo_log_likelihood, (1, np.average(age, weights=n), 1, 2), x, t_x, age, n)
 
 
 def fit_gamma_gamma(x: Floats, value: Floats, n: Floats) -> Floats:

@@ -2,7 +2,6 @@
     materialized='incremental',
     incremental_strategy='delete+insert',
     unique_key='product_id',
-    liquid_clustered_by=['product_id'],
     on_schema_change='fail',
 ) }}
 
