@@ -20,20 +20,17 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- DuckDB has no account groups: whoever tries a policy function sets the variable. An update reads
-    most of the database once: what DuckDB keeps of it takes memory from the system's copy of the
-    file, and a day at 110 million events took 35 s with 8 GB and 30 with 4. -#}
+{#- DuckDB has no account groups: whoever tries a policy function sets the variable. Beyond its limit
+    of memory it goes on with files beside the database. An update reads most of the database once:
+    what DuckDB keeps of it takes memory from the system's copy of the file, and a day at 110 million
+    events took 35 s with 8 GB and 30 with 4. Not a setting of the profile: every model sets those. -#}
 
 {% macro duckdb__prepare_engine() -%}
+    {%- set is_update = execute and flags.WHICH != 'test' and not flags.FULL_REFRESH
+        and adapter.get_relation(target.database, target.schema, 'events_cleaned') -%}
     create macro if not exists is_account_group_member(group_name) as
         coalesce(list_contains(getvariable('account_groups'), group_name), false);
-    {%- if execute and not flags.FULL_REFRESH and not env_var('ECOMMERCE_MEMORY_LIMIT', '') %}
-    {%- if flags.WHICH != 'test' and adapter.get_relation(
-        target.database, target.schema, 'events_cleaned'
-    ) %}
-    set memory_limit = '4GB';
-    {%- endif %}
-    {%- endif %}
+    set memory_limit = '{{ env_var("ECOMMERCE_MEMORY_LIMIT", "4GB" if is_update else "8GB") }}'
 {%- endmacro %}
 
 {#- What dbt-duckdb 1.11 does not have: a function resource becomes a DuckDB macro. -#}
