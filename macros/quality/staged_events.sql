@@ -60,3 +60,14 @@ judged as (
     group by event_time, user_id, product_id
     having count(*) > 1
 {%- endmacro %}
+
+{% macro possible_copies(rows, among) -%}
+    select {{ rows }}.* from {{ rows }}
+    where exists (
+        select 1 from ({{ repeated_events(among) }}) as repeated
+        where
+            repeated.event_time = {{ rows }}.event_time
+            and repeated.user_id = {{ rows }}.user_id
+            and repeated.product_id = {{ rows }}.product_id
+    )
+{%- endmacro %}

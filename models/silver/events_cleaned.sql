@@ -22,14 +22,7 @@ valid as (
 compared as (
 
     {% if is_incremental() %}
-        select valid.* from valid
-        where exists (
-            select 1 from ({{ repeated_events('valid') }}) as repeated
-            where
-                repeated.event_time = valid.event_time
-                and repeated.user_id = valid.user_id
-                and repeated.product_id = valid.product_id
-        )
+        {{ possible_copies('valid', among='valid') }}
     {% else %}
         select * from {{ ref('events_repeated') }}
         where

@@ -34,16 +34,7 @@ events_cleaned as (
     ),
 
     compared as (
-
-        select valid.* from valid
-        where exists (
-            select 1 from ({{ repeated_events('valid_and_earlier') }}) as repeated
-            where
-                repeated.event_time = valid.event_time
-                and repeated.user_id = valid.user_id
-                and repeated.product_id = valid.product_id
-        )
-
+        {{ possible_copies('valid', among='valid_and_earlier') }}
     ),
 {% else %}
     compared as (

@@ -123,7 +123,9 @@ def test_ctrl_c_during_dbt_ends_the_run_and_the_next_one_goes_on(home: Path) -> 
             pass
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # What shells report as 130: Python ends by the signal itself where it met an exec of text, as
+    # in the making of a dataclass, whatever the exit code.
+    assert process.returncode in (130, -signal.SIGINT)
     assert errors.endswith("interrupted; run again to go on\n")
     with locked(home):
         pass
