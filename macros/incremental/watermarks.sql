@@ -40,7 +40,7 @@
         {{ newly_updated() }}
         or as_of_date <> (select max(as_of_date) from {{ this }})
         {%- if rules %}
-        or '{{ rules }}' <> (select max(_rules) from {{ this }})
+        or {{ rules }} <> (select max(_rules) from {{ this }})
         {%- endif %}
     )
     {%- else -%}
@@ -53,5 +53,6 @@
     {%- for name in names -%}
         {%- do values.update({name: var(name)}) -%}
     {%- endfor -%}
-    {{ return(local_md5(tojson(values, sort_keys=true))) }}
+    {#- A number below 2^60: a text in every row costs more to write. -#}
+    {{ return(local_md5(tojson(values, sort_keys=true))[:15] | int(base=16)) }}
 {%- endmacro %}

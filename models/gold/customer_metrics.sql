@@ -114,7 +114,7 @@ customer_metrics as (
         customer_lifetime_value.expected_orders_90d,
         customer_lifetime_value.expected_revenue_90d,
         scored.as_of_date,
-        '{{ rules }}' as _rules,
+        cast({{ rules }} as bigint) as _rules,
         greatest(scored._updated_at, customer_lifetime_value._updated_at) as _updated_at
     from scored
     left join customer_lifetime_value

@@ -4,6 +4,7 @@
     unique_key=['user_id', 'user_session'],
     liquid_clustered_by=['event_date', 'user_id'],
     on_schema_change='fail',
+    meta={'replacing_rows': '_ingested_at < _updated_at'},
 ) }}
 
 {#- Not an import: one that is read twice is kept, and all events do not fit into memory. -#}

@@ -1,5 +1,8 @@
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 
+{#- While dbt looks for dependencies, nothing is incremental. -#}
+{%- set bronze = raw_events() if is_incremental() or not execute %}
+
 with
 
 source_files as (
@@ -20,21 +23,29 @@ events_cleaned as (
 ),
 
 {% if is_incremental() %}
-    valid as (
-        {{ valid_events() }}
+    new_raw_events as (
+        select * from {{ bronze }}
+        where {{ is_new_and_covered() }}
     ),
 
-    valid_and_earlier as (
+    new_and_earlier as (
 
-        select event_time, user_id, product_id from valid
+        select event_time, user_id, product_id from new_raw_events
         union all
         select event_time, user_id, product_id from events_cleaned
         where not {{ newly_ingested() }}
 
     ),
 
+    raw_copies as (
+        {{ possible_copies('new_raw_events', among='new_and_earlier') }}
+    ),
+
+    {{ staged_events('raw_copies') }},
+
     compared as (
-        {{ possible_copies('valid', among='valid_and_earlier') }}
+        select * from judged
+        where rejection_reasons = ''
     ),
 {% else %}
     compared as (

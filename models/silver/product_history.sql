@@ -10,12 +10,40 @@
 
 with
 
+{% if is_incremental() %}
+    new_days as (
+        select * from {{ ref('product_days') }}
+        where {{ newly_updated() }}
+    ),
+
+    current_versions as (
+        select * from {{ this }}
+        where is_current
+    ),
+
+    changed_products as (
+
+        -- On most days a product shows what it showed before, and its history stands. A late day is
+        -- compared with all of it: it can begin a period, or move where one began.
+        select new_days.product_id
+        from new_days
+        left join current_versions on new_days.product_id = current_versions.product_id
+        where
+            current_versions.product_id is null
+            or new_days.event_time < current_versions.valid_from
+            {% for state in states %}
+                or new_days.{{ state }} is distinct from current_versions.{{ state }}
+            {% endfor %}
+
+    ),
+{% endif %}
+
 product_days as (
 
-    -- The whole history of the products that have new events: a late one can begin a period.
-    select product_days.*
-    from {{ ref('product_days') }} as product_days
-    where {{ is_touched('product_days', ['product_id'], by=ref('product_days')) }}
+    select * from {{ ref('product_days') }}
+    {% if is_incremental() %}
+        where product_id in (select changed_products.product_id from changed_products)
+    {% endif %}
 
 ),
 

@@ -4,6 +4,7 @@
     unique_key=['user_id', 'user_session'],
     liquid_clustered_by=['session_date', 'user_id'],
     on_schema_change='fail',
+    meta={'replacing_rows': '_first_ingested_at < _updated_at'},
 ) }}
 
 with
@@ -22,6 +23,7 @@ aggregated as (
         {{ count_distinct_few('product_id') }} as products,
         min({{ root_category() }}) as lowest_category,
         max({{ root_category() }}) as highest_category,
+        min(_ingested_at) as _first_ingested_at,
         max(_updated_at) as _updated_at
     from {{ events_to_build() }}
     group by session_id
@@ -49,6 +51,7 @@ sessions as (
         {{ funnel_columns('aggregated') }},
         coalesce(shopping_steps.purchases > 0, false) as is_order,
         shopping_steps.first_purchased_product_id,
+        aggregated._first_ingested_at,
         aggregated._updated_at
     from aggregated
     left join shopping_steps on aggregated.session_id = shopping_steps.session_id

@@ -17,6 +17,7 @@ from benchmarks.phases import Results, Size, Update
 from benchmarks.plain import steps
 
 SECOND = Usage(1.0, 1.0, 1, 1, 1)
+KEPT_FOR_UPDATES = ("_ingested_at", "_first_ingested_at", "_updated_at", "_rules")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def _comparable(connection: duckdb.DuckDBPyConnection, schema: str, table: str) 
     return [
         f"round({name}, 9) as {name}" if kind == "DOUBLE" else name
         for name, kind in columns
-        if name not in ("_ingested_at", "_updated_at", "_rules", "_rescued_data")
+        if name not in KEPT_FOR_UPDATES and name != "_rescued_data"
     ]
 
 

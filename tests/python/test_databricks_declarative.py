@@ -37,7 +37,8 @@ class Declared:
         self.databricks.warehouse.land(f"{LANDING}/{file.name}", landed)
         self.home.dbt("build", *WITHOUT_TESTS)
         self.databricks.dbt("build", *DECLARATIVE, *options)
-        return differences(self.home, self.databricks, (*METADATA, "_updated_at"))
+        times = ("_first_ingested_at", "_updated_at")
+        return differences(self.home, self.databricks, (*METADATA, *times))
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@
     unique_key=['user_id', 'user_session'],
     liquid_clustered_by=['session_date', 'user_id'],
     on_schema_change='fail',
+    meta={'replacing_rows': '_first_ingested_at < _updated_at'},
 ) }}
 
 with
@@ -59,6 +60,7 @@ session_categories as (
         sessions.session_date,
         aggregated.events,
         {{ funnel_columns('aggregated') }},
+        sessions._first_ingested_at,
         aggregated._updated_at
     from aggregated
     inner join sessions on aggregated.session_id = sessions.session_id
