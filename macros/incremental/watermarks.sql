@@ -31,28 +31,3 @@
         rejection_reasons = ''
         and {{ is_new_and_covered() }}
 {%- endmacro %}
-
-{% macro is_due(rules=none) -%}
-    {#- Days since an event count for every row when the as-of date moves, and so does a threshold
-        that changes: `rules` is the fingerprint of those that judge a row. -#}
-    {%- if is_incremental() -%}
-    (
-        {{ newly_updated() }}
-        or as_of_date <> (select max(as_of_date) from {{ this }})
-        {%- if rules %}
-        or {{ rules }} <> (select max(_rules) from {{ this }})
-        {%- endif %}
-    )
-    {%- else -%}
-    true
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro fingerprint(names) -%}
-    {%- set values = {} -%}
-    {%- for name in names -%}
-        {%- do values.update({name: var(name)}) -%}
-    {%- endfor -%}
-    {#- A number below 2^60: a text in every row costs more to write. -#}
-    {{ return(local_md5(tojson(values, sort_keys=true))[:15] | int(base=16)) }}
-{%- endmacro %}

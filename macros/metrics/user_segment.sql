@@ -10,13 +10,3 @@
         else 'regular'
     end
 {%- endmacro %}
-
-{% macro customer_rules() -%}
-    {#- The segment and the predictions come from other tables, and change with their rules. -#}
-    {{ return([
-        'segment_at_risk_after_days', 'segment_vip_min_orders', 'segment_vip_min_revenue',
-        'segment_loyal_min_orders', 'segment_new_within_days',
-        'rfm_recency_days', 'rfm_frequency_orders', 'rfm_monetary_revenue', 'churn_after_days',
-        'churn_watch_after_days', 'clv_min_repeat_buyers',
-    ]) }}
-{%- endmacro %}

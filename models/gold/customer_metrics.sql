@@ -1,64 +1,38 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='delete+insert',
-    unique_key='user_id',
-    on_schema_change='fail',
-) }}
-
-{%- set rules = fingerprint(customer_rules()) %}
-
 with
+
+user_activity as (
+
+    select
+        *,
+        {{ as_of_date() }} as as_of_date
+    from {{ ref('user_activity') }}
+
+),
+
+buyers as (
+    -- Six of seven users never ordered: prospects, whom a join with all users would look up.
+    select * from {{ ref('users_dim') }}
+    where user_segment <> 'prospect'
+),
 
 customer_lifetime_value as (
     select * from {{ ref('customer_lifetime_value') }}
 ),
 
-users_dim as (
-
-    select
-        *,
-        {{ as_of_date() }} as as_of_date
-    from {{ ref('users_dim') }}
-
-),
-
-due as (
-
-    -- The lifetime model is fitted to all buyers: an order of one changes what it expects of all.
-    select * from users_dim
-    where
-        {{ is_due(rules) }}
-        or (
-            user_id in (select customer_lifetime_value.user_id from customer_lifetime_value)
-            and {{ is_above_watermark(
-                '(select max(_updated_at) from customer_lifetime_value)', '_updated_at'
-            ) }}
-        )
-
-),
-
-user_activity as (
-    select * from {{ ref('user_activity') }}
-),
-
 measured as (
 
     select
-        due.*,
-        user_activity.active_days,
-        user_activity.events,
-        user_activity.views,
-        user_activity.carts,
-        user_activity.engaged_seconds,
-        user_activity.abandoned_carts,
-        {{ days_between('cast(due.first_seen_at as date)', 'due.as_of_date') }} + 1
-            as days_since_first_seen,
-        {{ days_between('cast(due.last_seen_at as date)', 'due.as_of_date') }}
+        user_activity.*,
+        coalesce(buyers.user_segment, 'prospect') as user_segment,
+        {{ days_between('cast(user_activity.first_seen_at as date)', 'user_activity.as_of_date') }}
+        + 1 as days_since_first_seen,
+        {{ days_between('cast(user_activity.last_seen_at as date)', 'user_activity.as_of_date') }}
             as days_since_last_activity,
-        {{ days_between('cast(due.last_purchase_at as date)', 'due.as_of_date') }}
-            as days_since_last_purchase
-    from due
-    inner join user_activity on due.user_id = user_activity.user_id
+        {{ days_between(
+            'cast(user_activity.last_purchase_at as date)', 'user_activity.as_of_date'
+        ) }} as days_since_last_purchase
+    from user_activity
+    left join buyers on user_activity.user_id = buyers.user_id
 
 ),
 
@@ -114,7 +88,6 @@ customer_metrics as (
         customer_lifetime_value.expected_orders_90d,
         customer_lifetime_value.expected_revenue_90d,
         scored.as_of_date,
-        cast({{ rules }} as bigint) as _rules,
         greatest(scored._updated_at, customer_lifetime_value._updated_at) as _updated_at
     from scored
     left join customer_lifetime_value

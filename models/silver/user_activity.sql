@@ -14,6 +14,15 @@ sessions as (
     where {{ is_touched('sessions', ['user_id'], by=ref('user_days')) }}
 ),
 
+order_sessions as (
+    -- One session in fifteen: the others go without the ids of session and product.
+    select sessions.*
+    from {{ ref('sessions') }} as sessions
+    where
+        sessions.is_order
+        and {{ is_touched('sessions', ['user_id'], by=ref('user_days')) }}
+),
+
 user_days as (
     select user_days.*
     from {{ ref('user_days') }} as user_days
@@ -41,8 +50,7 @@ orders as (
         count(*) as orders,
         min(first_purchase_at) as first_order_at,
         max(last_purchase_at) as last_purchase_at
-    from sessions
-    where is_order
+    from order_sessions
     group by user_id
 
 ),
@@ -58,8 +66,7 @@ numbered_orders as (
         row_number() over (
             partition by user_id order by first_purchase_at, session_id
         ) as order_number
-    from sessions
-    where is_order
+    from order_sessions
 
 ),
 

@@ -17,7 +17,7 @@ from benchmarks.phases import Results, Size, Update
 from benchmarks.plain import steps
 
 SECOND = Usage(1.0, 1.0, 1, 1, 1)
-KEPT_FOR_UPDATES = ("_ingested_at", "_first_ingested_at", "_updated_at", "_rules")
+KEPT_FOR_UPDATES = ("_ingested_at", "_first_ingested_at", "_updated_at")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,3 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='delete+insert',
-    unique_key='user_id',
-    on_schema_change='fail',
-) }}
-
 with
 
 user_days as (
@@ -48,7 +41,6 @@ buyer_purchases as (
         as_of_date,
         _updated_at
     from dated
-    where {{ is_due() }}
 
 )
 
