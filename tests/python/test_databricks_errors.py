@@ -154,7 +154,7 @@ def test_a_statement_that_fails_half_way(built: DatabricksHome, tmp_path: Path) 
         (
             "models/gold/customer_metrics.sql",
             "select * from customer_metrics",
-            "select * from customer_metrics\nwhere cast(user_segment as bigint) is null",
+            "select * from customer_metrics\nwhere cast(user_segment as bigint) > 0",
         ),
     )
     faulty = DatabricksHome(tmp_path, built.warehouse, project)
