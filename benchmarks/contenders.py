@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -32,11 +33,20 @@ class Platform:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.database = home / f"{CATALOG}.duckdb"
+        self._kept = home / "kept.duckdb"
 
     def start_anew(self) -> None:
         """Forget everything loaded and built."""
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
+
+    def keep(self) -> None:
+        """Put aside a copy of the database, to go back to."""
+        _copy(self.database, self._kept)
+
+    def go_back(self) -> None:
+        """Make the database what it was when it was kept."""
+        _copy(self._kept, self.database)
 
     def load(self, data: Path) -> Usage:
         """Load a file or a folder into bronze."""
@@ -68,6 +78,15 @@ class Platform:
         return Built(
             measured.usage, {r["unique_id"].split(".")[2]: _part(measured, r) for r in results}
         )
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    # What is measured next neither waits for the copy to reach the disk nor finds the system's
+    # memory full of the other file.
+    with source.open("rb") as file:
+        os.sync()
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _part(measured: Measured, result: dict[str, Any]) -> Usage:

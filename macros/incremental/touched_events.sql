@@ -52,16 +52,6 @@ events as (
     {{ return('events' if is_incremental() else ref('events_cleaned')) }}
 {%- endmacro %}
 
-{% macro touched_events(keys, is_fresh=none) -%}
-    {#- All events of the keys that updated events touch, or all events where the table is built
-        whole. -#}
-    {%- do ref('events_quarantined') -%}
-    {%- set events = ref('events_cleaned') -%}
-    select events.*
-    from {{ events }} as events
-    where {{ is_touched('events', keys, by=events, is_fresh=is_fresh) }}
-{%- endmacro %}
-
 {% macro is_of_changed_session() -%}
     {%- if is_incremental() -%}
     session_id in (

@@ -7,10 +7,41 @@
 ) }}
 
 {%- set states = ['category_id', 'category_code', 'brand', 'price'] %}
+{%- set fresh = new_events() %}
 
 with
 
-{{ import_if_incremental(touched_events(['product_id', 'event_date'], is_new('fresh'))) }}
+{% if is_incremental() %}
+    new_events as (
+        {{ fresh }}
+    ),
+
+    kept as (
+        select kept.*
+        from {{ this }} as kept
+        where
+            {{ is_touched(
+                'kept', ['product_id', 'event_date'], by='new_events', is_fresh='true'
+            ) }}
+    ),
+
+    shown as (
+
+        -- A kept row shows what the events after it show: they are read only where a new event
+        -- shows something else, or where the day had several states before.
+        {% for rows in ['new_events', 'kept'] %}
+            select
+                product_id,
+                event_date,
+                event_time,
+                {{ states | join(', ') }},
+                _updated_at
+            from {{ rows }}
+            {{ 'union all' if not loop.last }}
+        {% endfor %}
+
+    ),
+{% endif %}
 
 days as (
 
@@ -25,7 +56,7 @@ days as (
         {% endfor %}
         count(*) as events,
         max(_updated_at) as _updated_at
-    from {{ events_to_build() }}
+    from {{ 'shown' if is_incremental() else ref('events_cleaned') }}
     group by product_id, event_date
 
 ),
@@ -43,6 +74,11 @@ judged_days as (
 
 ),
 
+changing_days as (
+    select * from judged_days
+    where not is_constant
+),
+
 seconds_of_changing_days as (
 
     -- The data holds several prices within one second; one of them, the same on every run, stands
@@ -54,16 +90,19 @@ seconds_of_changing_days as (
         {% for state in states %}
             events.{{ state }},
         {% endfor %}
-        judged_days._updated_at,
+        changing_days._updated_at,
         row_number() over (
             partition by events.product_id, events.event_time order by events.event_id
         ) as rank_in_second
-    from {{ events_to_build() }} as events
-    inner join judged_days
+    from {{ ref('events_cleaned') }} as events
+    inner join changing_days
         on
-            events.product_id = judged_days.product_id
-            and events.event_date = judged_days.event_date
-    where not judged_days.is_constant
+            events.product_id = changing_days.product_id
+            and events.event_date = changing_days.event_date
+    where
+        {{ is_touched(
+            'events', ['product_id', 'event_date'], by='changing_days', is_fresh='true'
+        ) }}
 
 ),
 

@@ -108,15 +108,31 @@ def _comparable(connection: duckdb.DuckDBPyConnection, schema: str, table: str) 
     ]
 
 
-def test_updates_and_tests_are_measured(data: Dataset, platform: Platform) -> None:
+def test_updates_and_tests_are_measured(
+    data: Dataset, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[int] = []
+    load = Platform.load
+
+    def load_and_count(self: Platform, files: Path) -> Usage:
+        known.append(_raw_rows(self))
+        return load(self, files)
+
+    monkeypatch.setattr(Platform, "load", load_and_count)
     results = Results(30_000, phases.machine())
+    before = _raw_rows(platform)
     phases._measure_rest(results, platform, data, lambda _: None)
     assert list(results.updates) == ["the 61st day", "1,000 late events", "nothing"]
     assert results.test and results.docs
     assert any("unique" in name for name in results.tests)
+    assert known == [before, 30_000, 31_000] * phases.RUNS
+
+
+def _raw_rows(platform: Platform) -> int:
     with duckdb.connect(str(platform.database), read_only=True) as connection:
-        query = "select sum(raw_rows) from silver_layer.source_files"
-        assert connection.execute(query).fetchone() == (31_000,)
+        query = "select count(*) from bronze_layer.events_raw"
+        [(rows,)] = connection.execute(query).fetchall()
+    return int(rows)
 
 
 def test_kernel_counts_what_a_command_uses(tmp_path: Path) -> None:
