@@ -54,7 +54,7 @@ days as (
             max({{ state }}) as highest_{{ state }},
             count({{ state }}) as {{ state }}_events,
         {% endfor %}
-        count(*) as events,
+        count(*) as all_events,
         max(_updated_at) as _updated_at
     from {{ 'shown' if is_incremental() else ref('events_cleaned') }}
     group by product_id, event_date
@@ -68,7 +68,7 @@ judged_days as (
         *,
         {% for state in states %}
             {{ state }} is not distinct from highest_{{ state }}
-            and {{ state }}_events in (0, events){{ ' and' if not loop.last }}
+            and {{ state }}_events in (0, all_events){{ ' and' if not loop.last }}
         {% endfor %} as is_constant
     from days
 
@@ -77,6 +77,15 @@ judged_days as (
 changing_days as (
     select * from judged_days
     where not is_constant
+),
+
+events as (
+    select events.*
+    from {{ ref('events_cleaned') }} as events
+    where
+        {{ is_touched(
+            'events', ['product_id', 'event_date'], by='changing_days', is_fresh='true'
+        ) }}
 ),
 
 seconds_of_changing_days as (
@@ -94,15 +103,11 @@ seconds_of_changing_days as (
         row_number() over (
             partition by events.product_id, events.event_time order by events.event_id
         ) as rank_in_second
-    from {{ ref('events_cleaned') }} as events
+    from events
     inner join changing_days
         on
             events.product_id = changing_days.product_id
             and events.event_date = changing_days.event_date
-    where
-        {{ is_touched(
-            'events', ['product_id', 'event_date'], by='changing_days', is_fresh='true'
-        ) }}
 
 ),
 
