@@ -21,7 +21,7 @@
     {%- set tested = graph.nodes[model.attached_node] if execute and model.attached_node in graph.nodes
         else {'columns': {}} -%}
     {%- if 'as_of_date' not in tested.columns -%}
-        {{ return(['_updated_at', '_ingested_at'] | select('in', tested.columns) | first or none) }}
+        {{ return(['_batch_id', '_ingested_at'] | select('in', tested.columns) | first or none) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -4,8 +4,8 @@ calendar as (
     select * from {{ ref('calendar') }}
 ),
 
-funnel_days as (
-    select * from {{ ref('funnel_days') }}
+funnel_daily as (
+    select * from {{ ref('funnel_daily') }}
 ),
 
 buyers as (
@@ -32,23 +32,23 @@ quiet_days as (
         calendar.event_date,
         '(all)' as category_l1
     from calendar
-    where calendar.event_date not in (select funnel_days.event_date from funnel_days)
+    where calendar.event_date not in (select funnel_daily.event_date from funnel_daily)
 
 ),
 
 all_days as (
 
     select
-        coalesce(funnel_days.event_date, quiet_days.event_date) as event_date,
-        coalesce(funnel_days.category_l1, quiet_days.category_l1) as category_l1,
+        coalesce(funnel_daily.event_date, quiet_days.event_date) as event_date,
+        coalesce(funnel_daily.category_l1, quiet_days.category_l1) as category_l1,
         {% for count in funnel_conditions() %}
-            coalesce(funnel_days.{{ count }}, 0) as {{ count }},
+            coalesce(funnel_daily.{{ count }}, 0) as {{ count }},
         {% endfor %}
-        funnel_days.median_seconds_to_cart,
-        funnel_days.median_seconds_to_purchase,
-        cast(coalesce(funnel_days.revenue, 0) as decimal(18, 2)) as revenue
-    from funnel_days
-    full outer join quiet_days on funnel_days.event_date = quiet_days.event_date
+        funnel_daily.median_seconds_to_cart,
+        funnel_daily.median_seconds_to_purchase,
+        cast(coalesce(funnel_daily.revenue, 0) as decimal(18, 2)) as revenue
+    from funnel_daily
+    full outer join quiet_days on funnel_daily.event_date = quiet_days.event_date
 
 ),
 

@@ -80,7 +80,7 @@ customer_metrics as (
         scored.days_since_last_activity > {{ var('churn_after_days') }} as is_churned,
         case
             when scored.days_since_last_activity > {{ var('churn_after_days') }} then 'high'
-            when scored.days_since_last_activity >= {{ var('churn_watch_after_days') }}
+            when scored.days_since_last_activity >= {{ var('churn_medium_risk_after_days') }}
                 then 'medium'
             else 'low'
         end as churn_risk,
@@ -88,7 +88,7 @@ customer_metrics as (
         customer_lifetime_value.expected_orders_90d,
         customer_lifetime_value.expected_revenue_90d,
         scored.as_of_date,
-        greatest(scored._updated_at, customer_lifetime_value._updated_at) as _updated_at
+        greatest(scored._batch_id, customer_lifetime_value._batch_id) as _batch_id
     from scored
     left join customer_lifetime_value
         on scored.user_id = customer_lifetime_value.user_id

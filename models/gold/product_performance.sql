@@ -8,12 +8,12 @@ product_totals as (
     select * from {{ ref('product_totals') }}
 ),
 
-product_reach as (
-    select * from {{ ref('product_reach') }}
+product_audience as (
+    select * from {{ ref('product_audience') }}
 ),
 
-product_openings as (
-    select * from {{ ref('product_openings') }}
+product_first_purchases as (
+    select * from {{ ref('product_first_purchases') }}
 ),
 
 ranked as (
@@ -60,19 +60,19 @@ product_performance as (
         ranked.current_price,
         ranked.lowest_price,
         ranked.highest_price,
-        ranked.price_moves,
+        ranked.price_changes,
         ranked.first_seen_at,
         ranked.views,
         ranked.carts,
         ranked.cart_removals,
         ranked.purchases,
-        coalesce(product_reach.viewers, 0) as viewers,
-        coalesce(product_reach.buyers, 0) as buyers,
+        coalesce(product_audience.viewers, 0) as viewers,
+        coalesce(product_audience.buyers, 0) as buyers,
         ranked.view_sessions,
         ranked.cart_sessions,
         ranked.purchase_sessions,
-        coalesce(product_openings.orders_opened, 0) as orders_opened,
-        coalesce(product_openings.buyers_acquired, 0) as buyers_acquired,
+        coalesce(product_first_purchases.orders_started, 0) as orders_started,
+        coalesce(product_first_purchases.buyers_acquired, 0) as buyers_acquired,
         {{ rate('ranked.view_and_cart_sessions', 'ranked.view_sessions') }} as view_to_cart_rate,
         {{ rate('ranked.cart_and_purchase_sessions', 'ranked.cart_sessions') }}
             as cart_to_purchase_rate,
@@ -87,8 +87,8 @@ product_performance as (
         {{ pareto_class('ranked.revenue', 'ranked.running_revenue', 'ranked.shop_revenue') }}
             as pareto_class
     from ranked
-    left join product_reach on ranked.product_id = product_reach.product_id
-    left join product_openings on ranked.product_id = product_openings.product_id
+    left join product_audience on ranked.product_id = product_audience.product_id
+    left join product_first_purchases on ranked.product_id = product_first_purchases.product_id
 
 )
 

@@ -1,122 +1,95 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
+    incremental_strategy='replace_keys',
     unique_key=['user_id', 'user_session'],
     liquid_clustered_by=['event_date', 'user_id'],
     on_schema_change='fail',
-    meta={'replacing_rows': '_ingested_at < _updated_at'},
+    meta={'delete_keys_where': '_first_batch_id < _batch_id'},
 ) }}
 
-{#- Not an import: one that is read twice is kept, and all events do not fit into memory. -#}
-{%- set moments = 'all_events' if is_incremental() else '(' ~ valid_events() ~ ')' %}
+{%- set valid_events %}
+    (
+        select * from {{ rows_of_files(ref('events_staged'), 'new_files') }} as staged
+        where rejection_reasons = ''
+    )
+{%- endset %}
 
 with
 
-source_files as (
-    select * from {{ ref('source_files') }}
+new_files as (
+    select * from {{ since_last_batch(ref('source_files')) }}
 ),
 
-valid as (
-    {{ valid_events() }}
+earlier_events as (
+    -- A late event can extend or join sessions, so its whole tracker session is written again.
+    select * from {{ since_last_batch(ref('events_replaced')) }}
 ),
 
-compared as (
-
-    {% if is_incremental() %}
-        {{ possible_copies('valid', among='valid') }}
-    {% else %}
-        select * from {{ ref('events_repeated') }}
-        where
-            rejection_reasons = ''
-            and {{ is_new_and_covered() }}
-    {% endif %}
-
+copies as (
+    {{ numbered_copies(valid_events, among=rows_of_files(raw_events(), 'new_files')) }}
 ),
 
-ranked as (
+distinct_events as (
 
     select
-        *,
-        row_number() over (
-            partition by event_id order by _ingested_at, _source_file
-        ) as copy_number
-    from compared
-
-),
-
-first_copies as (
-
-    select {{ cleaned_event_columns('ranked') }}
-    from ranked
-    where ranked.copy_number = 1
+        valid_events.*,
+        1 as copy_number
+    from {{ valid_events }} as valid_events
+    where not exists (
+        select 1 from copies
+        where
+            copies.event_time = valid_events.event_time
+            and copies.user_id = valid_events.user_id
+            and copies.product_id = valid_events.product_id
+    )
 
     union all
 
-    -- All other rows are taken as they come.
-    select {{ cleaned_event_columns('valid') }}
-    from valid
-    where not exists (
-        select 1 from compared
-        where
-            compared.event_time = valid.event_time
-            and compared.user_id = valid.user_id
-            and compared.product_id = valid.product_id
-    )
+    select * from copies
+    where copy_number = 1
 
 ),
 
-{% if is_incremental() %}
-    kept as (
+new_events as (
 
-        -- A late event can join or extend what stood as sessions, so all events of its tracker
-        -- session are written again: what is built on them need not look for the older ones.
-        -- Their ids are computed: to read them costs more, they are a third of the table.
-        select
-            {{ cleaned_event_columns('kept')
-                | replace('kept.event_id', event_key() ~ ' as event_id') }}
-        from {{ this }} as kept
-        where
-            kept.user_id in (select valid.user_id from valid)
-            and kept.user_session in (select valid.user_session from valid)
-            and exists (
-                select 1 from valid
-                where
-                    valid.user_id = kept.user_id
-                    and valid.user_session = kept.user_session
-            )
+    select
+        {{ event_key() }} as event_id,
+        {{ event_columns() }},
+        _source_file,
+        _ingested_at,
+        (select max(new_files._batch_id) from new_files) as _first_batch_id
+    from distinct_events
 
-    ),
+),
 
-    all_events as (
+all_events as (
 
-        -- Copies have the tracker session in common.
-        select * from first_copies
-        where event_id not in (select kept.event_id from kept)
+    select * from new_events
+    where event_id not in (select earlier_events.event_id from earlier_events)
 
-        union all
+    union all
 
-        select * from kept
+    select
+        event_id,
+        {{ event_columns() }},
+        _source_file,
+        _ingested_at,
+        _first_batch_id
+    from earlier_events
 
-    ),
-{% else %}
-    all_events as (
-        select * from first_copies
-    ),
-{% endif %}
+),
 
-{{ session_starts(moments) }},
+{{ session_starts([valid_events, 'earlier_events']) }},
 
 events_cleaned as (
 
     select
-        {{ cleaned_event_columns('all_events') }},
-        (select max(source_files._ingested_at) from source_files) as _updated_at,
+        all_events.*,
+        (select max(new_files._batch_id) from new_files) as _batch_id,
         {{ session_id('all_events') }} as session_id,
         cast(all_events.event_time as date) as event_date,
         cast(extract(hour from all_events.event_time) as int) as event_hour,
-        nullif(split_part(all_events.category_code, '.', 1), '') as category_l1,
-        nullif(split_part(all_events.category_code, '.', 2), '') as category_l2,
-        nullif(split_part(all_events.category_code, '.', 3), '') as category_l3
+        {{ category_levels('all_events.category_code') }}
     from all_events
     {{ join_session_starts('all_events') }}
 

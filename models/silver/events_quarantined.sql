@@ -1,113 +1,110 @@
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 
-{#- While dbt looks for dependencies, nothing is incremental. -#}
-{%- set bronze = raw_events() if is_incremental() or not execute %}
-
 with
 
-source_files as (
-    select * from {{ ref('source_files') }}
+new_files as (
+    select * from {{ since_last_batch(ref('source_files')) }}
+),
+
+clean_rows as (
+
+    select
+        _source_file,
+        count(*) as clean_rows
+    from {{ rows_of_files(ref('events_cleaned'), 'new_files') }} as clean_events
+    group by _source_file
+
+),
+
+unaccounted_files as (
+
+    -- All rows of the other files are clean: none of them belongs here.
+    select new_files.*
+    from new_files
+    left join clean_rows on new_files._source_file = clean_rows._source_file
+    where new_files.raw_rows > coalesce(clean_rows.clean_rows, 0)
+
 ),
 
 rule_breakers as (
-    select * from {{ ref('events_staged') }}
-    where
-        rejection_reasons <> ''
-        and {{ is_new_and_covered() }}
+    select * from {{ rows_of_files(ref('events_staged'), 'unaccounted_files') }} as staged
+    where rejection_reasons <> ''
 ),
 
-events_cleaned as (
-    -- The tracker sessions of all rows to compare, which events_cleaned has just written.
-    select * from {{ ref('events_cleaned') }}
-    where {{ is_above_watermark('_updated_at', '_ingested_at') }}
+new_and_earlier_rows as (
+
+    select event_time, user_id, product_id
+    from {{ rows_of_files(raw_events(), 'unaccounted_files') }} as new_rows
+
+    union all
+
+    select event_time, user_id, product_id
+    from {{ ref('events_replaced') }}
+    where _batch_id >= (select min(unaccounted_files._batch_id) from unaccounted_files)
+
 ),
-
-{% if is_incremental() %}
-    new_raw_events as (
-        select * from {{ bronze }}
-        where {{ is_new_and_covered() }}
-    ),
-
-    new_and_earlier as (
-
-        select event_time, user_id, product_id from new_raw_events
-        union all
-        select event_time, user_id, product_id from events_cleaned
-        where not {{ newly_ingested() }}
-
-    ),
-
-    raw_copies as (
-        {{ possible_copies('new_raw_events', among='new_and_earlier') }}
-    ),
-
-    {{ staged_events('raw_copies') }},
-
-    compared as (
-        select * from judged
-        where rejection_reasons = ''
-    ),
-{% else %}
-    compared as (
-        select * from {{ ref('events_repeated') }}
-        where
-            rejection_reasons = ''
-            and {{ is_new_and_covered() }}
-    ),
-{% endif %}
 
 copies as (
+    {{ numbered_copies(
+        rows_of_files(ref('events_staged'), 'unaccounted_files'), among='new_and_earlier_rows'
+    ) }}
+),
 
-    select
-        *,
-        row_number() over (
-            partition by event_id
-            order by
-                _ingested_at, _source_file,
-                raw_event_type, raw_category_code, raw_brand, raw_price, raw_user_session
-        ) as copy_number
-    from compared
-
+kept_events as (
+    select * from {{ ref('events_cleaned') }}
+    where _batch_id >= (select min(unaccounted_files._batch_id) from unaccounted_files)
 ),
 
 duplicates as (
 
-    -- The first copy stands in events_cleaned; one that came with an earlier file stands there too.
+    -- The first copy is an event of one of these files or of an earlier one.
     select copies.*
     from copies
-    inner join events_cleaned
+    inner join kept_events
         on
-            copies.event_time = events_cleaned.event_time
-            and copies.event_id = events_cleaned.event_id
+            copies.event_time = kept_events.event_time
+            and {{ event_key('copies') }} = kept_events.event_id
     where
         copies.copy_number > 1
-        or copies._ingested_at <> events_cleaned._ingested_at
-        or copies._source_file <> events_cleaned._source_file
+        or copies._ingested_at <> kept_events._ingested_at
+        or copies._source_file <> kept_events._source_file
 
 ),
 
 rejected as (
 
     select
-        {{ bronze_event_columns() }},
-        rejection_reasons
+        *,
+        0 as copy_number
     from rule_breakers
 
     union all
 
-    select
-        {{ bronze_event_columns() }},
-        'duplicate' as rejection_reasons
-    from duplicates
+    select * from duplicates
 
 ),
 
 events_quarantined as (
 
     select
-        *,
-        split_part(rejection_reasons, ',', 1) as rejection_reason
+        rejected.event_time,
+        rejected.raw_event_type as event_type,
+        rejected.product_id,
+        rejected.category_id,
+        rejected.raw_category_code as category_code,
+        rejected.raw_brand as brand,
+        rejected.raw_price as price,
+        rejected.user_id,
+        rejected.raw_user_session as user_session,
+        rejected._rescued_data,
+        rejected._source_file,
+        rejected._ingested_at,
+        new_files._batch_id,
+        coalesce(nullif(rejected.rejection_reasons, ''), 'duplicate') as rejection_reasons,
+        coalesce(nullif(split_part(rejected.rejection_reasons, ',', 1), ''), 'duplicate')
+            as rejection_reason
     from rejected
+    inner join new_files on rejected._source_file = new_files._source_file
 
 )
 

@@ -11,6 +11,37 @@ raw_events as (
     select * from {{ raw_events() }}
 ),
 
-{{ staged_events('raw_events') }}
+normalized as (
 
-select * from judged
+    select
+        event_time,
+        {{ normalized_text('event_type') }} as event_type,
+        product_id,
+        category_id,
+        {{ normalized_text('category_code') }} as category_code,
+        {{ normalized_text('brand') }} as brand,
+        {{ normalized_price('price') }} as price,
+        user_id,
+        {{ normalized_text('user_session', lower_case=false) }} as user_session,
+        event_type as raw_event_type,
+        category_code as raw_category_code,
+        brand as raw_brand,
+        price as raw_price,
+        user_session as raw_user_session,
+        _rescued_data,
+        _source_file,
+        _ingested_at
+    from raw_events
+
+),
+
+events_staged as (
+
+    select
+        *,
+        {{ broken_event_rules() }} as rejection_reasons
+    from normalized
+
+)
+
+select * from events_staged

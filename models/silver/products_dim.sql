@@ -10,7 +10,7 @@ versions as (
         product_id,
         min(valid_from) as first_seen_at,
         count(*) as versions,
-        {{ count_where('price <> previous_price') }} as price_moves,
+        count(*) filter (where price <> previous_price) as price_changes,
         min(price) as lowest_price,
         max(price) as highest_price
     from product_history
@@ -24,15 +24,13 @@ products_dim as (
         current_version.product_id,
         current_version.category_id,
         current_version.category_code,
-        nullif(split_part(current_version.category_code, '.', 1), '') as category_l1,
-        nullif(split_part(current_version.category_code, '.', 2), '') as category_l2,
-        nullif(split_part(current_version.category_code, '.', 3), '') as category_l3,
+        {{ category_levels('current_version.category_code') }},
         current_version.brand,
         current_version.price as current_price,
-        current_version.valid_from as current_since,
+        current_version.valid_from as current_price_since,
         versions.first_seen_at,
         versions.versions,
-        versions.price_moves,
+        versions.price_changes,
         versions.lowest_price,
         versions.highest_price
     from product_history as current_version

@@ -1,15 +1,18 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
+    incremental_strategy='replace_keys',
     unique_key=['user_id', 'user_session'],
     liquid_clustered_by=['session_date', 'user_id'],
     on_schema_change='fail',
-    meta={'replacing_rows': '_first_ingested_at < _updated_at'},
+    meta={'delete_keys_where': '_first_batch_id < _batch_id'},
 ) }}
 
-with
+-- depends_on: {{ ref('events_quarantined') }}
 
-{{ import_if_incremental(updated_events()) }}
+{#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
+{%- set events = since_last_batch(ref('events_cleaned')) %}
+
+with
 
 aggregated as (
 
@@ -23,14 +26,15 @@ aggregated as (
         {{ count_distinct_few('product_id') }} as products,
         min({{ root_category() }}) as lowest_category,
         max({{ root_category() }}) as highest_category,
-        min(_ingested_at) as _first_ingested_at,
-        max(_updated_at) as _updated_at
-    from {{ events_to_build() }}
+        min(_first_batch_id) as _first_batch_id,
+        max(_first_batch_id) as _last_batch_id,
+        max(_batch_id) as _batch_id
+    from {{ events }} as events
     group by session_id
 
 ),
 
-{{ shopping_steps(events_to_build(), ['session_id']) }},
+{{ shopping_steps(events, ['session_id']) }},
 
 sessions as (
 
@@ -51,8 +55,9 @@ sessions as (
         {{ funnel_columns('aggregated') }},
         coalesce(shopping_steps.purchases > 0, false) as is_order,
         shopping_steps.first_purchased_product_id,
-        aggregated._first_ingested_at,
-        aggregated._updated_at
+        aggregated._first_batch_id,
+        aggregated._last_batch_id,
+        aggregated._batch_id
     from aggregated
     left join shopping_steps on aggregated.session_id = shopping_steps.session_id
 

@@ -3,11 +3,15 @@
 with
 
 raw_events as (
+
     select * from {{ raw_events() }}
-    where {{ newly_ingested() }}
+    {% if is_incremental() %}
+        where _ingested_at > (select max(stored._ingested_at) from {{ this }} as stored)
+    {% endif %}
+
 ),
 
-source_files as (
+counted as (
 
     select
         _source_file,
@@ -15,6 +19,19 @@ source_files as (
         max(_ingested_at) as _ingested_at
     from raw_events
     group by _source_file
+
+),
+
+source_files as (
+
+    -- Numbered in the order of loading, so that a full refresh gives each file the same batch.
+    select
+        _source_file,
+        raw_rows,
+        _ingested_at,
+        {% if is_incremental() %} {{ last_batch(this) }} + {% endif %}
+        cast(dense_rank() over (order by _ingested_at) as bigint) as _batch_id
+    from counted
 
 )
 

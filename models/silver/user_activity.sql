@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
+    incremental_strategy='replace_keys',
     unique_key='user_id',
     liquid_clustered_by=['user_id'],
     on_schema_change='fail',
@@ -9,24 +9,23 @@
 with
 
 sessions as (
-    select sessions.*
-    from {{ ref('sessions') }} as sessions
-    where {{ is_touched('sessions', ['user_id'], by=ref('user_days')) }}
+    select * from {{ with_changed_keys(
+        ref('sessions'), ['user_id'], changed_in=ref('user_daily_activity')
+    ) }}
 ),
 
 order_sessions as (
     -- One session in fifteen: the others go without the ids of session and product.
-    select sessions.*
-    from {{ ref('sessions') }} as sessions
-    where
-        sessions.is_order
-        and {{ is_touched('sessions', ['user_id'], by=ref('user_days')) }}
+    select * from {{ with_changed_keys(
+        ref('sessions'), ['user_id'], changed_in=ref('user_daily_activity')
+    ) }}
+    where is_order
 ),
 
-user_days as (
-    select user_days.*
-    from {{ ref('user_days') }} as user_days
-    where {{ is_touched('user_days', ['user_id'], by=ref('user_days')) }}
+user_daily_activity as (
+    select * from {{ with_changed_keys(
+        ref('user_daily_activity'), ['user_id'], changed_in=ref('user_daily_activity')
+    ) }}
 ),
 
 visits as (
@@ -37,7 +36,7 @@ visits as (
         max(ended_at) as last_seen_at,
         count(*) as sessions,
         cast(sum(duration_seconds) as bigint) as engaged_seconds,
-        {{ count_where("carts > 0 and not is_order") }} as abandoned_carts
+        count(*) filter (where carts > 0 and not is_order) as abandoned_carts
     from sessions
     group by user_id
 
@@ -81,9 +80,12 @@ days as (
         user_id,
         count(*) as active_days,
         cast(sum(events) as bigint) as events,
-        {{ sum_event_counts() }},
-        max(_updated_at) as _updated_at
-    from user_days
+        cast(sum(views) as bigint) as views,
+        cast(sum(carts) as bigint) as carts,
+        cast(sum(purchases) as bigint) as purchases,
+        cast(sum(revenue) as decimal(18, 2)) as revenue,
+        max(_batch_id) as _batch_id
+    from user_daily_activity
     group by user_id
 
 ),
@@ -109,7 +111,7 @@ user_activity as (
         visits.abandoned_carts,
         visits.engaged_seconds,
         days.revenue,
-        days._updated_at
+        days._batch_id
     from visits
     inner join days on visits.user_id = days.user_id
     left join orders on visits.user_id = orders.user_id

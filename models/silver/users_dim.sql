@@ -1,6 +1,6 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
+    incremental_strategy='replace_keys',
     unique_key='user_id',
     on_schema_change='fail',
 ) }}
@@ -40,13 +40,6 @@ segmented as (
 
 ),
 
-{% if is_incremental() %}
-    kept_buyers as (
-        select * from {{ this }}
-        where user_segment <> 'prospect'
-    ),
-{% endif %}
-
 users_dim as (
 
     select
@@ -61,18 +54,10 @@ users_dim as (
         segmented.purchases,
         segmented.orders,
         segmented.revenue,
-        segmented._updated_at
+        segmented._batch_id
     from segmented
-    {% if is_incremental() %}
-        -- Buyers change their segment as time goes by, and when a threshold changes.
-        left join kept_buyers on segmented.user_id = kept_buyers.user_id
-        where
-            {{ newly_updated('segmented') }}
-            or (
-                segmented.orders > 0
-                and segmented.user_segment is distinct from kept_buyers.user_segment
-            )
-    {% endif %}
+    -- Time moves buyers to another segment without any new event.
+    where {{ differs_from_stored('segmented', 'user_id', ['user_segment', '_batch_id']) }}
 
 )
 

@@ -36,7 +36,7 @@ marts as (
     select
         'product_performance' as relation,
         coalesce(sum(revenue), 0) as revenue,
-        coalesce(sum(orders_opened), 0) as orders,
+        coalesce(sum(orders_started), 0) as orders,
         coalesce(sum(buyers_acquired), 0) as buyers
     from {{ ref('product_performance') }}
 

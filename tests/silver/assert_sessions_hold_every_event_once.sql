@@ -21,10 +21,10 @@ totals as (
     union all
 
     select
-        'user_days' as relation,
+        'user_daily_activity' as relation,
         coalesce(sum(events), 0) as events,
         coalesce(sum(revenue), 0) as revenue
-    from {{ ref('user_days') }}
+    from {{ ref('user_daily_activity') }}
 
 )
 

@@ -1,0 +1,99 @@
+{#- A batch is a load: source_files numbers them. A table's watermark is the newest batch among its
+    own rows, so that rows and watermark commit together and a consumer that missed batches catches
+    up. -#}
+
+{% macro last_batch(relation) -%}
+    (select coalesce(max(_batch_id), 0) from {{ relation }})
+{%- endmacro %}
+
+{% macro since_last_batch(relation, batch_column='_batch_id') -%}
+    {%- if is_incremental() -%}
+    (select * from {{ relation }} where {{ batch_column }} > {{ last_batch(this) }})
+    {%- else -%}
+    {{ relation }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro rows_of_files(relation, files) -%}
+    {#- Files are numbered in the order of loading, so those of several batches are one range.
+        Inlined where it is used: DuckDB materializes a CTE that is read twice, and all events do not
+        fit in memory. -#}
+    (
+        select rows_of_files.* from {{ relation }} as rows_of_files
+        where
+            rows_of_files._ingested_at between
+            (select min({{ files }}._ingested_at) from {{ files }})
+            and (select max({{ files }}._ingested_at) from {{ files }})
+    )
+{%- endmacro %}
+
+{% macro changes(feed) -%}
+    {%- if is_incremental() -%}
+    {{ since_last_batch(feed) }}
+    {%- else -%}
+    (select * from {{ feed }} where _is_current)
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro with_changed_keys(relation, keys, changed_in) -%}
+    {%- if is_incremental() -%}
+    (
+        select stored.* from {{ relation }} as stored
+        where {{ has_key_in('stored', keys, since_last_batch(changed_in)) }}
+    )
+    {%- else -%}
+    {{ relation }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro has_key_in(rows, keys, others) -%}
+    {#- DuckDB skips rows by one key while it scans, and joins every row by several: each key is
+        asked for alone first. By `exists`, because a join would move below an aggregation. -#}
+    {%- for key in keys %}
+    {{ rows }}.{{ key }} in (select others.{{ key }} from {{ others }} as others)
+    {{- ' and' if not loop.last }}
+    {%- endfor %}
+    {%- if keys | length > 1 %}
+    and exists (
+        select 1 from {{ others }} as others
+        where
+        {%- for key in keys %}
+            others.{{ key }} = {{ rows }}.{{ key }}{{ ' and' if not loop.last }}
+        {%- endfor %}
+    )
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro differs_from_stored(rows, key, columns, stored_where='true') -%}
+    {#- Of millions of users a run changes few: the others are not written again. -#}
+    {%- if is_incremental() or (model.resource_type == 'snapshot' and load_relation(this)) -%}
+    not exists (
+        select 1 from {{ this }} as stored
+        where
+            stored.{{ key }} = {{ rows }}.{{ key }}
+            {%- for column in columns %}
+            and stored.{{ column }} is not distinct from {{ rows }}.{{ column }}
+            {%- endfor %}
+            and {{ stored_where }}
+    )
+    {%- else -%}
+    true
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro events_of_the_last_build() -%}
+    {#- Not a ref: events_cleaned is built after events_replaced, from it. Empty in a full refresh. -#}
+    {%- set events_cleaned = load_relation(this.incorporate(path={'identifier': 'events_cleaned'}))
+        if execute and is_incremental() -%}
+    {%- if events_cleaned -%}
+    {{ events_cleaned }}
+    {%- else -%}
+    (
+        select
+        {%- for column in model.columns.values() if column.name != '_written_batch_id' %}
+            cast(null as {{ column.data_type }}) as {{ column.name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+        limit 0
+    )
+    {%- endif -%}
+{%- endmacro %}

@@ -1,7 +1,0 @@
-{% macro as_of_date() -%}
-    {%- if var('as_of_date') -%}
-    cast('{{ var("as_of_date") }}' as date)
-    {%- else -%}
-    (select max(event_date) from {{ ref('user_days') }})
-    {%- endif -%}
-{%- endmacro %}

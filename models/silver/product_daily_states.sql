@@ -1,0 +1,98 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='replace_keys',
+    unique_key=['product_id', 'event_date'],
+    liquid_clustered_by=['event_date', 'product_id'],
+    on_schema_change='fail',
+) }}
+
+{#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
+{%- set events = with_changed_keys(
+    ref('events_cleaned'), ['product_id', 'event_date'], changed_in=ref('event_changes')
+) %}
+
+with
+
+days as (
+
+    select
+        product_id,
+        event_date,
+        min(event_time) as event_time,
+        {% for state in var('product_states') %}
+            min({{ state }}) as {{ state }},
+            max({{ state }}) as highest_{{ state }},
+            count({{ state }}) as {{ state }}_events,
+        {% endfor %}
+        count(*) as events,
+        max(_batch_id) as _batch_id
+    from {{ events }} as events
+    group by product_id, event_date
+
+),
+
+judged_days as (
+
+    -- On most days a product does not change: its first event represents all of them.
+    select
+        *,
+        {% for state in var('product_states') %}
+            {{ state }} is not distinct from highest_{{ state }}
+            and {{ state }}_events in (0, events){{ ' and' if not loop.last }}
+        {% endfor %} as is_constant
+    from days
+
+),
+
+changing_days as (
+    select * from judged_days
+    where not is_constant
+),
+
+seconds_of_changing_days as (
+
+    -- The data holds several prices within one second: the lowest event id represents it, so that
+    -- no period has zero length.
+    select
+        events.*,
+        row_number() over (
+            partition by events.product_id, events.event_time order by events.event_id
+        ) as rank_in_second
+    from {{ events }} as events
+    where
+        exists (
+            select 1 from changing_days
+            where
+                changing_days.product_id = events.product_id
+                and changing_days.event_date = events.event_date
+        )
+
+),
+
+compared as (
+
+    select
+        *,
+        {{ previous_states('product_id, event_date') }}
+    from seconds_of_changing_days
+    where rank_in_second = 1
+
+),
+
+product_daily_states as (
+
+    {% for rows, condition in [('judged_days', 'is_constant'), ('compared', is_new_state())] %}
+        select
+            product_id,
+            event_date,
+            event_time,
+            {{ var('product_states') | join(', ') }},
+            _batch_id
+        from {{ rows }}
+        where {{ condition }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
+
+)
+
+select * from product_daily_states
