@@ -15,15 +15,11 @@
 {%- endmacro %}
 
 {% macro rows_of_files(relation, files) -%}
-    {#- Files are numbered in the order of loading, so those of several batches are one range.
-        Inlined where it is used: DuckDB materializes a CTE that is read twice, and all events do not
-        fit in memory. -#}
+    {#- What lands while a build runs waits for the next one. Inlined where it is used: DuckDB
+        materializes a CTE that is read twice, and all events do not fit in memory. -#}
     (
         select rows_of_files.* from {{ relation }} as rows_of_files
-        where
-            rows_of_files._ingested_at between
-            (select min({{ files }}._ingested_at) from {{ files }})
-            and (select max({{ files }}._ingested_at) from {{ files }})
+        where rows_of_files._ingested_at in (select {{ files }}._ingested_at from {{ files }})
     )
 {%- endmacro %}
 
@@ -35,11 +31,11 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro with_changed_keys(relation, keys, changed_in) -%}
+{% macro with_changed_keys(relation, keys, changed_in, batch_column='_batch_id') -%}
     {%- if is_incremental() -%}
     (
         select stored.* from {{ relation }} as stored
-        where {{ has_key_in('stored', keys, since_last_batch(changed_in)) }}
+        where {{ has_key_in('stored', keys, since_last_batch(changed_in, batch_column)) }}
     )
     {%- else -%}
     {{ relation }}

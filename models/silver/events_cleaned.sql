@@ -25,8 +25,26 @@ earlier_events as (
     select * from {{ since_last_batch(ref('events_replaced')) }}
 ),
 
+new_and_earlier_rows as (
+
+    select event_time, user_id, product_id
+    from {{ rows_of_files(raw_events(), 'new_files') }} as new_rows
+
+    union all
+
+    select event_time, user_id, product_id from earlier_events
+
+),
+
 copies as (
-    {{ numbered_copies(valid_events, among=rows_of_files(raw_events(), 'new_files')) }}
+    {{ numbered_copies(valid_events, among='new_and_earlier_rows') }}
+),
+
+first_copies as (
+    select * from copies
+    where
+        copy_number = 1
+        and {{ event_key() }} not in (select earlier_events.event_id from earlier_events)
 ),
 
 distinct_events as (
@@ -45,8 +63,7 @@ distinct_events as (
 
     union all
 
-    select * from copies
-    where copy_number = 1
+    select * from first_copies
 
 ),
 
@@ -65,7 +82,6 @@ new_events as (
 all_events as (
 
     select * from new_events
-    where event_id not in (select earlier_events.event_id from earlier_events)
 
     union all
 

@@ -6,9 +6,12 @@
     on_schema_change='fail',
 ) }}
 
+-- depends_on: {{ ref('events_quarantined') }}
+
 {#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
 {%- set events = with_changed_keys(
-    ref('events_cleaned'), ['product_id', 'event_date'], changed_in=ref('event_changes')
+    ref('events_cleaned'), ['product_id', 'event_date'],
+    changed_in=ref('events_cleaned'), batch_column='_first_batch_id'
 ) %}
 
 with
