@@ -12,7 +12,7 @@ import yaml
 
 from governance import state
 from governance.state import Item, State
-from ingestion.errors import IngestionError
+from project.errors import UserError
 
 Config: TypeAlias = Mapping[str, Any]
 
@@ -26,11 +26,11 @@ _REFERENCE: Final = re.compile(r"\$\{(bundle|var)\.(\w+)\}")
 
 
 def read_manifest(path: Path, target: str) -> Config:
-    """Read the manifest that dbt wrote for a target; IngestionError says how to make one."""
+    """Read the manifest that dbt wrote for a target; UserError says how to make one."""
     try:
         manifest: Config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise IngestionError(
+        raise UserError(
             f"{path}: no readable dbt manifest ({error}); make one with `dbt parse --target"
             f" {target}`, or name one with --manifest"
         ) from error
@@ -38,7 +38,7 @@ def read_manifest(path: Path, target: str) -> Config:
 
 
 def of_manifest(manifest: Config, catalog: str) -> Iterator[tuple[Item, str]]:
-    """Return what each model and snapshot declares; IngestionError if it is of another catalog.
+    """Return what each model and snapshot declares; UserError if it is of another catalog.
 
     Disabled nodes are not among `nodes`; ephemeral ones are no relations, and a view has no masks.
     """
@@ -50,7 +50,7 @@ def of_manifest(manifest: Config, catalog: str) -> Iterator[tuple[Item, str]]:
         ):
             continue
         if node["database"].lower() != catalog:
-            raise IngestionError(
+            raise UserError(
                 f"the manifest is made for catalog {node['database']}, not for {catalog}; run"
                 " `dbt parse` with the --target that is checked"
             )
@@ -84,7 +84,7 @@ def read_bundle(folder: Path, target: str) -> Config:
     """Return the bundle's catalogs, schemas and volumes for a target, variables put in.
 
     A value of the target wins over the bundle's, mapping by mapping, and lists of grants add up,
-    as the Databricks CLI has it. Raises IngestionError if a file cannot be read.
+    as the Databricks CLI has it. Raises UserError if a file cannot be read.
     """
     root = _read(folder / "databricks.yml")
     files = [root] + [
@@ -109,7 +109,7 @@ def _read(path: Path) -> Config:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise IngestionError(f"{path}: no readable part of the bundle: {reason}") from error
+        raise UserError(f"{path}: no readable part of the bundle: {reason}") from error
     return content if isinstance(content, dict) else {}
 
 
@@ -136,7 +136,7 @@ def catalog_of(bundle: Config) -> str:
     """Return the name of the one catalog that the bundle deploys."""
     names = {resource["name"] for resource in bundle["catalogs"].values()}
     if len(names) != 1:
-        raise IngestionError(
+        raise UserError(
             f"resources/: the target has {len(names)} catalogs, not one; its grants cannot be told"
         )
     return str(names.pop()).lower()

@@ -21,12 +21,12 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ingestion import bronze, event_stream
-from ingestion.errors import IngestionError
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from ingestion.event_stream import AUTO_LOADER, Limits
 from ingestion.file_load import FileReport, Status
 from ingestion.landing_files import discover
 from ingestion.load_report import LoadReport, tell
+from project.errors import UserError
 
 _COLUMNS: Final = (*EVENT_COLUMNS, *METADATA_COLUMNS)
 MARKER: Final = "table_of_this_stream"
@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None, *, source_format: str = AUTO_LOADER)
     args = build_parser().parse_args(argv)
     try:
         return run(args, source_format)
-    except IngestionError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None, *, source_format: str = AUTO_LOADER)
 def run(args: argparse.Namespace, source_format: str) -> int:
     """Check the input, run the stream and, when it ends, tell what became of each file.
 
-    Raises IngestionError; nothing is made or changed before all of the input is checked.
+    Raises UserError; nothing is made or changed before all of the input is checked.
     """
     source = args.source.resolve()
     is_triggered = args.mode == "triggered"
@@ -143,13 +143,13 @@ def run(args: argparse.Namespace, source_format: str) -> int:
 def _one_line(error: PySparkException) -> Exception:
     """Return what a user can act on; an error of ours keeps its traceback."""
     # An error of a Python worker arrives as the text of its traceback.
-    ours = re.search(r"IngestionError: (.+)", str(error))
+    ours = re.search(r"UserError: (.+)", str(error))
     if ours is not None:
-        return IngestionError(ours[1].rstrip("'\""))
+        return UserError(ours[1].rstrip("'\""))
     first_line = str(error).splitlines()[0]
     if "Traceback" in first_line:
         return error
-    return IngestionError(
+    return UserError(
         f"the stream stopped: {first_line}; bronze holds whole files only, so remove the cause and"
         " run again"
     )
@@ -159,7 +159,7 @@ def _check_source(source: Path, *, must_hold_files: bool) -> None:
     try:
         next(source.iterdir(), None)
     except OSError as error:
-        raise IngestionError(
+        raise UserError(
             f"{source}: cannot be read as a folder: {error.strerror}; create the volume and the"
             " folder (databricks bundle deploy), have READ VOLUME on it, or give another --source"
         ) from error
@@ -175,7 +175,7 @@ def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: st
     schema = table.rpartition(".")[0]
     try:
         if not spark.catalog.databaseExists(schema):
-            raise IngestionError(
+            raise UserError(
                 f"{schema}: no such schema, or no USE SCHEMA on it; create it (databricks bundle"
                 " deploy) or give another --catalog"
             )
@@ -187,12 +187,12 @@ def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: st
         if not exists:
             spark.sql(create_statement(table, source_format))
     except PySparkException as error:
-        raise IngestionError(
+        raise UserError(
             f"{table}: {str(error).splitlines()[0]}; the job's principal needs USE CATALOG, and USE"
             f" SCHEMA, CREATE TABLE, SELECT and MODIFY on {schema}"
         ) from error
     except OSError as error:
-        raise IngestionError(
+        raise UserError(
             f"{checkpoint}: cannot be written: {error.strerror}; create the volume (databricks"
             " bundle deploy), have WRITE VOLUME on it, or give another --checkpoint"
         ) from error
@@ -203,7 +203,7 @@ def _newest(spark: SparkSession, table: str) -> int | None:
     """Return the newest `_ingested_at`, after a look at the columns and at the clock."""
     found = [(field.name, field.dataType.simpleString()) for field in spark.table(table).schema]
     if found != [(column.name, column.sql_type) for column in _COLUMNS]:
-        raise IngestionError(
+        raise UserError(
             f"{table}: its columns are not those of ingestion/event_schema.py; move the table away,"
             " or alter it to match"
         )
@@ -212,7 +212,7 @@ def _newest(spark: SparkSession, table: str) -> int | None:
         f" from {table}"
     ).collect()
     if is_ahead:
-        raise IngestionError(
+        raise UserError(
             f"{table}: its newest _ingested_at is in the future, and incremental models would miss"
             " rows that are older; wait until then, or set the clock right"
         )
@@ -220,22 +220,22 @@ def _newest(spark: SparkSession, table: str) -> int | None:
 
 
 def _check_checkpoint(checkpoint: Path, table: str, *, table_exists: bool, has_rows: bool) -> None:
-    """Raise IngestionError if a stream of this checkpoint would lose files or load them twice."""
+    """Raise UserError if a stream of this checkpoint would lose files or load them twice."""
     is_started = (checkpoint / "metadata").exists()
     marker = checkpoint / MARKER
     marked = marker.read_text(encoding="utf-8") if marker.exists() else ""
     if is_started and marked != table:
-        raise IngestionError(
+        raise UserError(
             f"{checkpoint}: is the checkpoint of {marked or 'another stream'}, not of {table}; give"
             " another --checkpoint"
         )
     if is_started and not table_exists:
-        raise IngestionError(
+        raise UserError(
             f"{table}: is gone, but {checkpoint} says that its files are loaded; bring it back"
             " (undrop table), or delete the checkpoint to load all files again"
         )
     if has_rows and not is_started:
-        raise IngestionError(
+        raise UserError(
             f"{checkpoint}: is empty, but {table} has rows, which would be loaded a second time;"
             " give the --checkpoint that they were loaded with"
         )

@@ -24,11 +24,12 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 import ingestion
+import project
 from ingestion import bronze
-from ingestion.errors import IngestionError
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from ingestion.file_load import FileReport, Status, load_readable_file
 from ingestion.landing_files import is_landed
+from project.errors import UserError
 
 AUTO_LOADER: Final = "cloudFiles"
 
@@ -93,17 +94,13 @@ def start(
     With an `interval` it runs until it is stopped, without one it ends when it has read what is
     there. A file that cannot be read now stops it, and none of that micro-batch's rows stay.
     """
-    # Workers need not have this package on their path: they get it with the function.
-    cloudpickle.register_pickle_by_value(ingestion)  # type: ignore[no-untyped-call]
     rows = (
         spark.readStream.format(source_format)
         .schema(_FILES)
         .options(**options)
         .load(str(source))
         .select("path")
-        .mapInArrow(
-            _reader(str(source)), ", ".join(f"{c.name} {c.sql_type}" for c in _FILE_COLUMNS)
-        )
+        .mapInArrow(reader(str(source)), ", ".join(f"{c.name} {c.sql_type}" for c in _FILE_COLUMNS))
         # The micro-batch's time: it stands in the checkpoint, so a second try has the same.
         .withColumn(METADATA_COLUMNS[-1].name, F.current_timestamp())
     )
@@ -113,10 +110,15 @@ def start(
     return writer.trigger(processingTime=interval).toTable(table)
 
 
-def _reader(
+def reader(
     source: str,
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Return the function that turns batches of paths into batches of typed rows."""
+    """Return the function that turns batches of paths into batches of typed rows.
+
+    Pickled by Spark, it takes along what it uses of this project: workers have no such package.
+    """
+    for package in (ingestion, project):
+        cloudpickle.register_pickle_by_value(package)  # type: ignore[no-untyped-call]
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -130,10 +132,10 @@ def _reader(
 
 
 def local_path(uri: str) -> Path:
-    """Return the path under which a worker sees the file; IngestionError if there is none."""
+    """Return the path under which a worker sees the file; UserError if there is none."""
     path = re.sub(r"^(dbfs|file):/+", "/", uri)
     if not path.startswith("/"):
-        raise IngestionError(f"{uri}: not a path of a volume; give --source as /Volumes/...")
+        raise UserError(f"{uri}: not a path of a volume; give --source as /Volumes/...")
     # Spark escapes paths in some columns and versions, and a name may hold a `%` of its own.
     is_escaped = "%" in path and not Path(path).exists() and Path(unquote(path)).exists()
     return Path(unquote(path) if is_escaped else path)
@@ -142,19 +144,19 @@ def local_path(uri: str) -> Path:
 def file_rows(path: Path) -> Iterator[pa.RecordBatch]:
     """Yield the rows that the local loader has of this file, without `_ingested_at`.
 
-    None for a file that it refuses. Raises IngestionError for a file that may be readable at the
+    None for a file that it refuses. Raises UserError for a file that may be readable at the
     next try: a stream passes each file once, so skipping it would lose it.
     """
     columns = ", ".join(column.name for column in _FILE_COLUMNS)
     try:
         with loaded_alone(path) as (connection, report):
             if report.status is Status.GROWING:
-                raise IngestionError(f"{path}: {report.message}")
+                raise UserError(f"{path}: {report.message}")
             rows = connection.sql(f"select {columns} from {bronze.EVENTS}")
             for batch in rows.to_arrow_reader(_ROWS_PER_BATCH):
                 yield from pa.Table.from_batches([batch]).cast(_ARROW_SCHEMA).to_batches()
     except OSError as error:
-        raise IngestionError(
+        raise UserError(
             f"{path}: cannot be read: {error.strerror}; give the job's principal READ VOLUME on it"
             " and run again"
         ) from error

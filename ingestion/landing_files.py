@@ -16,8 +16,8 @@ import numpy as np
 import xxhash
 
 from ingestion.csv_records import BYTE_ORDER_MARK
-from ingestion.errors import IngestionError
 from ingestion.event_schema import EVENT_COLUMN_NAMES
+from project.errors import UserError
 
 SUFFIXES: Final = (".csv", ".csv.gz")
 MINIMUM_EVENT_COLUMNS: Final = 5
@@ -74,12 +74,12 @@ def discover(data: Path, option: str = "--data") -> list[Path]:
     `option` is what the user gave it with.
 
     Names that start with `.` or `_` are skipped, as Auto Loader does: writers use them for what is
-    not finished. Raises IngestionError if there is nothing to read or a folder cannot be read.
+    not finished. Raises UserError if there is nothing to read or a folder cannot be read.
     """
     try:
         return _discover(data, option)
     except OSError as error:
-        raise IngestionError(
+        raise UserError(
             f"{error.filename or data}: cannot be read: {error.strerror}; give yourself permission"
             f" to read it, or give another file or folder with {option}"
         ) from error
@@ -87,17 +87,17 @@ def discover(data: Path, option: str = "--data") -> list[Path]:
 
 def _discover(data: Path, option: str) -> list[Path]:
     if not data.exists():
-        raise IngestionError(f"{data}: no such file or folder; give one with {option}")
+        raise UserError(f"{data}: no such file or folder; give one with {option}")
     if data.is_file():
         if not data.name.lower().endswith(SUFFIXES):
-            raise IngestionError(f"{data}: not a .csv or .csv.gz file; rename or convert it")
+            raise UserError(f"{data}: not a .csv or .csv.gz file; rename or convert it")
         return [data.resolve()]
     found: set[Path] = set()
     for folder, folders, names in os.walk(data, onerror=_raise):
         folders[:] = [name for name in folders if is_landed(PurePath(name, "f.csv"))]
         found.update(Path(folder, name).resolve() for name in names if is_landed(PurePath(name)))
     if not found:
-        raise IngestionError(f"{data}: no .csv or .csv.gz file in this folder; land files first")
+        raise UserError(f"{data}: no .csv or .csv.gz file in this folder; land files first")
     return sorted(found)
 
 

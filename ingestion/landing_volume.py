@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ingestion.errors import IngestionError
+from project.errors import UserError
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -78,7 +78,7 @@ class LandingVolume:
     ) -> None:
         """Upload one file of `size` bytes in bounded memory and check the size that arrived.
 
-        `moved` is told the position reached, and may raise to give up. Raises IngestionError if
+        `moved` is told the position reached, and may raise to give up. Raises UserError if
         another size arrived, and then the file is not left there; OSError if `path` cannot be read.
         """
         from databricks.sdk.errors import ResourceConflict
@@ -104,7 +104,7 @@ class LandingVolume:
             files.delete(target)
         self.forget(path.name, size)
         if arrived != size:
-            raise IngestionError(
+            raise UserError(
                 f"{path}: {arrived:,} bytes are in {target}, not {size:,}"
                 + (
                     "; removed there; wait until the file is written, then run again"

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingestion.errors import IngestionError
 from ingestion.file_load import IN_BRONZE, FileReport, Status
+from project.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class LoadReport:
 
 
 def tell(report: LoadReport, data: Path) -> int:
-    """Print what became of each file and return 0; IngestionError if none is in bronze."""
+    """Print what became of each file and return 0; UserError if none is in bronze."""
     for file in report.files:
         if file.status is not Status.ALREADY_LOADED:
             print(_line(file))
     counts = Counter(file.status for file in report.files)
     print("files: " + ", ".join(f"{counts[s]} {s}" for s in Status if counts[s]))
     if not report.count(*IN_BRONZE):
-        raise IngestionError(f"{data}: none of its files could be loaded; reasons above")
+        raise UserError(f"{data}: none of its files could be loaded; reasons above")
     return 0
 
 

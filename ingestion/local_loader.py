@@ -12,17 +12,17 @@ import duckdb
 from tqdm import tqdm
 
 from ingestion import bronze
-from ingestion.errors import IngestionError
 from ingestion.file_load import load_file
-from ingestion.home import database_path, landing_path
 from ingestion.landing_files import discover
 from ingestion.load_report import LoadReport, tell
+from project.errors import UserError
+from project.home import database_path, landing_path
 
 HELP: Final = "load landed .csv and .csv.gz files into bronze, each file once"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `python -m ingestion load`."""
+    """Declare the arguments of `ecommerce load`."""
     parser.add_argument(
         "--data", type=Path, default=landing_path(), help="file or folder (default: %(default)s)"
     )
@@ -32,14 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Load and print what became of each file; IngestionError if none is in bronze."""
+    """Load and print what became of each file; UserError if none is in bronze."""
     return tell(load(args.data, args.database), args.data)
 
 
 def load(data: Path, database: Path) -> LoadReport:
     """Load what is new under `data` (a file or a folder) into the DuckDB file `database`.
 
-    Raises IngestionError if there is no file to look at or the database cannot be written; a file
+    Raises UserError if there is no file to look at or the database cannot be written; a file
     that cannot be loaded is told in the report.
     """
     paths = discover(data)
@@ -54,7 +54,7 @@ def load(data: Path, database: Path) -> LoadReport:
                 except duckdb.Error as error:
                     remedy = "; make room, then run again" if _is_full(error) else ""
                     message = f"{path}: {database} refused it: {error}{remedy}"
-                    raise IngestionError(message) from error
+                    raise UserError(message) from error
                 bar.update(reached - bar.n)
     return LoadReport(tuple(reports))
 
@@ -66,12 +66,12 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(str(database))
     except duckdb.IOException as error:
         if "Could not set lock" in str(error):
-            raise IngestionError(
+            raise UserError(
                 f"{database}: another process has this database open; wait until it ends or close"
                 f" it, then run again ({error})"
             ) from error
         if "not a valid DuckDB database" in str(error):
-            raise IngestionError(f"{database}: not a DuckDB database: {error}") from error
+            raise UserError(f"{database}: not a DuckDB database: {error}") from error
         raise _cannot_open(database, error) from error
     except (OSError, duckdb.Error) as error:
         raise _cannot_open(database, error) from error
@@ -83,8 +83,8 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _cannot_open(database: Path, error: Exception) -> IngestionError:
-    return IngestionError(
+def _cannot_open(database: Path, error: Exception) -> UserError:
+    return UserError(
         f"{database}: cannot be written or opened; set ECOMMERCE_HOME to a folder you can write"
         f" ({error})"
     )

@@ -15,10 +15,10 @@ from typing import Final, NoReturn
 
 from tqdm import tqdm
 
-from ingestion.errors import IngestionError
 from ingestion.landing_files import discover
 from ingestion.landing_volume import Contents, LandingVolume
-from ingestion.workspace import add_target, connect, refusals
+from project.errors import UserError
+from workspace.client import add_target, connect, refusals
 
 HELP: Final = "upload .csv and .csv.gz files into the landing folder of a Databricks workspace"
 
@@ -36,7 +36,7 @@ class Plan:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `python -m ingestion upload`."""
+    """Declare the arguments of `ecommerce upload`."""
     add_target(parser)
     parser.add_argument("files", nargs="+", type=Path, help="files, or folders to search")
     parser.add_argument(
@@ -53,7 +53,7 @@ def _at_least_one(text: str) -> int:
 def execute(args: argparse.Namespace) -> int:
     """Upload what is not there yet and print what became of each file.
 
-    Raises IngestionError if an upload fails, or at the end if a file was refused.
+    Raises UserError if an upload fails, or at the end if a file was refused.
     """
     sizes = local_sizes(args.files)
     volume = LandingVolume(connect(), f"ecommerce_analytics_{args.target}")
@@ -75,7 +75,7 @@ def execute(args: argparse.Namespace) -> int:
     told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     print(f"files: {told}; in {volume.folder}")
     if plan.refused:
-        raise IngestionError(f"{len(plan.refused)} of {len(sizes)} files refused; reasons above")
+        raise UserError(f"{len(plan.refused)} of {len(sizes)} files refused; reasons above")
     return 0
 
 
@@ -90,16 +90,16 @@ def _refusals(volume: LandingVolume, target: str, place: object) -> AbstractCont
 def local_sizes(given: Sequence[Path]) -> dict[Path, int]:
     """Find the files and their sizes in bytes, in path order.
 
-    Raises IngestionError for what cannot be read and for names that cannot stand in the landing
+    Raises UserError for what cannot be read and for names that cannot stand in the landing
     folder, where a file is known by its name alone, whatever folder it came from.
     """
     paths = sorted({path for data in given for path in discover(data)})
     for name, count in Counter(path.name for path in paths).items():
         if count > 1:
             same = ", ".join(str(path) for path in paths if path.name == name)
-            raise IngestionError(f"{count} files named {name}: {same}; rename or leave out")
+            raise UserError(f"{count} files named {name}: {same}; rename or leave out")
         if name.startswith((".", "_")):
-            raise IngestionError(
+            raise UserError(
                 f"{name}: Auto Loader passes over names that begin with `.` or `_`; rename it"
             )
     try:
@@ -108,8 +108,8 @@ def local_sizes(given: Sequence[Path]) -> dict[Path, int]:
         raise _unreadable(error) from error
 
 
-def _unreadable(error: OSError) -> IngestionError:
-    return IngestionError(
+def _unreadable(error: OSError) -> UserError:
+    return UserError(
         f"{error.filename}: cannot be read: {error.strerror}; bring it back, then run again"
     )
 

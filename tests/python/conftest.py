@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from forked_runs import Forks, forks
 
-from ingestion.home import CHECKOUT
+from project.home import CHECKOUT
+from support.forked_runs import Forks, forks
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

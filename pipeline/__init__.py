@@ -1,0 +1,1 @@
+"""The main job on one machine: data, bronze, dbt build, docs, summary; its cleaning and checks."""

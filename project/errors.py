@@ -1,0 +1,21 @@
+"""Errors that a user can correct."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+
+class UserError(Exception):
+    """An error the user can correct; the message names the place and the remedy. Exit code 2."""
+
+
+def require_extra(name: str, *modules: str) -> None:
+    """Raise UserError unless the modules, which an extra of pyproject.toml installs, are there."""
+    try:
+        for module in modules:
+            import_module(module)
+    except ImportError as error:
+        raise UserError(
+            f"this command needs the extra `{name}` ({error}); install it:"
+            f" .venv/bin/python -m pip install --no-build-isolation --editable '.[{name}]'"
+        ) from error

@@ -1,0 +1,119 @@
+"""Runs of the whole platform in folders of their own, as a user would start them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from project.home import CATALOG, CHECKOUT
+
+# Snapshots record when a run saw a change, so they differ between runs by design.
+SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
+# Every column but the one that says in which build a row was written last.
+FACTS: Final = "columns(lambda name: name <> '_updated_at')"
+
+
+def run_command(
+    command: Sequence[str],
+    expect: int,
+    variables: Mapping[str, str | None],
+    folder: Path = CHECKOUT,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the folder and check its exit code; None takes a variable away."""
+    environment = {**os.environ, **variables}
+    result = subprocess.run(
+        command,
+        cwd=folder,
+        env={name: value for name, value in environment.items() if value is not None},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == expect, result.stdout[-6000:] + result.stderr[-3000:]
+    return result
+
+
+def run_dbt(
+    home: Path,
+    arguments: Sequence[str],
+    expect: int,
+    variables: Mapping[str, str | None],
+    project: Path = CHECKOUT,
+) -> subprocess.CompletedProcess[str]:
+    """Run dbt on a project, with all that it writes below `home`, and check its exit code."""
+    written = {
+        "ECOMMERCE_HOME": str(home),
+        "DBT_TARGET_PATH": str(home / "target"),
+        "DBT_LOG_PATH": str(home / "logs"),
+    }
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    command = [dbt, "--no-use-colors", *arguments]
+    return run_command(command, expect, {**written, **variables}, project)
+
+
+class Home:
+    """One `ECOMMERCE_HOME`: a database and what belongs to it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / f"{CATALOG}.duckdb"
+
+    def run(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run `ecommerce ...` and check its exit code."""
+        return self._call([sys.executable, "-m", "ecommerce", *arguments], expect)
+
+    def dbt(
+        self, *arguments: str, expect: int = 0, **variables: str | None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `dbt ...`, on the local target unless told otherwise, and check its exit code."""
+        return run_dbt(self.folder, arguments, expect, variables)
+
+    def _call(self, command: Sequence[str], expect: int) -> subprocess.CompletedProcess[str]:
+        return run_command(command, expect, {"ECOMMERCE_HOME": str(self.folder)})
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Rows of a query on the database."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def tables(self) -> list[str]:
+        """Silver and gold tables as `schema.name`, snapshots left out."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return tables(connection)
+
+
+def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Silver and gold tables as `schema.name`, snapshots left out."""
+    rows = connection.execute(
+        "select table_schema || '.' || table_name from information_schema.tables"
+        " where table_schema in ('silver_layer', 'gold_layer') and table_type = 'BASE TABLE'"
+        f" and table_name not in {SNAPSHOTS} order by 1"
+    )
+    return [name for (name,) in rows.fetchall()]
+
+
+def differences(left: Home, right: Home, more: Sequence[str] = ()) -> dict[str, int]:
+    """Rows by table, `more` tables too, that stand in one database only; equal ones: empty dict.
+
+    The same events can be loaded in other builds: a row's `_updated_at` is not compared.
+    """
+    found = {}
+    assert left.tables() == right.tables()
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{left.database}' as a (read_only)")
+        connection.execute(f"attach '{right.database}' as b (read_only)")
+        for table in [*left.tables(), *more]:
+            one, other = (f"select {FACTS} from {database}.{table}" for database in ("a", "b"))
+            rows = connection.execute(
+                f"select count(*) from (({one} except all {other})"
+                f" union all ({other} except all {one}))"
+            ).fetchone()
+            if rows and rows[0]:
+                found[table] = rows[0]
+    return found

@@ -1,0 +1,1 @@
+"""Client of a Databricks workspace: signing in, its errors, and starting a deployed job."""
