@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from project.home import CHECKOUT
 from support.forked_runs import Forks, forks
+
+if TYPE_CHECKING:
+    from support.workspace_double import Workspace
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,6 +36,26 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real rows are absent: no folder shared/data beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="module")
+def workspace_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A double of a Databricks workspace."""
+    # Importing the SDK takes as long as many a test.
+    from support.workspace_double import Workspace, minilake
+
+    with minilake(tmp_path_factory.mktemp("minilake")) as url, Workspace(url).serving() as server:
+        yield server
+
+
+@pytest.fixture
+def workspace(workspace_server: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """The double, empty, as the workspace that this process's environment names."""
+    from support.workspace_double import environment_for, set_environment
+
+    workspace_server.reset()
+    set_environment(monkeypatch, environment_for(workspace_server.url))
+    return workspace_server
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,6 +78,24 @@ class Home:
 
     def _call(self, command: Sequence[str], expect: int) -> subprocess.CompletedProcess[str]:
         return run_command(command, expect, {"ECOMMERCE_HOME": str(self.folder)})
+
+    def load(self, data: Path) -> None:
+        """Load a file or a folder."""
+        self.run("load", "--data", str(data))
+
+    def load_generated(self, events: int, days: int) -> None:
+        """Generate click streams in the home's folder `files` and load them."""
+        files = self.folder / "files"
+        self.run("generate", "--events", str(events), "--days", str(days), "--out", str(files))
+        self.load(files)
+
+    @contextmanager
+    def database_restored(self) -> Iterator[None]:
+        """Put the database back after the block; in its place, so that dbt need not parse again."""
+        saved = self.folder / "saved.duckdb"
+        shutil.copyfile(self.database, saved)
+        yield
+        saved.replace(self.database)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a query on the database."""

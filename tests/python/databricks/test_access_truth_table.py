@@ -126,7 +126,7 @@ def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
     folder = tmp_path_factory.mktemp("governed")
     home = Home(folder / "local")
     write(folder / "files" / "events.csv", EVENTS)
-    home.run("load", "--data", str(folder / "files"), "--database", str(home.database))
+    home.load(folder / "files")
     personas = {name: persona.groups for name, persona in POLICY.personas.items()}
     with running_warehouse(personas, DEPLOYER) as warehouse:
         grant_bundle(warehouse)

@@ -32,7 +32,7 @@ class Declared:
 
     def build(self, file: Path, *options: str) -> dict[str, int]:
         """Load the file, build on both engines, and compare."""
-        self.home.run("load", "--data", str(file), "--database", str(self.home.database))
+        self.home.load(file)
         rows = bronze_rows(self.home, f"parse_filename(_source_file) = '{file.name}'")
         landed = rows.drop_columns(list(METADATA))
         self.databricks.warehouse.land(f"{LANDING}/{file.name}", landed)

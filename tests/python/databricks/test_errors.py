@@ -29,8 +29,7 @@ RUN = ("run", "--select", "users_dim")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
     folder = tmp_path_factory.mktemp("errors")
     home = Home(folder / "local")
-    home.run("generate", "--events", "1500", "--days", "4", "--out", str(folder / "files"))
-    home.run("load", "--data", str(folder / "files"), "--database", str(home.database))
+    home.load_generated(events=1500, days=4)
     with running_warehouse() as warehouse:
         databricks = DatabricksHome(folder / "dev", warehouse)
         databricks.land(home)

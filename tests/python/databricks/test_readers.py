@@ -26,8 +26,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
     """Marts of the first days; the rows of the others have landed and wait for the next build."""
     folder = tmp_path_factory.mktemp("readers")
     home = Home(folder / "local")
-    home.run("generate", "--events", "3000", "--days", "6", "--out", str(folder / "files"))
-    home.run("load", "--data", str(folder / "files"), "--database", str(home.database))
+    home.load_generated(events=3000, days=6)
     with running_warehouse() as warehouse:
         databricks = DatabricksHome(folder / "dev", warehouse)
         databricks.land(home, "event_time < '2019-10-04'")

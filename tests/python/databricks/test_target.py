@@ -65,7 +65,7 @@ class Both:
         if self.home.database.exists():
             [(newest,)] = self.home.query("select max(_ingested_at) from bronze_layer.events_raw")
         for folder in folders:
-            self.home.run("load", "--data", str(folder), "--database", str(self.home.database))
+            self.home.load(folder)
         self.databricks.land(self.home, f"_ingested_at > '{newest}'")
         self.home.dbt("build", *WITHOUT_TESTS)
 

@@ -17,9 +17,7 @@ def test_a_preview_builds_what_changed_beside_what_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = Home(tmp_path)
-    files = tmp_path / "files"
-    home.run("generate", "--events", "2000", "--days", "3", "--out", str(files))
-    home.run("load", "--data", str(files), "--database", str(home.database))
+    home.load_generated(events=2000, days=3)
     home.dbt("run")
     state = tmp_path / "main"
     state.mkdir()

@@ -205,9 +205,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
     folder = tmp_path_factory.mktemp("check")
     with running_warehouse() as warehouse:
         home, dev = Home(folder / "local"), DatabricksHome(folder / "dev", warehouse)
-        files = str(folder / "files")
-        home.run("generate", "--events", "1000", "--days", "2", "--out", files)
-        home.run("load", "--data", files, "--database", str(home.database))
+        home.load_generated(events=1000, days=2)
         dev.land(home)
         grant_bundle(warehouse)
         dev.dbt("build", *WITHOUT_TESTS, "--threads", "8")

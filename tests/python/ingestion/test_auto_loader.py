@@ -36,6 +36,7 @@ from support.auto_loader_runs import (
     stream_rows,
 )
 from support.dirty_files import HEADER, Lines, write_dirty_files
+from support.unreadable import make_unreadable
 
 
 @pytest.fixture(scope="module")
@@ -440,17 +441,7 @@ def test_the_script_needs_no_package_on_its_path(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_read_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    closed = tmp_path.resolve() / "closed"
-    closed.mkdir()
-    scandir = os.scandir
-
-    def refuse(folder: str) -> Any:
-        # The administrator may read any folder, so only a refusal that is made up shows here.
-        if Path(folder) == closed:
-            raise PermissionError(13, "Permission denied", folder)
-        return scandir(folder)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    make_unreadable(tmp_path.resolve() / "closed", monkeypatch)
     paths = ["--source", str(tmp_path), "--checkpoint", str(tmp_path / "cp")]
     assert auto_loader.main(["--catalog", "c", *paths]) == 2
     message = capsys.readouterr().err

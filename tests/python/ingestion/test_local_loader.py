@@ -24,6 +24,7 @@ from ingestion.landing_files import Layout, profile
 from ingestion.local_loader import load
 from project.errors import UserError
 from support.dirty_files import HEADER, DirtyFile, Lines, dirty_files, write_dirty_files
+from support.unreadable import make_unreadable
 
 Rows = list[tuple[Any, ...]]
 
@@ -455,17 +456,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "f.csv").write_text(HEADER)
-    closed = tmp_path / "closed"
-    closed.mkdir()
-    scandir = os.scandir
-
-    def refuse(folder: str) -> Any:
-        # The administrator may read any folder, so only a refusal that is made up shows here.
-        if Path(folder) == closed:
-            raise PermissionError(13, "Permission denied", folder)
-        return scandir(folder)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    make_unreadable(tmp_path / "closed", monkeypatch)
     with pytest.raises(UserError, match="closed: cannot be read: Permission denied; give"):
         load(tmp_path, tmp_path / "shop.duckdb")
 

@@ -17,7 +17,6 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,22 +29,8 @@ from support.workspace_double import (
     Call,
     Workspace,
     environment_for,
-    minilake,
     set_environment,
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    with minilake(tmp_path_factory.mktemp("minilake")) as url, Workspace(url).serving() as served:
-        yield served
-
-
-@pytest.fixture
-def workspace(server: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    server.reset()
-    set_environment(monkeypatch, environment_for(server.url))
-    return server
 
 
 def write_files(folder: Path, count: int = 3) -> dict[str, bytes]:

@@ -30,7 +30,7 @@ def in_batches(tmp_path_factory: pytest.TempPathFactory) -> Home:
         write(landing / f"batch_{number}.csv", lines)
         for file in files:
             shutil.copy(file, landing)
-        home.run("load", "--data", str(landing))
+        home.load(landing)
         home.dbt("run")
     return home
 
@@ -76,7 +76,7 @@ def test_a_build_that_died_half_way_is_made_good_by_the_next(
     home = Home(tmp_path)
     shutil.copyfile(in_batches.database, home.database)
     write(tmp_path / "late.csv", [line("2019-10-01 09:50:00", user=1), line("2019-10-09 01:00:00")])
-    home.run("load", "--data", str(tmp_path / "late.csv"), "--database", str(home.database))
+    home.load(tmp_path / "late.csv")
     # Only these two commit; every table behind them is left as it was.
     home.dbt("run", "--select", "source_files", "events_cleaned")
     home.dbt("build", "--exclude-resource-type", "unit_test")

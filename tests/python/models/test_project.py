@@ -25,8 +25,7 @@ NOT_PORTABLE = re.compile(r"\bqualify\b|group by all|\*\s*(except|exclude)\b|\bi
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A small platform, built with every data and unit test."""
     home = Home(tmp_path_factory.mktemp("project"))
-    home.run("generate", "--events", "5000", "--days", "7", "--out", str(home.folder / "files"))
-    home.run("load", "--data", str(home.folder / "files"), "--database", str(home.database))
+    home.load_generated(events=5000, days=7)
     home.dbt("build")
     return home
 

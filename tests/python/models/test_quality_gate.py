@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import duckdb
@@ -14,9 +13,7 @@ from support.platform_runs import Home
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("gate"))
-    files = home.folder / "files"
-    home.run("generate", "--events", "3000", "--days", "3", "--out", str(files))
-    home.run("load", "--data", str(files), "--database", str(home.database))
+    home.load_generated(events=3000, days=3)
     home.dbt("run", "--select", "source_files", "events_staged", "events_repeated",
              "events_cleaned", "events_quarantined")  # fmt: skip
     return home
@@ -24,11 +21,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture
 def home(built: Home) -> Iterator[Home]:
-    """The built platform, to break: in its place, so that dbt need not parse anew."""
-    kept = built.folder / "kept"
-    shutil.copyfile(built.database, kept)
-    yield built
-    kept.replace(built.database)
+    """The built platform, for a test to break."""
+    with built.database_restored():
+        yield built
 
 
 def gate(home: Home, expect: int) -> str:

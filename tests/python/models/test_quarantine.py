@@ -37,7 +37,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Home:
     landing.write_text(
         "\n".join([",".join(EVENT_COLUMN_NAMES), good, *bad, good]) + "\n", encoding="utf-8"
     )
-    home.run("load", "--data", str(landing), "--database", str(home.database))
+    home.load(landing)
     home.dbt("run", "--select", "+events_quarantined")
     return home
 

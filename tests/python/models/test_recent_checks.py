@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import duckdb
@@ -24,9 +23,7 @@ def execute(home: Home, sql: str) -> None:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("recent"))
-    files = home.folder / "files"
-    home.run("generate", "--events", "2000", "--days", "2", "--out", str(files))
-    home.run("load", "--data", str(files), "--database", str(home.database))
+    home.load_generated(events=2000, days=2)
     home.dbt("run", "--select", "+sessions")
     # The sessions of the first day came three days before those of the second.
     execute(
@@ -39,10 +36,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture
 def home(built: Home) -> Iterator[Home]:
-    kept = built.folder / "kept"
-    shutil.copyfile(built.database, kept)
-    yield built
-    shutil.move(kept, built.database)
+    """The built platform, for a test to break."""
+    with built.database_restored():
+        yield built
 
 
 def session_of(day: str) -> str:

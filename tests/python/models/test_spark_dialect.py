@@ -98,7 +98,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
 
     with running_warehouse() as warehouse, ThreadPoolExecutor() as at_once:
         dev = DatabricksHome(folder / "dev", warehouse)
-        home.run("load", "--data", str(landing), "--database", str(home.database))
+        home.load(landing)
         dev.land(home)
         local = at_once.submit(home.dbt, "build", *WITHOUT_TESTS)
         dev.dbt("build", *WITHOUT_TESTS)
@@ -107,7 +107,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         shutil.copyfile(home.database, first.database)
 
         [(newest,)] = home.query("select max(_ingested_at) from bronze_layer.events_raw")
-        home.run("load", "--data", str(late), "--database", str(home.database))
+        home.load(late)
         dev.land(home, f"_ingested_at > '{newest}'")
         local = at_once.submit(home.dbt, "build", "--exclude-resource-type", "unit_test")
         dev.dbt("build", *WITHOUT_TESTS)

@@ -93,7 +93,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     files.mkdir()
     write(files / "2019-Oct.csv", OCTOBER)
     write(files / "2019-Nov.csv", NOVEMBER)
-    home.run("load", "--data", str(files), "--database", str(home.database))
+    home.load(files)
     home.dbt("run", "--select", "+events_quarantined")
     return home
 
@@ -157,7 +157,7 @@ def test_one_month_alone_is_compared_alone(tmp_path: Path) -> None:
     home = Home(tmp_path)
     files = tmp_path / "2019-Oct.csv"
     write(files, OCTOBER)
-    home.run("load", "--data", str(files), "--database", str(home.database))
+    home.load(files)
     home.dbt("run", "--select", "+events_quarantined")
     result = home.run("verify-published", "--expected", published(tmp_path / "seed.csv"))
     assert "19 of 19 figures as published" in result.stdout
@@ -168,7 +168,7 @@ def test_other_files_have_no_published_figures(tmp_path: Path) -> None:
     result = home.run("verify-published", expect=2)
     assert "nothing is built; run first: make run DATA=folder" in result.stderr
     write(tmp_path / "sample.csv", OCTOBER)
-    home.run("load", "--data", str(tmp_path / "sample.csv"), "--database", str(home.database))
+    home.load(tmp_path / "sample.csv")
     result = home.run("verify-published", expect=2)
     assert "silver is not built" in result.stderr
     home.dbt("run", "--select", "source_files")

@@ -11,7 +11,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,20 +19,7 @@ from databricks.sdk.service.sql import CreateQueryRequestQuery
 
 from ecommerce import cli
 from project.home import CHECKOUT
-from support.workspace_double import Call, Workspace, environment_for, minilake, set_environment
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    with minilake(tmp_path_factory.mktemp("minilake")) as url, Workspace(url).serving() as served:
-        yield served
-
-
-@pytest.fixture
-def workspace(server: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    server.reset()
-    set_environment(monkeypatch, environment_for(server.url))
-    return server
+from support.workspace_double import Call, Workspace, environment_for
 
 
 def trigger(*arguments: object, target: str = "dev") -> int:
