@@ -16,10 +16,7 @@ import pipeline.clean
 import pipeline.run
 import pipeline.verify_published
 import workspace.trigger
-from project.errors import UserError
-
-# What shells report for a command that Ctrl-C ended: 128 + SIGINT.
-_INTERRUPTED: Final = 130
+from project.errors import INTERRUPTED, UserError
 
 # Each module has HELP, add_arguments and execute. None of them needs an extra to be imported.
 _COMMANDS: Final = {
@@ -62,4 +59,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print("interrupted; run again to go on", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED

@@ -14,6 +14,7 @@ from governance.live import Catalog
 from governance.state import OWNED, Kind, State
 from project.errors import UserError
 from project.home import CHECKOUT
+from workspace.bundle import deployed, read_bundle
 from workspace.client import add_target, connect
 
 HELP: Final = "compare grants, masks, row filters and tags of a workspace with the declared ones"
@@ -74,7 +75,7 @@ def execute(args: argparse.Namespace) -> int:
 
     Raises UserError if a side of the comparison cannot be read.
     """
-    bundle = declared.read_bundle(CHECKOUT, args.target)
+    bundle = deployed(read_bundle(CHECKOUT), args.target)
     wanted = declared.declared(declared.read_manifest(args.manifest, args.target), bundle)
     warehouse_id = args.warehouse_id or _warehouse_id()
     catalog = declared.catalog_of(bundle)

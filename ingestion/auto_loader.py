@@ -26,6 +26,7 @@ from ingestion.event_stream import AUTO_LOADER, Limits
 from ingestion.file_load import FileReport, Status
 from ingestion.landing_files import discover
 from ingestion.load_report import LoadReport, tell
+from project.arguments import positive_integer
 from project.errors import UserError
 
 _COLUMNS: Final = (*EVENT_COLUMNS, *METADATA_COLUMNS)
@@ -60,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="time between micro-batches of the continuous mode (default: %(default)s)",
     )
     parser.add_argument(
-        "--max-files-per-trigger", type=_positive, metavar="N", help="files in a micro-batch"
+        "--max-files-per-trigger", type=positive_integer, metavar="N", help="files in a micro-batch"
     )
     parser.add_argument(
         "--max-bytes-per-trigger", type=_size, metavar="SIZE", help="bytes in it, such as 10g"
@@ -75,12 +76,6 @@ def build_parser() -> argparse.ArgumentParser:
         " location must have them enabled",
     )
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
 
 
 def _size(text: str) -> int:

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ingestion.landing_files import discover
 from ingestion.landing_volume import Contents, LandingVolume
+from project.arguments import positive_integer
 from project.errors import UserError
 from workspace.client import add_target, connect, refusals
 
@@ -40,14 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target(parser)
     parser.add_argument("files", nargs="+", type=Path, help="files, or folders to search")
     parser.add_argument(
-        "--jobs", type=_at_least_one, default=4, help="files sent at a time (default: %(default)s)"
+        "--jobs",
+        type=positive_integer,
+        default=4,
+        help="files sent at a time (default: %(default)s)",
     )
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
 
 
 def execute(args: argparse.Namespace) -> int:

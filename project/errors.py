@@ -1,8 +1,12 @@
-"""Errors that a user can correct."""
+"""Errors that a user can correct, and exit codes."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Final
+
+# What shells report for a command that Ctrl-C ended: 128 + SIGINT.
+INTERRUPTED: Final = 130
 
 
 class UserError(Exception):

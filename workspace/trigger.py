@@ -9,7 +9,7 @@ import uuid
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
-from project.errors import UserError
+from project.errors import INTERRUPTED, UserError
 from workspace.client import add_target, connect, refusals
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ HELP: Final = "start a deployed job of a Databricks workspace and follow its run
 SUCCESS: Final = "SUCCESS"
 _ENDED: Final = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
 _NOT_TO_BLAME: Final = (SUCCESS, "SKIPPED", "EXCLUDED", "UPSTREAM_FAILED", "UPSTREAM_CANCELED")
-# As for every command that Ctrl-C ends: 128 + SIGINT.
-_INTERRUPTED: Final = 130
 _LAST_LOG_LINES: Final = 20
 # The tag `environment` of the bundle's jobs; the free edition's target stands in for dev.
 _ENVIRONMENTS: Final = {"dev": ("dev", "free"), "staging": ("staging",), "prod": ("prod",)}
@@ -62,7 +60,7 @@ def execute(args: argparse.Namespace) -> int:
             run = follow(client, run_id, args.poll_seconds)
         except KeyboardInterrupt:
             print(f"no longer followed; the run goes on, look at it or cancel it there: {url}")
-            return _INTERRUPTED
+            return INTERRUPTED
         if state_of(run) == SUCCESS:
             return 0
         for task in failed_tasks(run):

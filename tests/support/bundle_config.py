@@ -1,9 +1,8 @@
-"""Reads the bundle as a target deploys it, and finds what a deployment would refuse.
+"""Finds what a deployment of the bundle would refuse.
 
-The CLI validates a bundle only with a workspace at hand. What it does before it asks the workspace
-is done here: include, merge the target, resolve variables, then hand every resource to the classes
-of `databricks-bundles`, which refuse unknown keys and wrong types. Every check returns its findings
-as text, so that the same function judges the real bundle and one with a planted fault.
+The CLI validates a bundle only with a workspace at hand. Here the classes of `databricks-bundles`
+take every resource and refuse unknown keys and wrong types. Every check returns its findings as
+text, so that the same function judges the real bundle and one with a planted fault.
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-import yaml
 from databricks.bundles.catalogs import Catalog
 from databricks.bundles.cluster_policies import ClusterPolicy
 from databricks.bundles.core import Resource
@@ -24,7 +22,7 @@ from databricks.bundles.schemas import Schema
 from databricks.bundles.sql_warehouses import SqlWarehouse
 from databricks.bundles.volumes import Volume
 
-Config: TypeAlias = dict[str, Any]
+from workspace.bundle import REFERENCE, Config, deployed
 
 PARSERS: Final[Mapping[str, Callable[[Any], Resource]]] = {
     "catalogs": Catalog.from_dict,
@@ -57,77 +55,7 @@ _TARGET_KEYS: Final = {
     "workspace": {"root_path", "host"},
 }
 _VARIABLE_KEYS: Final = {"description", "default", "lookup", "type"}
-_REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
 _JOB_PARAMETER: Final = re.compile(r"\{\{\s*job\.parameters\.(\w+)\s*\}\}")
-
-
-def load(folder: Path) -> Config:
-    """Return databricks.yml merged with every file that it includes."""
-    root: Config = _read(folder / "databricks.yml")
-    for pattern in root.get("include", []):
-        for path in sorted(folder.glob(pattern)):
-            root = merge(root, _read(path))
-    return root
-
-
-def _read(path: Path) -> Config:
-    content: Config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return content
-
-
-def merge(base: Any, override: Any) -> Any:
-    """Merge as the CLI does: mappings by key, lists end to end, anything else replaced."""
-    if isinstance(base, dict) and isinstance(override, dict):
-        return base | {
-            key: merge(base[key], value) if key in base else value
-            for key, value in override.items()
-        }
-    if isinstance(base, list) and isinstance(override, list):
-        return [*base, *override]
-    return override
-
-
-def deployed(root: Config, target: str) -> Config:
-    """Return the bundle as one target deploys it, with variables and bundle facts put in."""
-    chosen = root["targets"][target]
-    variables = {}
-    for name, variable in root.get("variables", {}).items():
-        override = chosen.get("variables", {}).get(name, {})
-        if not isinstance(override, dict):
-            override = {"default": override}
-        variable = variable | override
-        if "default" in variable:
-            variables[name] = variable["default"]
-        elif "lookup" in variable:
-            # An id that only a workspace knows.
-            variables[name] = f"<{', '.join(variable['lookup'].values())}>"
-    facts = {f"var.{name}": value for name, value in variables.items()} | {
-        "bundle.name": root["bundle"]["name"],
-        "bundle.target": target,
-    }
-    merged = {
-        key: value for key, value in root.items() if key not in ("targets", "variables", "include")
-    }
-    for key in ("resources", "permissions", "presets", "run_as", "workspace", "mode"):
-        if key in chosen:
-            merged[key] = merge(merged.get(key, {}), chosen[key]) if key in merged else chosen[key]
-    resolved: Config = _resolve(merged, facts)
-    return resolved
-
-
-def _resolve(value: Any, facts: Mapping[str, Any]) -> Any:
-    """Put facts in the place of references; one that no fact answers is left as it is."""
-    if isinstance(value, dict):
-        return {key: _resolve(item, facts) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_resolve(item, facts) for item in value]
-    if not isinstance(value, str):
-        return value
-    whole = _REFERENCE.fullmatch(value)
-    if whole and whole[1] in facts:
-        return _resolve(facts[whole[1]], facts)
-    replaced = _REFERENCE.sub(lambda match: str(facts.get(match[1], match[0])), value)
-    return replaced if replaced == value else _resolve(replaced, facts)
 
 
 def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
@@ -183,7 +111,7 @@ def dangling_references(bundle: Config) -> list[str]:
     """References of a deployed bundle that lead nowhere."""
     found = []
     for path, text in strings(bundle):
-        for reference in _REFERENCE.findall(text):
+        for reference in REFERENCE.findall(text):
             kind, _, rest = reference.partition(".")
             group, _, rest = rest.partition(".")
             key, _, attribute = rest.partition(".")

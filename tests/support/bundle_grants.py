@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from project.home import CHECKOUT
-from support.bundle_config import Config, deployed, load
 from warehouse.server import Warehouse
+from workspace.bundle import Config, deployed, read_bundle
 
 _NAMES = {
     "catalogs": ("name",),
@@ -18,7 +18,7 @@ def grant_bundle(warehouse: Warehouse, target: str = "dev", config: Config | Non
 
     `config` is the shipped bundle unless another is given.
     """
-    resources = deployed(config or load(CHECKOUT), target)["resources"]
+    resources = deployed(config or read_bundle(CHECKOUT), target)["resources"]
     for kind, parts in _NAMES.items():
         word = kind.removesuffix("s")
         for resource in resources[kind].values():

@@ -12,7 +12,6 @@ import pytest
 
 from governance.access_policy import Cell, cells, load
 from project.home import CHECKOUT
-from support import bundle_config
 from support.bundle_grants import grant_bundle
 from support.databricks_runs import (
     CATALOG,
@@ -27,6 +26,7 @@ from support.event_batches import line, write
 from support.platform_runs import Home
 from warehouse.errors import WarehouseError
 from warehouse.server import Warehouse
+from workspace.bundle import Config, read_bundle
 
 POLICY = load()
 PERSONAS = list(POLICY.personas)
@@ -247,7 +247,7 @@ def test_a_grant_less_in_the_bundle_is_missed(governed: Governed) -> None:
     tried = 0
     try:
         for kind, name, position in bundle_grants():
-            config = bundle_config.load(CHECKOUT)
+            config = read_bundle(CHECKOUT)
             granted = config["targets"]["dev"]["resources"][kind][name]["grants"]
             if granted.pop(position)["principal"] == "ecommerce_pipeline":
                 continue
@@ -255,14 +255,14 @@ def test_a_grant_less_in_the_bundle_is_missed(governed: Governed) -> None:
             assert governed.wrong(of_schema.get(name, "gold_layer.daily_sales_summary"))
             tried += 1
     finally:
-        deploy_anew(warehouse, bundle_config.load(CHECKOUT))
+        deploy_anew(warehouse, read_bundle(CHECKOUT))
     assert governed.wrong(*of_schema.values()) == []
     assert tried > 8
 
 
 def bundle_grants() -> list[tuple[str, str, int]]:
     """Places of all grants on catalogs and schemas: kind, name, position."""
-    resources = bundle_config.load(CHECKOUT)["targets"]["dev"]["resources"]
+    resources = read_bundle(CHECKOUT)["targets"]["dev"]["resources"]
     return [
         (kind, name, position)
         for kind in ("catalogs", "schemas")
@@ -271,7 +271,7 @@ def bundle_grants() -> list[tuple[str, str, int]]:
     ]
 
 
-def deploy_anew(warehouse: Warehouse, config: bundle_config.Config) -> None:
+def deploy_anew(warehouse: Warehouse, config: Config) -> None:
     """Grant on catalogs, schemas and volumes what a bundle declares, and nothing else."""
     with warehouse.ledger.lock:
         for place in [p for p in warehouse.ledger.grants if p[0] != "TABLE"]:

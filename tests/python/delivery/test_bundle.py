@@ -19,8 +19,8 @@ import pytest
 from ingestion.auto_loader import build_parser
 from project.home import CHECKOUT
 from support import bundle_config
-from support.bundle_config import Config
 from support.platform_runs import Home
+from workspace.bundle import Config, deployed, read_bundle
 
 GOLDEN: Final = CHECKOUT / "tests" / "python" / "delivery" / "golden" / "task_graph.txt"
 TARGETS: Final = ("dev", "free", "staging", "prod")
@@ -37,12 +37,12 @@ GROUPS: Final = {
 
 @pytest.fixture(scope="module")
 def root() -> Config:
-    return bundle_config.load(CHECKOUT)
+    return read_bundle(CHECKOUT)
 
 
 @pytest.fixture(params=TARGETS)
 def bundle(root: Config, request: pytest.FixtureRequest) -> Config:
-    return bundle_config.deployed(root, request.param)
+    return deployed(root, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def faults(root: Config, target: str, pins: dict[str, str]) -> list[str]:
     """Everything that the checks find in a target, and in what stands outside of targets."""
-    bundle = bundle_config.deployed(root, target)
+    bundle = deployed(root, target)
     return [
         *bundle_config.unknown_keys(root),
         *bundle_config.refused_resources(bundle),
@@ -215,7 +215,7 @@ def test_every_variable_given_to_dbt_is_declared(root: Config, manifest: dict[st
     given = {
         name
         for target in TARGETS
-        for words in bundle_config.dbt_commands(bundle_config.deployed(root, target))
+        for words in bundle_config.dbt_commands(deployed(root, target))
         for name in parse_dbt_command(words).get("vars") or {}
     }
     project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
@@ -262,7 +262,7 @@ def test_the_loader_takes_every_argument_it_is_given(bundle: Config) -> None:
 
 def test_names_are_those_of_every_other_part(root: Config) -> None:
     for target in TARGETS:
-        bundle = bundle_config.deployed(root, target)
+        bundle = deployed(root, target)
         resources = bundle["resources"]
         catalog = f"ecommerce_analytics_{'dev' if target == 'free' else target}"
         assert {schema["catalog_name"] for schema in resources["schemas"].values()} == {catalog}
@@ -283,7 +283,7 @@ def test_names_are_those_of_every_other_part(root: Config) -> None:
 
 @pytest.mark.parametrize("target", GOVERNED)
 def test_grants_are_least_privilege(root: Config, target: str) -> None:
-    resources = bundle_config.deployed(root, target)["resources"]
+    resources = deployed(root, target)["resources"]
     granted = {
         (kind, key, grant["principal"]): set(grant["privileges"])
         for kind in ("catalogs", "schemas", "volumes", "external_locations")
@@ -322,7 +322,7 @@ def test_grants_are_least_privilege(root: Config, target: str) -> None:
 
 
 def test_the_free_edition_gets_nothing_that_it_lacks(root: Config) -> None:
-    free = bundle_config.deployed(root, "free")
+    free = deployed(root, "free")
     assert set(free["resources"]) == {"jobs", "schemas", "volumes"}
     assert not [text for path, text in bundle_config.strings(free) if "ecommerce_pipeline" in text]
     assert "run_as" not in free
@@ -351,7 +351,7 @@ def test_jobs_neither_overlap_nor_run_for_ever(bundle: Config) -> None:
 
 
 def test_the_task_graph_is_the_golden_one(root: Config) -> None:
-    drawn = bundle_config.task_graph(bundle_config.deployed(root, "prod"))
+    drawn = bundle_config.task_graph(deployed(root, "prod"))
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(drawn, encoding="utf-8")

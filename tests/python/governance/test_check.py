@@ -13,12 +13,10 @@ import pytest
 from ecommerce.cli import main
 from governance import state
 from governance.check import Finding, drift
-from governance.declared import of_bundle, of_manifest, read_bundle
+from governance.declared import of_bundle, of_manifest
 from governance.state import Item
 from project.errors import UserError
 from project.home import CHECKOUT
-from support.bundle_config import deployed
-from support.bundle_config import load as load_bundle
 from support.bundle_grants import grant_bundle
 from support.databricks_runs import (
     CATALOG,
@@ -28,6 +26,7 @@ from support.databricks_runs import (
     running_warehouse,
 )
 from support.platform_runs import Home
+from workspace.bundle import deployed, read_bundle
 
 SILVER, GOLD = f"{CATALOG}.silver_layer", f"{CATALOG}.gold_layer"
 CHECK = ("governance", "check")
@@ -144,7 +143,8 @@ def test_a_manifest_of_another_catalog_is_refused() -> None:
 
 @pytest.mark.parametrize("target", ["dev", "staging", "prod"])
 def test_grants_of_the_bundle_are_those_that_it_deploys(target: str) -> None:
-    resources = deployed(load_bundle(CHECKOUT), target)["resources"]
+    bundle = deployed(read_bundle(CHECKOUT), target)
+    resources = bundle["resources"]
     expected = [
         (f"{kind.removesuffix('s')} {name.format(**resource)}", entry["principal"], privilege)
         for kind, name in (
@@ -159,41 +159,7 @@ def test_grants_of_the_bundle_are_those_that_it_deploys(target: str) -> None:
     assert len(expected) > 20
     assert any(place == f"catalog ecommerce_analytics_{target}" for place, *_ in expected)
     wanted = dict(state.grant(*one) for one in expected)
-    assert dict(of_bundle(read_bundle(CHECKOUT, target))) == wanted
-
-
-def test_a_target_puts_in_its_own_variables_and_adds_its_grants(tmp_path: Path) -> None:
-    (tmp_path / "databricks.yml").write_text(
-        """
-        bundle: {name: shop}
-        include: [resources/*.yml]
-        variables:
-          catalog: {default: "${bundle.name}_${bundle.target}"}
-        targets:
-          dev: {variables: {catalog: "mine_${bundle.target}"}}
-          prod: {}
-        """
-    )
-    (tmp_path / "resources").mkdir()
-    (tmp_path / "resources" / "one.yml").write_text(
-        """
-        resources:
-          catalogs: {c: {name: "${var.catalog}", grants: [{principal: a, privileges: [BROWSE]}]}}
-        targets:
-          prod:
-            resources: {catalogs: {c: {grants: [{principal: b, privileges: [BROWSE]}]}}}
-        """
-    )
-    to_a, to_b = (state.grant("catalog shop_prod", who, "BROWSE") for who in "ab")
-    assert list(of_bundle(read_bundle(tmp_path, "dev"))) == [
-        state.grant("catalog mine_dev", "a", "BROWSE")
-    ]
-    assert list(of_bundle(read_bundle(tmp_path, "prod"))) == [to_a, to_b]
-
-
-def test_a_folder_without_a_bundle_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"databricks\.yml: no readable part of the bundle"):
-        read_bundle(tmp_path, "dev")
+    assert dict(of_bundle(bundle)) == wanted
 
 
 # ---- against a warehouse ----

@@ -430,7 +430,7 @@ def test_the_script_needs_no_package_on_its_path(tmp_path: Path) -> None:
     code, message = run("empty")
     assert (code, "no .csv or .csv.gz file in this folder" in message) == (2, True)
     code, message = run("empty", "--max-files-per-trigger", "0")
-    assert (code, "no whole number above 0" in message) == (2, True)
+    assert (code, "not a positive integer" in message) == (2, True)
     code, message = run("empty", "--max-bytes-per-trigger", "ten")
     assert (code, "no size such as" in message) == (2, True)
     code, message = run("empty", "--interval", "soon")
