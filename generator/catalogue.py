@@ -245,6 +245,52 @@ def _zero_priced(rng: np.random.Generator, weights: Floats) -> npt.NDArray[np.bo
     return flags
 
 
+def _base_cents(
+    rng: np.random.Generator, rank: Ints, log_price: Floats, log_price_deviation: Floats
+) -> Ints:
+    """Price of every product in cents, log-normal; ranks of a category spread over its range."""
+    at = (rank * 0.754878 + 0.5 + 0.1 * rng.random(len(rank))) % 1.0 * 0.998 + 0.001
+    price = np.exp(log_price + log_price_deviation * ndtri(at))
+    cents: Ints = np.rint(price * 100).astype(np.int64)
+    return np.clip(cents, published.LOWEST_PRICE_CENTS, published.PRICE_CEILING_CENTS)
+
+
+def _sellable(zero: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
+    """Each product's own index, or that of the next priced one where it is listed at price 0."""
+    priced = np.flatnonzero(~zero)
+    product = np.arange(len(zero))
+    product[zero] = priced[np.searchsorted(priced, product[zero]).clip(0, len(priced) - 1)]
+    return product.astype(np.int32)
+
+
+def _brandless_until(
+    rng: np.random.Generator, brand: npt.NDArray[np.int32], weights: Floats, period_seconds: int
+) -> npt.NDArray[np.int32]:
+    """Second until which each product has no brand: 0 but for a few popular, branded ones."""
+    total = len(weights)
+    until = np.zeros(total, dtype=np.int32)
+    flips = max(1, round(published.BRAND_FLIPPING_PRODUCTS * total / published.PRODUCTS))
+    popular = np.argsort(-weights, kind="stable")[: max(flips, total // 4)]
+    popular = popular[brand[popular] > 0]
+    flipping = rng.choice(popular, min(flips, len(popular)), replace=False)
+    until[flipping] = (rng.uniform(0.2, 0.8, len(flipping)) * period_seconds).astype(np.int32)
+    return until
+
+
+def _product_ids(rng: np.random.Generator, rank: Ints, category: Ints, categories: int) -> Ints:
+    """Seven digits: category, then a serial number that rises with the rank."""
+    # Coded categories first, as in the shop: its phones are numbered 10xxxxx.
+    number = (category - published.CATEGORY_IDS_WITHOUT_CODE) % categories + 10
+    serial = 100 + rank * 7 + rng.integers(0, 7, len(rank))
+    return np.asarray(number * 100_000 + serial, dtype=np.int64)
+
+
+def _first_slots(slots: Ints, members: Ints) -> Ints:
+    """First slot of each group of so many consecutive products, and the end of the last one."""
+    edges = np.concatenate([[0], np.cumsum(slots)])
+    return np.asarray(edges[np.concatenate([[0], np.cumsum(members)])], dtype=np.int64)
+
+
 def build_catalogue(events: int, period_seconds: int, seed: int) -> Catalogue:
     """Build the catalogue of `events` events over `period_seconds`; a function of its input."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 0])))
@@ -252,58 +298,41 @@ def build_catalogue(events: int, period_seconds: int, seed: int) -> Catalogue:
     counts = _allocate_products(product_count(events), categories)
     weights = _popularity(categories, counts)
     total = len(weights)
-    brand, brand_names, mu, sd = _assign_brands(rng, categories, counts, weights)
-
+    category = np.repeat(np.arange(len(counts)), counts)
     rank = np.concatenate([np.arange(n) for n in counts])
-    quantile = (rank * 0.754878 + 0.5 + 0.1 * rng.random(total)) % 1.0 * 0.998 + 0.001
-    base = np.rint(np.exp(mu + sd * ndtri(quantile)) * 100).astype(np.int64)
-    base = np.clip(base, published.LOWEST_PRICE_CENTS, published.PRICE_CEILING_CENTS)
-    zero = _zero_priced(rng, weights)
-    base[zero] = 0
-    priced = np.flatnonzero(~zero)
-    sellable = np.arange(total)
-    sellable[zero] = priced[np.searchsorted(priced, sellable[zero]).clip(0, len(priced) - 1)]
 
+    # Keep the order of the draws: it determines which catalogue a seed gives.
+    brand, brand_names, log_price, deviation = _assign_brands(rng, categories, counts, weights)
+    base_cents = _base_cents(rng, rank, log_price, deviation)
+    zero = _zero_priced(rng, weights)
     versions = _price_versions(rng, weights)
-    brandless_until = np.zeros(total, dtype=np.int32)
-    flips = max(1, round(published.BRAND_FLIPPING_PRODUCTS * total / published.PRODUCTS))
-    popular = np.argsort(-weights, kind="stable")[: max(flips, total // 4)]
-    popular = popular[brand[popular] > 0]
-    flipping = rng.choice(popular, min(flips, len(popular)), replace=False)
-    brandless_until[flipping] = (rng.uniform(0.2, 0.8, len(flipping)) * period_seconds).astype(
-        np.int32
-    )
+    brandless_until = _brandless_until(rng, brand, weights, period_seconds)
+    product_id = _product_ids(rng, rank, category, len(counts))
+    version_phase = rng.uniform(0.001, 0.999, total)
+    category_offsets = rng.integers(0, 1_000_000, len(counts))
 
     # Each product keeps at least one slot, so that everything listed can be seen.
     slots = 1 + allocate(weights, SLOTS - total)
-    category = np.repeat(np.arange(len(counts)), counts).astype(np.int32)
-    product_slots = np.concatenate([[0], np.cumsum(slots)])
-    category_edge = product_slots[np.concatenate([[0], np.cumsum(counts)])]
+    category_edges = _first_slots(slots, counts)
     per_root = np.bincount(categories.root, weights=counts).astype(np.int64)
-    root_edge = product_slots[np.concatenate([[0], np.cumsum(per_root)])]
-    serial = 100 + rank * 7 + rng.integers(0, 7, total)
+    root_edges = _first_slots(slots, per_root)
     return Catalogue(
-        # Coded categories first, as in the shop: its phones are numbered 10xxxxx.
-        product_id=(
-            (category.astype(np.int64) - published.CATEGORY_IDS_WITHOUT_CODE) % len(counts) + 10
-        )
-        * 100_000
-        + serial,
-        category=category,
+        product_id=product_id,
+        category=category.astype(np.int32),
         brand=brand,
-        base_cents=base,
+        base_cents=np.where(zero, 0, base_cents),
         versions_per_second=(versions - 1) / PRICE_PERIOD_SECONDS,
-        version_phase=rng.uniform(0.001, 0.999, total),
+        version_phase=version_phase,
         brandless_until=brandless_until,
-        sellable=sellable.astype(np.int32),
+        sellable=_sellable(zero),
         category_id=2_053_013_552_226_107_603
         + np.arange(len(counts)) * 18_790_481
-        + rng.integers(0, 1_000_000, len(counts)),
+        + category_offsets,
         category_code=tuple(categories.code),
-        category_first_slot=category_edge[:-1],
-        category_slots=np.diff(category_edge),
-        root_first_slot=root_edge[:-1],
-        root_slots=np.diff(root_edge),
+        category_first_slot=category_edges[:-1],
+        category_slots=np.diff(category_edges),
+        root_first_slot=root_edges[:-1],
+        root_slots=np.diff(root_edges),
         slot_product=np.repeat(np.arange(total, dtype=np.int32), slots),
         brand_names=brand_names,
     )
