@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from governance import state
 from governance.state import Item, State
 from project.errors import UserError
-from workspace.client import refusals
+from workspace.client import translate_errors
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -94,7 +94,7 @@ class Catalog:
 
         schema = f"`{self._catalog}`.information_schema"
         place = f"warehouse {self._warehouse_id}"
-        with refusals(
+        with translate_errors(
             place,
             forbidden="ask an owner of the warehouse for CAN USE on it",
             missing="correct DATABRICKS_HTTP_PATH or --warehouse-id",

@@ -1,4 +1,4 @@
-"""What a run of a loader did with each landed file, and the exit code that follows from it."""
+"""What a loader run did with each landed file, and the exit code of the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from project.errors import UserError
 
 @dataclass(frozen=True)
 class LoadReport:
-    """One run of a loader, files in path order."""
+    """One loader run, with its files in path order."""
 
     files: tuple[FileReport, ...]
 
@@ -21,8 +21,8 @@ class LoadReport:
         return sum(file.status in statuses for file in self.files)
 
 
-def tell(report: LoadReport, data: Path) -> int:
-    """Print what became of each file and return 0; UserError if none is in bronze."""
+def print_report(report: LoadReport, data: Path) -> int:
+    """Print the outcome for each file and return 0; UserError if none is in bronze."""
     for file in report.files:
         if file.status is not Status.ALREADY_LOADED:
             print(_line(file))
@@ -36,7 +36,7 @@ def tell(report: LoadReport, data: Path) -> int:
 def _line(file: FileReport) -> str:
     parts = []
     if file.status is Status.LOADED:
-        # A stream reads files side by side, so only the local loader knows each one's time.
+        # A stream reads files in parallel, so only the local loader knows the time of each.
         parts.append(f"{file.rows:,} rows" + (f" in {file.seconds:.1f} s" if file.seconds else ""))
     if file.rows_with_rescued_data:
         parts.append(f"{file.rows_with_rescued_data:,} with rescued data")

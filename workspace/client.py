@@ -56,7 +56,7 @@ def connect() -> WorkspaceClient:
     except ValueError as error:
         raise UserError(f"cannot sign in: {_reason(error)}; {_CREDENTIALS}") from error
     host = client.config.host
-    with refusals(f"signing in to {host}", forbidden=_CREDENTIALS, missing=_CREDENTIALS):
+    with translate_errors(f"signing in to {host}", forbidden=_CREDENTIALS, missing=_CREDENTIALS):
         try:
             # The cheapest request that needs valid credentials and no privilege.
             client.current_user.me()
@@ -98,7 +98,7 @@ def _require_answer(host: str) -> None:
 
 
 @contextmanager
-def refusals(place: str, *, forbidden: str, missing: str) -> Iterator[None]:
+def translate_errors(place: str, *, forbidden: str, missing: str) -> Iterator[None]:
     """Turn what the workspace answers within into UserError with `place` and a remedy.
 
     `forbidden` says what to do where a privilege is lacking, `missing` where an object is.

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
 from project.errors import INTERRUPTED, UserError
-from workspace.client import add_target, connect, refusals
+from workspace.client import add_target, connect, translate_errors
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -49,13 +49,13 @@ def execute(args: argparse.Namespace) -> int:
     not the run.
     """
     client = connect()
-    with _refusals(f"job {args.job}", args.target):
+    with _translate_errors(f"job {args.job}", args.target):
         job_id = find_job(client, args.job, args.target)
         # With a token, a request that is repeated over a bad line does not start a second run.
         run_id = client.jobs.run_now(job_id, idempotency_token=uuid.uuid4().hex).run_id
         url = client.jobs.get_run(run_id).run_page_url
     print(f"run {run_id} of {args.job}: {url}", flush=True)
-    with _refusals(f"run {run_id}, which may be going on ({url})", args.target):
+    with _translate_errors(f"run {run_id}, which may be going on ({url})", args.target):
         try:
             run = follow(client, run_id, args.poll_seconds)
         except KeyboardInterrupt:
@@ -69,8 +69,8 @@ def execute(args: argparse.Namespace) -> int:
     return 1
 
 
-def _refusals(place: str, target: str) -> AbstractContextManager[None]:
-    return refusals(
+def _translate_errors(place: str, target: str) -> AbstractContextManager[None]:
+    return translate_errors(
         place,
         forbidden="ask an owner of the job for CAN MANAGE RUN on it",
         missing=f"deploy the bundle first: databricks bundle deploy --target {target}",

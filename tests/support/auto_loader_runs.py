@@ -87,7 +87,7 @@ def counted(table: pa.Table) -> Counter[str]:
     position = table.column_names.index("event_time")
     naive = table.column(position).cast(pa.timestamp("us"))
     columns = table.set_column(position, "event_time", naive).to_pydict()
-    # As text: not a number is not equal to itself.
+    # As text, because NaN is not equal to itself.
     rows = zip(*columns.values(), strict=True)
     return Counter(repr(dict(zip(columns, row, strict=True))) for row in rows)
 

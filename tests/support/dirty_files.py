@@ -1,6 +1,6 @@
-"""One landed file of each bad kind, and what must become of it.
+"""One landed file of each bad kind, with its expected outcome.
 
-Every data line is an event of its own, so no line is a duplicate of another, in any file.
+Every data line is a different event, so no line duplicates another, in any file.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ HEADER: Final = ",".join(EVENT_COLUMN_NAMES)
 
 @dataclass(frozen=True)
 class DirtyFile:
-    """A file's bytes and what is expected.
+    """A file's bytes and its expected outcome.
 
     `lines` are its data lines, counted by hand: its rows in bronze if it is loaded. `rescued` of
-    them have `_rescued_data`. `rejected` counts rows by the silver rule that refuses them; the
+    them have `_rescued_data`. `rejected` counts rows by the silver rule that rejects them; the
     other rows are clean events.
     """
 
@@ -41,13 +41,13 @@ class DirtyFile:
 
 
 class Lines:
-    """Makes event lines, none like another."""
+    """Makes event lines, all different."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
 
     def values(self, **changes: str) -> list[str]:
-        """Fields of a valid event in published order, some of them replaced."""
+        """Return the fields of a valid event in published order, with changes."""
         number = next(self._numbers)
         event = {
             "event_time": f"2019-10-{1 + number // 60 % 30:02} 00:{number % 60:02}:00 UTC",
@@ -63,12 +63,12 @@ class Lines:
         return list((event | changes).values())
 
     def line(self, **changes: str) -> str:
-        """The event as a line without its line end."""
+        """Return an event as a line without its line end."""
         return ",".join(self.values(**changes))
 
 
 def dirty_files() -> list[DirtyFile]:
-    """All kinds, in name order."""
+    """Return files of all kinds, in name order."""
     new = Lines()
 
     def text(*lines: str, header: str = HEADER, end: str = "\n") -> bytes:

@@ -10,7 +10,7 @@ import pytest
 
 
 def make_unreadable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the folder, which cannot be listed until the test ends: root may list any other way."""
+    """Create the folder, and fail to list it until the test ends: root could list any other."""
     folder.mkdir()
     scandir = os.scandir
 

@@ -1,8 +1,8 @@
-"""A Databricks workspace on 127.0.0.1: `minilake`, and before it a server that can answer instead.
+"""A Databricks workspace on 127.0.0.1: `minilake` behind a proxy that can answer in its place.
 
-`minilake` (MIT, from PyPI) keeps catalogs, volumes, files and jobs and runs SQL tasks, but it
-accepts any token and enforces no privilege. What it cannot play, a rule of `Workspace` answers as
-Databricks documents it; whatever no rule answers is forwarded. Each test says which rules it adds.
+`minilake` (MIT, from PyPI) stores catalogs, volumes, files and jobs and runs SQL tasks, but it
+accepts any token and enforces no privilege. A rule of `Workspace` answers a request that minilake
+cannot, as Databricks documents it; all other requests are forwarded. Each test states its rules.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NOTES: Final = f"/Volumes/{CATALOG}/bronze_layer/raw_data/_uploads"
 
 @contextmanager
 def minilake(folder: Path) -> Iterator[str]:
-    """Run the emulator in a process of its own and give its address."""
+    """Run the emulator in a process of its own and yield its address."""
     program = ENVIRONMENT / "bin" / "minilake"
     if not program.exists():
         reason = f"no {program}: `make test` makes it (or `make .venv-minilake/installed`)"
@@ -50,8 +50,7 @@ def minilake(folder: Path) -> Iterator[str]:
     environment = os.environ | {
         "MINILAKE_DATA_DIR": str(folder / "data"),
         "MINILAKE_NOTEBOOK": "0",
-        # It would download a DuckDB extension and a Spark image of a gigabyte, which serve nothing
-        # here.
+        # Keep it from downloading a DuckDB extension and a Spark image of a gigabyte.
         "MINILAKE_DUCKDB_EXTENSION_DIR": str(folder / "extensions"),
         "DOCKER_HOST": f"unix://{folder}/no-docker.sock",
     }
@@ -70,7 +69,7 @@ def minilake(folder: Path) -> Iterator[str]:
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     for _ in range(600):
-        assert process.poll() is None, "minilake has ended"
+        assert process.poll() is None, "minilake has exited"
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return
@@ -80,7 +79,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 class Call:
-    """One request, to be answered or forwarded; its body is read on demand."""
+    """One request to answer or forward; its body is read on demand."""
 
     def __init__(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
@@ -91,11 +90,11 @@ class Call:
         self._handler = handler
 
     def read(self, size: int | None = None) -> bytes:
-        """Read the body, or so many bytes of it; less if the client has gone."""
+        """Read the body or `size` bytes of it; fewer if the client disconnects."""
         return self._handler.rfile.read(self.length if size is None else size)
 
-    def until_the_client_is_gone(self) -> None:
-        """Read and drop what is still sent; returns when the connection ends."""
+    def wait_until_client_is_gone(self) -> None:
+        """Read and discard the rest of the request until the connection ends."""
         try:
             while self._handler.rfile.read(1 << 16):
                 pass
@@ -105,7 +104,7 @@ class Call:
     def answer(
         self, status: int, content: Any = None, headers: dict[str, str] | None = None
     ) -> None:
-        """Answer with JSON (or with bytes as they are); the body must have been read."""
+        """Answer with JSON or raw bytes; the request body must have been read."""
         body = content if isinstance(content, bytes) else json.dumps(content or {}).encode()
         self._handler.send_response(status)
         for name, value in ({"Content-Type": "application/json"} | (headers or {})).items():
@@ -117,7 +116,7 @@ class Call:
             self._handler.wfile.write(body)
 
     def refuse(self, status: int, error_code: str | int, message: str) -> None:
-        """Answer as the REST API refuses: a status and JSON with `error_code` and `message`."""
+        """Answer with an error of the REST API: a status, `error_code` and `message`."""
         self.read()
         self.answer(status, {"error_code": error_code, "message": message})
 
@@ -126,7 +125,7 @@ Rule = Callable[[Call], bool]
 
 
 class Workspace:
-    """The address to give to the command line, the rules in force and the calls that came."""
+    """The address for the command line, the active rules and the calls received."""
 
     def __init__(self, emulator: str) -> None:
         self.emulator = emulator
@@ -145,7 +144,7 @@ class Workspace:
                 try:
                     super().handle_one_request()
                 except OSError:
-                    # A killed client leaves its connections.
+                    # A killed client leaves its connections open.
                     self.close_connection = True
 
             def log_message(self, format: str, *args: Any) -> None: ...
@@ -162,7 +161,7 @@ class Workspace:
 
     @contextmanager
     def serving(self) -> Iterator[Workspace]:
-        """Serve until the block ends, with the volume of the target dev."""
+        """Serve until the block ends, with the volume of target dev."""
         self.prepare()
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         try:
@@ -172,13 +171,13 @@ class Workspace:
             self._server.server_close()
 
     def forward(self, call: Call, body: bytes | None = None) -> None:
-        """Answer with what minilake answers to the request, or to another body in its place."""
+        """Answer as minilake does, to the request's body or to another one."""
         status, headers, content = self._ask(
             call.method, call._handler.path, call.read() if body is None else body
         )
         kept = {name: headers[name] for name in ("Content-Type",) if name in headers}
         if call.method == "HEAD":
-            # Announces a body that HEAD does not send.
+            # The headers describe a body that HEAD does not send.
             call._handler.send_response(status)
             for name, value in headers.items():
                 call._handler.send_header(name, value)
@@ -198,14 +197,14 @@ class Workspace:
             connection.close()
 
     def prepare(self) -> None:
-        """Make what the bundle makes for the target dev, and that in no other target."""
+        """Create what the bundle deploys for target dev, and for no other target."""
         client = self.client()
         client.catalogs.create(CATALOG)
         client.schemas.create("bronze_layer", CATALOG)
         client.volumes.create(CATALOG, "bronze_layer", "raw_data", VolumeType.MANAGED)
 
     def reset(self) -> None:
-        """Forget rules, calls, files and jobs."""
+        """Clear rules, calls, files and jobs."""
         self.rules.clear()
         client = self.client()
         for folder in (LANDING, NOTES):
@@ -216,11 +215,11 @@ class Workspace:
         self.calls.clear()
 
     def client(self) -> WorkspaceClient:
-        """Return a client of minilake itself, for what a test prepares."""
+        """Return a client of minilake itself, for a test's preparations."""
         return WorkspaceClient(host=self.emulator, token="any", auth_type="pat")
 
     def store(self, path: str, content: bytes) -> None:
-        """Put a file there without the command line."""
+        """Store a file without the command line."""
         status, _, _ = self._ask("PUT", f"/api/2.0/fs/files{quote(path)}", content)
         assert status == 204, status
 
@@ -237,14 +236,14 @@ class Workspace:
 
 
 def environment_for(url: str | None, **more: str) -> dict[str, str]:
-    """Environment variables that make a workspace known, and no other one."""
+    """Return environment variables that name this workspace and no other."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DATABRICKS")}
     known = {"DATABRICKS_HOST": url, "DATABRICKS_TOKEN": "dapi-for-tests"} if url else {}
     return kept | known | {"DATABRICKS_CONFIG_FILE": "/nonexistent/databrickscfg"} | more
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
-    """Make it that of this process, for the duration of a test."""
+    """Replace this process's environment for the duration of a test."""
     for name in set(os.environ) - set(environment):
         monkeypatch.delenv(name)
     for name, value in environment.items():

@@ -1,4 +1,4 @@
-"""The Auto Loader job: bronze as the local loader makes it, each file once, whatever happens."""
+"""The Auto Loader job loads what the local loader would, each file once, despite failures."""
 
 from __future__ import annotations
 
@@ -107,13 +107,13 @@ def test_bronze_equals_that_of_the_local_loader(
     found = stream_rows(lake.spark)
     assert found == rows
     assert sum(found.values()) > 3000
-    told = dict(re.findall(r"^\w+ +(/.+?): (.*)$", capsys.readouterr().out, re.MULTILINE))
-    assert list(told) == [str(file.path) for file in report.files]
+    reported = dict(re.findall(r"^\w+ +(/.+?): (.*)$", capsys.readouterr().out, re.MULTILINE))
+    assert list(reported) == [str(file.path) for file in report.files]
     for file in report.files:
         if file.status is Status.LOADED:
-            assert told[str(file.path)].startswith(f"{file.rows:,} rows"), file
+            assert reported[str(file.path)].startswith(f"{file.rows:,} rows"), file
         else:
-            assert told[str(file.path)].startswith(file.message), file
+            assert reported[str(file.path)].startswith(file.message), file
     assert {file.status for file in report.files} == {Status.LOADED, Status.REFUSED, Status.EMPTY}
 
 
@@ -124,9 +124,7 @@ def test_real_rows(lake: Lake, real_data: Path, tmp_path: Path) -> None:
     assert stream_rows(lake.spark) == rows
 
 
-def test_a_file_is_loaded_once_over_several_runs(
-    lake: Lake, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_is_loaded_once_across_runs(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     times = f"select max(_ingested_at), count(distinct _ingested_at) from {TABLE}"
     lake.land("b.csv")
     (lake.landing / "x.csv").write_text("no,events\n")
@@ -134,7 +132,7 @@ def test_a_file_is_loaded_once_over_several_runs(
     [(first, distinct)] = lake.query(times)
     assert distinct == 1
     assert "files: 1 loaded, 1 refused" in capsys.readouterr().out
-    # In path order it comes first, in time it does not.
+    # First in path order, but not in time.
     lake.land("a.csv", 5)
     assert lake.run() == 0
     assert "files: 1 loaded, 1 already_loaded, 1 refused" in capsys.readouterr().out
@@ -161,12 +159,12 @@ def test_micro_batches_respect_the_limits(lake: Lake) -> None:
     assert lake.micro_batches() == 6
 
 
-def test_a_second_try_of_a_micro_batch_keeps_its_time(lake: Lake) -> None:
+def test_a_retried_micro_batch_keeps_its_time(lake: Lake) -> None:
     lake.land("a.csv")
     assert lake.run() == 0
     times = f"select distinct unix_millis(_ingested_at) from {TABLE}"
     first = lake.query(times)
-    # As a kill before the sink's commit leaves it: planned, and not done.
+    # The state after a kill before the sink's commit: planned, but not done.
     (lake.checkpoint / "commits" / "0").unlink()
     [(location,)] = lake.query(f"select distinct _metadata.file_path from {TABLE}")
     sink_log = Path(location.removeprefix("file:")).parent.joinpath("_spark_metadata")
@@ -181,7 +179,7 @@ def test_a_second_try_of_a_micro_batch_keeps_its_time(lake: Lake) -> None:
     assert [(json.loads(planned)["batchTimestampMs"],)] == first
 
 
-def test_continuous_mode_goes_on_with_files_that_land_later(
+def test_continuous_mode_loads_files_that_land_later(
     lake: Lake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     codes: list[int] = []
@@ -201,8 +199,8 @@ def test_continuous_mode_goes_on_with_files_that_land_later(
     assert "files: 2 loaded" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("kind", ["not readable", "growing"])
-def test_a_file_that_cannot_be_read_now_is_not_skipped(
+@pytest.mark.parametrize("kind", ["unreadable", "growing"])
+def test_a_file_that_cannot_be_read_yet_is_not_skipped(
     lake: Lake, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lake.land("a.csv")
@@ -213,15 +211,15 @@ def test_a_file_that_cannot_be_read_now_is_not_skipped(
     def see_it_grow(_: object, path: Path) -> FileReport:
         return FileReport(path, Status.GROWING, message="changed while it was read")
 
-    # The administrator may read any file; workers get these functions as they get the package.
+    # Root can read any file, so patch the readers; workers receive the patched functions.
     with monkeypatch.context() as patch:
-        if kind == "not readable":
+        if kind == "unreadable":
             patch.setattr(file_load, "open_content", deny)
         else:
             patch.setattr(event_stream, "load_readable_file", see_it_grow)
         assert lake.run() == 2
     message = capsys.readouterr().err.strip()
-    reason = "cannot be read: Permission denied; give" if kind == "not readable" else "changed"
+    reason = "cannot be read: Permission denied; grant" if kind == "unreadable" else "changed"
     assert message.startswith(f"error: {lake.landing / 'a.csv'}: {reason}"), message
     assert "\n" not in message
     assert lake.counts() == {}
@@ -229,7 +227,7 @@ def test_a_file_that_cannot_be_read_now_is_not_skipped(
     assert lake.counts() == {"a.csv": 3}
 
 
-def test_a_file_that_replaced_a_refused_one_is_told(
+def test_a_file_that_replaced_a_refused_one_is_reported(
     lake: Lake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lake.land("a.csv")
@@ -238,8 +236,8 @@ def test_a_file_that_replaced_a_refused_one_is_told(
     assert "b.csv: not an events file" in capsys.readouterr().out
     lake.land("b.csv")
     assert lake.run() == 0
-    told = capsys.readouterr().out
-    assert re.search(r"^waiting .*b\.csv: .*land it under another name", told, re.MULTILINE)
+    output = capsys.readouterr().out
+    assert re.search(r"^waiting .*b\.csv: .*land it under another name", output, re.MULTILINE)
     lake.land("c.csv")
     assert lake.run() == 0
     assert lake.counts() == {"a.csv": 3, "c.csv": 3}
@@ -290,20 +288,20 @@ def checkpoint_below_a_file(lake: Lake) -> None:
     lake.checkpoint = lake.checkpoint / "events_raw"
 
 
-BAD: dict[Callable[[Lake], None], str] = {
+BAD_STATES: dict[Callable[[Lake], None], str] = {
     no_schema: "no such schema, or no USE SCHEMA",
     other_columns: "columns are not those of ingestion/event_schema.py; move",
-    checkpoint_of_another_table: r"is the checkpoint of `other`.*give another --checkpoint",
-    checkpoint_of_another_stream: "is the checkpoint of another stream.*give another --checkpoint",
-    table_is_gone: "is gone, but .*undrop table",
-    checkpoint_is_gone: "is empty, but .* loaded a second time; give the --checkpoint",
-    clock_is_behind: "newest _ingested_at is in the future.*set the clock right",
+    checkpoint_of_another_table: r"is the checkpoint of `other`.*pass another --checkpoint",
+    checkpoint_of_another_stream: "is the checkpoint of another stream.*pass another --checkpoint",
+    table_is_gone: "does not exist, but .*undrop table",
+    checkpoint_is_gone: "is empty, but .* loaded a second time; pass the --checkpoint",
+    clock_is_behind: "newest _ingested_at is in the future.*correct the clock",
     checkpoint_below_a_file: "cannot be written: Not a directory; create the volume",
 }
 
 
-@pytest.mark.parametrize("spoil", BAD, ids=lambda spoil: spoil.__name__)
-def test_bad_state_is_one_line_and_changes_nothing(
+@pytest.mark.parametrize("spoil", BAD_STATES, ids=lambda spoil: spoil.__name__)
+def test_bad_state_is_a_one_line_error_that_changes_nothing(
     lake: Lake, spoil: Callable[[Lake], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = lake.landing.parent
@@ -319,16 +317,16 @@ def test_bad_state_is_one_line_and_changes_nothing(
     before = state()
     assert lake.run() == 2
     message = capsys.readouterr().err
-    assert re.fullmatch(rf"error: [^\n]*{BAD[spoil]}[^\n]*\n", message), message
+    assert re.fullmatch(rf"error: [^\n]*{BAD_STATES[spoil]}[^\n]*\n", message), message
     assert state() == before
 
 
 def test_nothing_loadable_is_an_error(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     (lake.landing / "b.csv").write_text("no,events\n")
     assert lake.run() == 2
-    told = capsys.readouterr()
-    assert "b.csv: not an events file" in told.out
-    assert "none of its files could be loaded" in told.err
+    printed = capsys.readouterr()
+    assert "b.csv: not an events file" in printed.out
+    assert "none of its files could be loaded" in printed.err
 
 
 CONNECT = """
@@ -348,7 +346,7 @@ sys.exit(code)
 
 
 def test_spark_connect_gives_the_same_rows(tmp_path: Path) -> None:
-    # Serverless compute is reached by Spark Connect alone.
+    # Serverless compute accepts only Spark Connect.
     require_java()
     landing = tmp_path / "landing"
     write_dirty_files(landing)
@@ -364,7 +362,7 @@ def test_spark_connect_gives_the_same_rows(tmp_path: Path) -> None:
     assert counted(pyarrow.parquet.read_table(found)) == rows
 
 
-# Takes this project's editable installation out of a process, as on a cluster.
+# Removes this project's editable installation from a process, as on a cluster.
 NOT_INSTALLED = """
 import sys
 from importlib.util import find_spec
@@ -402,7 +400,7 @@ def test_workers_need_no_package_on_their_path(tmp_path: Path) -> None:
 
     result = read(path)
     assert result.stdout == b"2\n", result.stderr.decode()
-    # Errors of the user are needed as well as what reads the files.
+    # Workers also need the error classes.
     result = read(path.with_name("gone.csv"))
     assert b"UserError: " in result.stderr and b"cannot be read: No such file" in result.stderr
 
@@ -432,9 +430,9 @@ def test_the_script_needs_no_package_on_its_path(tmp_path: Path) -> None:
     code, message = run("empty", "--max-files-per-trigger", "0")
     assert (code, "not a positive integer" in message) == (2, True)
     code, message = run("empty", "--max-bytes-per-trigger", "ten")
-    assert (code, "no size such as" in message) == (2, True)
+    assert (code, "not a size such as" in message) == (2, True)
     code, message = run("empty", "--interval", "soon")
-    assert (code, "no interval such as" in message) == (2, True)
+    assert (code, "not an interval such as" in message) == (2, True)
     assert not (tmp_path / "cp").exists()
 
 
@@ -445,7 +443,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(
     paths = ["--source", str(tmp_path), "--checkpoint", str(tmp_path / "cp")]
     assert auto_loader.main(["--catalog", "c", *paths]) == 2
     message = capsys.readouterr().err
-    assert "closed: cannot be read: Permission denied; give yourself permission" in message
+    assert "closed: cannot be read: Permission denied; get permission" in message
     assert "with --source" in message
 
 
@@ -463,7 +461,7 @@ def test_options_of_auto_loader() -> None:
     assert set(fewer) == {"recursiveFileLookup", "pathGlobFilter", "cloudFiles.format"}
 
 
-def test_table_of_databricks_is_clustered_and_described() -> None:
+def test_table_on_databricks_is_clustered_and_described() -> None:
     statement = auto_loader.create_statement(TABLE, "cloudFiles")
     assert " using delta cluster by (event_time) comment 'One row per data line" in statement
     for column in EVENT_COLUMNS + METADATA_COLUMNS:
@@ -483,5 +481,5 @@ def test_escaped_paths_and_paths_outside_volumes(tmp_path: Path) -> None:
         (tmp_path / name).touch()
         assert event_stream.local_path(f"file:{tmp_path}/{name}") == tmp_path / name
     assert event_stream.local_path(f"file:{tmp_path}/a%20b.csv") == tmp_path / "a b.csv"
-    with pytest.raises(UserError, match="not a path of a volume; give --source as /Volumes"):
+    with pytest.raises(UserError, match="not a path of a volume; pass --source as /Volumes"):
         event_stream.local_path("s3://bucket/f.csv")

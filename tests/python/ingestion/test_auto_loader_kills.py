@@ -1,4 +1,4 @@
-"""The Auto Loader job killed at any moment: no row is lost and none comes twice."""
+"""The Auto Loader job, killed at random times: no row is lost or duplicated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FILES_AHEAD: Final = 8
 
 
 def start_job(folder: Path, landing: Path) -> subprocess.Popen[str]:
-    """Start the job, one file in a micro-batch, in a process group of its own."""
+    """Start the job with one file per micro-batch, in a process group of its own."""
     paths = ["--source", str(landing), "--checkpoint", str(folder / "checkpoint")]
     command: Sequence[str] = [
         *(sys.executable, auto_loader_runs.__file__, str(folder)),
@@ -31,7 +31,7 @@ def start_job(folder: Path, landing: Path) -> subprocess.Popen[str]:
     ]
     folder.mkdir(exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    # What a killed worker leaves behind goes away with the test's folder.
+    # Temporary files of a killed worker disappear with the test's folder.
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -51,12 +51,12 @@ def kill(job: subprocess.Popen[str]) -> None:
 
 
 def batches(folder: Path, log: str) -> set[str]:
-    """Numbers of the micro-batches in a log of the checkpoint."""
+    """Return the numbers of the micro-batches in a log of the checkpoint."""
     entries = (folder / "checkpoint" / log).glob("[0-9]*")
     return {path.name for path in entries if path.suffix == ""}
 
 
-def test_twenty_kills_lose_and_double_no_row(tmp_path: Path) -> None:
+def test_twenty_kills_neither_lose_nor_duplicate_a_row(tmp_path: Path) -> None:
     require_java()
     folder, landing = tmp_path / "killed", tmp_path.resolve() / "landing"
     landing.mkdir()
@@ -66,18 +66,18 @@ def test_twenty_kills_lose_and_double_no_row(tmp_path: Path) -> None:
     def land(number: int) -> None:
         nonlocal landed
         for _ in range(number):
-            # In bronze each file differs in its number of rows; each third has a malformed line.
+            # Each file has another number of rows; every third one has a malformed line.
             body = [lines.line() for _ in range(200 + landed)] + ["x"] * (landed % 3 == 0)
             content = "\n".join([HEADER, *body, ""]).encode()
-            is_packed = landed % 4 == 0
-            name = f"{landed:03}.csv{'.gz' * is_packed}"
-            # Writers give a file its name when it is whole.
+            is_compressed = landed % 4 == 0
+            name = f"{landed:03}.csv{'.gz' * is_compressed}"
+            # Writers rename a file once it is complete.
             unfinished = landing / f"_{name}"
-            unfinished.write_bytes(gzip.compress(content) if is_packed else content)
+            unfinished.write_bytes(gzip.compress(content) if is_compressed else content)
             unfinished.rename(landing / name)
             landed += 1
 
-    # Moments follow what an undisturbed run takes here and now, whatever else the machine does.
+    # The kills are spread over the time that an undisturbed run takes on this machine now.
     land(FILES_AHEAD)
     started = time.perf_counter()
     job = start_job(tmp_path / "undisturbed", landing)
@@ -87,21 +87,21 @@ def test_twenty_kills_lose_and_double_no_row(tmp_path: Path) -> None:
     whole = time.perf_counter() - started
 
     draw = random.Random(20191001)
-    moments = [(number + draw.random()) / KILLS * whole for number in range(KILLS)]
-    draw.shuffle(moments)
+    delays = [(number + draw.random()) / KILLS * whole for number in range(KILLS)]
+    draw.shuffle(delays)
     interrupted: set[str] = set()
-    for moment in moments:
-        # Every run finds as many files as the undisturbed one did, so that none ends early.
+    for delay in delays:
+        # Every run finds as many files as the undisturbed one, so that none ends early.
         land(FILES_AHEAD - (landed - len(batches(folder, "commits"))))
         job = start_job(folder, landing)
         with suppress(subprocess.TimeoutExpired):
-            job.wait(timeout=moment)
+            job.wait(timeout=delay)
         kill(job)
         interrupted |= batches(folder, "offsets") - batches(folder, "commits")
 
     job = start_job(folder, landing)
-    told = job.communicate()[0]
-    assert job.returncode == 0, told
+    output = job.communicate()[0]
+    assert job.returncode == 0, output
     _, expected = local_rows(landing, tmp_path / "local.duckdb")
     spark = start_spark(folder)
     try:
@@ -111,4 +111,4 @@ def test_twenty_kills_lose_and_double_no_row(tmp_path: Path) -> None:
         spark.stop()
     assert found == expected
     assert set(found.values()) == {1}
-    assert interrupted, "no kill hit a micro-batch at work"
+    assert interrupted, "no kill interrupted a micro-batch"

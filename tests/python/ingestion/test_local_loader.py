@@ -1,4 +1,4 @@
-"""The contract of bronze, file by file."""
+"""The bronze contract, file by file."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict
 
 
 @pytest.mark.parametrize("file", dirty_files(), ids=lambda file: file.name)
-def test_each_bad_kind_is_accounted_for(
+def test_each_kind_of_bad_file_is_accounted_for(
     file: DirtyFile, dirty: tuple[Path, dict[str, FileReport]]
 ) -> None:
     database, reports = dirty
@@ -140,7 +140,7 @@ def test_table_has_the_columns_of_the_contract(landing: Path, database: Path) ->
         ("category_code", "été\\", "été\\"),
     ],
 )
-def test_values_that_fit(
+def test_values_that_fit_their_type(
     landing: Path, database: Path, column: str, text: str, value: object
 ) -> None:
     load_one(landing, database, f"{HEADER}\n{Lines().line(**{column: text})}\n".encode())
@@ -148,7 +148,7 @@ def test_values_that_fit(
     assert repr(row) == repr((value, None))
 
 
-UNFIT = {
+MISFITS = {
     "product_id": [
         "12.7",
         "1e3",
@@ -181,19 +181,21 @@ UNFIT = {
 }
 
 
-@pytest.mark.parametrize("column", UNFIT)
-def test_values_that_do_not_fit_are_rescued(landing: Path, database: Path, column: str) -> None:
+@pytest.mark.parametrize("column", MISFITS)
+def test_values_that_do_not_fit_their_type_are_rescued(
+    landing: Path, database: Path, column: str
+) -> None:
     lines = Lines()
-    texts = UNFIT[column]
+    texts = MISFITS[column]
     content = "\n".join([HEADER, *[lines.line(**{column: text}) for text in texts]])
     report = load_one(landing, database, content.encode())
-    assert report.message == "", "values alone need no slow reader"
+    assert report.message == "", "bad values alone do not need the slow path"
     assert sorted(r[column] for r in rescued(database)) == sorted(texts)
     sql = f"select count(*), count({column}), count(user_id) from bronze_layer.events_raw"
     assert query(database, sql) == [(len(texts), 0, len(texts))]
 
 
-def test_prices_with_commas_need_quotes_and_do_not_fit(landing: Path, database: Path) -> None:
+def test_quoted_decimal_commas_are_rescued(landing: Path, database: Path) -> None:
     line = Lines().line(price='"1,5"')
     load_one(landing, database, f"{HEADER}\n{line}\n".encode())
     assert rescued(database) == [{"price": "1,5"}]
@@ -222,10 +224,10 @@ def test_quoted_records(landing: Path, database: Path) -> None:
     assert brands(database) == sorted(["a, b", "two\nlines", "cr\r\nlf\n", 'say "hi"', "plain"])
 
 
-def test_stray_quote_costs_one_line(landing: Path, database: Path) -> None:
+def test_stray_quote_spoils_only_its_own_line(landing: Path, database: Path) -> None:
     lines = Lines()
     stray = lines.line(brand='"stray')
-    # The second stray quote closes the first; what is between has too many fields.
+    # The second stray quote closes the first; the record between them has too many fields.
     content = [
         HEADER,
         stray,
@@ -239,10 +241,10 @@ def test_stray_quote_costs_one_line(landing: Path, database: Path) -> None:
     assert rescued(database) == [{"_line": stray}] * 2
 
 
-def test_record_over_several_lines_has_a_size_limit(landing: Path, database: Path) -> None:
+def test_multi_line_records_have_a_size_limit(landing: Path, database: Path) -> None:
     lines = Lines()
     within = '"' + ("x" * 1023 + "\n") * (MAX_RECORD_BYTES // 1024 - 1) + '"'
-    # Its last line alone crosses the limit.
+    # Only its last line exceeds the limit.
     beyond = '"' + ("y" * 1023 + "\n") * (MAX_RECORD_BYTES // 1024 - 1) + "y" * 2000 + '"'
     content = [HEADER, lines.line(brand=within), lines.line(brand=beyond), lines.line(), ""]
     report = load_one(landing, database, "\n".join(content).encode())
@@ -250,7 +252,7 @@ def test_record_over_several_lines_has_a_size_limit(landing: Path, database: Pat
     assert brands(database)[:2] == ["samsung", within.strip('"')]
 
 
-def test_line_without_end_does_not_fill_the_memory(landing: Path, database: Path) -> None:
+def test_endless_line_is_refused_in_bounded_memory(landing: Path, database: Path) -> None:
     line = Lines().line()
     content = f"{HEADER}\n{line}\n".encode() + b"z" * (MAX_LINE_BYTES + 1)
     report = load_one(landing, database, content)
@@ -295,7 +297,9 @@ def test_many_batches_give_the_rows_of_the_fast_path(landing: Path) -> None:
 @pytest.mark.parametrize(
     "brands", [['"a" '], [' "a"'], ['a"b'], ['a"b', '"a" '], ['"a"', '"a",more']], ids=str
 )
-def test_quotes_that_duckdb_lets_pass(landing: Path, database: Path, brands: list[str]) -> None:
+def test_invalid_quotes_that_duckdb_accepts_are_malformed(
+    landing: Path, database: Path, brands: list[str]
+) -> None:
     lines = Lines()
     body = [lines.line(brand=brand) for brand in brands]
     malformed = body[-1:] if brands[0] == '"a"' else body
@@ -304,7 +308,7 @@ def test_quotes_that_duckdb_lets_pass(landing: Path, database: Path, brands: lis
     assert sorted(r["_line"] for r in rescued(database)) == sorted(malformed)
 
 
-def test_tenth_empty_field_that_duckdb_lets_pass(landing: Path, database: Path) -> None:
+def test_empty_tenth_field_that_duckdb_accepts_is_malformed(landing: Path, database: Path) -> None:
     lines = Lines()
     tenth = lines.line(brand='"a"') + ","
     report = load_one(landing, database, "\n".join([HEADER, lines.line(), tenth]).encode())
@@ -334,7 +338,7 @@ def test_scan_is_not_trusted_when_counts_differ(landing: Path, brand: str) -> No
 
 
 @pytest.mark.parametrize("name", ["a[1].csv", "what?.csv", "it's *.csv", "month=10/a b.csv"])
-def test_names_that_are_patterns(landing: Path, database: Path, name: str) -> None:
+def test_file_names_with_glob_characters(landing: Path, database: Path, name: str) -> None:
     (landing / name).parent.mkdir(exist_ok=True)
     (landing / "a1.csv").write_text(f"{HEADER}\n{Lines().line()}\n{Lines().line()}\n")
     report = load_one(landing, database, f"{HEADER}\n{Lines().line()}\n".encode(), name)
@@ -355,7 +359,7 @@ def test_second_load_loads_nothing(landing: Path, database: Path) -> None:
     assert [(f.path, f.rows) for f in first.files] == [(f.path, f.rows) for f in second.files]
 
 
-def test_file_that_was_refused_is_looked_at_again(landing: Path, database: Path) -> None:
+def test_refused_file_is_read_again(landing: Path, database: Path) -> None:
     content = gzip.compress(f"{HEADER}\n{Lines().line()}\n".encode())
     assert load_one(landing, database, content[:-4], "f.csv.gz").status is Status.REFUSED
     assert load_one(landing, database, content, "f.csv.gz").status is Status.LOADED
@@ -372,7 +376,7 @@ def test_changed_content_is_reported_and_not_loaded(landing: Path, database: Pat
     assert brands(database) == ["aaa"]
 
 
-def test_touched_file_is_not_changed_and_hashed_once(landing: Path, database: Path) -> None:
+def test_touched_file_counts_as_unchanged_and_is_hashed_once(landing: Path, database: Path) -> None:
     report = load_one(landing, database, f"{HEADER}\n{Lines().line()}\n".encode())
     os.utime(report.path, ns=(1, 1))
     [touched] = load(landing, database).files
@@ -380,7 +384,9 @@ def test_touched_file_is_not_changed_and_hashed_once(landing: Path, database: Pa
     assert query(database, "select modified_ns from bronze_layer.loaded_files") == [(1,)]
 
 
-def test_ingestion_times_grow_even_when_the_clock_steps_back(landing: Path, database: Path) -> None:
+def test_ingestion_times_increase_even_if_the_clock_steps_back(
+    landing: Path, database: Path
+) -> None:
     load_one(landing, database, f"{HEADER}\n".encode(), "a.csv")
     future = "timestamp '2150-01-01 00:00:00'"
     with duckdb.connect(str(database)) as connection:
@@ -392,7 +398,7 @@ def test_ingestion_times_grow_even_when_the_clock_steps_back(landing: Path, data
     assert query(database, sql.format(future)) == [(1,), (1,), (2,), (2,)]
 
 
-def test_folder_is_searched_in_order_without_unfinished_files(
+def test_folder_is_searched_in_path_order_without_unfinished_files(
     landing: Path, database: Path
 ) -> None:
     content = f"{HEADER}\n{Lines().line()}\n"
@@ -412,7 +418,7 @@ def test_folder_is_searched_in_order_without_unfinished_files(
     assert [f.path for f in files] == [landing / n for n in ("a.csv", "b/1.CSV", "b/2.csv")]
 
 
-def test_command_without_anything_to_load(
+def test_command_with_nothing_to_load(
     landing: Path, database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(data: Path) -> tuple[int, str]:
@@ -434,7 +440,7 @@ def test_command_without_anything_to_load(
     assert (code, message) == (0, "")
 
 
-def test_file_that_is_no_database(landing: Path, tmp_path: Path) -> None:
+def test_database_path_of_another_kind_of_file(landing: Path, tmp_path: Path) -> None:
     (landing / "f.csv").write_text(HEADER)
     (tmp_path / "no.duckdb").write_text("not a database " * 1000)
     with pytest.raises(UserError, match=r"no\.duckdb"):
@@ -457,7 +463,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(
 ) -> None:
     (tmp_path / "f.csv").write_text(HEADER)
     make_unreadable(tmp_path / "closed", monkeypatch)
-    with pytest.raises(UserError, match="closed: cannot be read: Permission denied; give"):
+    with pytest.raises(UserError, match="closed: cannot be read: Permission denied; get"):
         load(tmp_path, tmp_path / "shop.duckdb")
 
 
@@ -466,10 +472,10 @@ def test_a_path_that_the_system_refuses_is_an_error(tmp_path: Path) -> None:
         load(tmp_path / ("x" * 300), tmp_path / "shop.duckdb")
 
 
-def test_a_database_that_cannot_be_opened_is_told_from_another_file(tmp_path: Path) -> None:
+def test_error_distinguishes_an_unusable_path_from_another_kind_of_file(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text(HEADER)
-    with pytest.raises(UserError, match="set ECOMMERCE_HOME to a folder you can write") as no:
+    with pytest.raises(UserError, match="set ECOMMERCE_HOME to a writable folder") as caught:
         load(tmp_path, tmp_path)
-    assert "not a DuckDB database" not in str(no.value)
+    assert "not a DuckDB database" not in str(caught.value)
     with pytest.raises(UserError, match="not a DuckDB database"):
         load(tmp_path, Path(shutil.copy(tmp_path / "f.csv", tmp_path / "f.duckdb")))

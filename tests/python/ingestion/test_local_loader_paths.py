@@ -1,4 +1,4 @@
-"""The fast and the slow path are one: any small file gives the same rows on both."""
+"""Fast path and slow path are equivalent: any small file gives the same rows on both."""
 
 from __future__ import annotations
 
@@ -114,8 +114,8 @@ def lines(draw: st.DrawFn, names: list[str], odd: st.SearchStrategy[str]) -> str
 
 @st.composite
 def files(draw: st.DrawFn) -> tuple[bytes, int]:
-    """A file's bytes and how many header lines it has."""
-    # Files that hold only odd values keep to the fast path; the other kinds leave it at some point.
+    """A file's bytes and its number of header lines."""
+    # Files with only odd values stay on the fast path; the other kinds leave it at some point.
     kind = draw(st.sampled_from(["values", "quoted", "broken", "bytes"]))
     odd = st.sampled_from(UNQUOTED)
     if kind != "values":
@@ -158,7 +158,7 @@ def rows_of(
     for table in (bronze.EVENTS, bronze.LEDGER):
         connection.execute(f"delete from {table}")
     report = load_file(connection, path, tolerant=tolerant)
-    # As text: not a number is not equal to itself.
+    # As text, because NaN is not equal to itself.
     sql = f"select columns(* exclude _ingested_at)::varchar from {bronze.EVENTS} order by all"
     return report, connection.execute(sql).fetchall()
 

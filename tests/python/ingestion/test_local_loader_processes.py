@@ -1,4 +1,4 @@
-"""Other processes: killed loaders, two loaders, writers that are not done."""
+"""Other processes: killed loaders, concurrent loaders, unfinished writers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def start_loader(data: Path, database: Path) -> subprocess.Popen[str]:
     loader = subprocess.Popen(
         command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    # Delays count from here: how long the imports take depends on the machine's other load.
+    # Delays count from here, because the time of the imports varies with the machine's load.
     assert loader.stdout is not None
     assert loader.stdout.readline() == "ready\n"
     return loader
@@ -49,7 +49,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.002)
 
 
-def test_killed_loaders_leave_whole_files_and_the_next_run_goes_on(tmp_path: Path) -> None:
+def test_killed_loaders_leave_whole_files_and_the_next_run_continues(tmp_path: Path) -> None:
     landing, database = tmp_path.resolve() / "landing", tmp_path / "shop.duckdb"
     landing.mkdir()
     lines = Lines()
@@ -57,7 +57,7 @@ def test_killed_loaders_leave_whole_files_and_the_next_run_goes_on(tmp_path: Pat
     malformed = 0
     for number in range(12):
         body = [lines.line() for _ in range(6_000 + number)]
-        # Every third file takes the slow path, whose batches make many inserts of one transaction.
+        # Every third file takes the slow path, which makes many inserts in one transaction.
         if number % 3 == 0:
             body.append("malformed")
             malformed += 1
@@ -65,7 +65,7 @@ def test_killed_loaders_leave_whole_files_and_the_next_run_goes_on(tmp_path: Pat
         path.write_text("\n".join([HEADER, *body, ""]))
         rows[str(path)] = len(body)
 
-    # Delays follow what a whole load takes here and now, whatever else the machine does.
+    # Delays are a share of the time that a whole load takes on this machine now.
     started = time.perf_counter()
     assert start_loader(landing, tmp_path / "whole.duckdb").wait() == 0
     whole = time.perf_counter() - started
@@ -75,14 +75,14 @@ def test_killed_loaders_leave_whole_files_and_the_next_run_goes_on(tmp_path: Pat
     for kill in range(8):
         loader = start_loader(landing, database)
         if kill == 0:
-            # The first file is committed and the rest is not: this one must hit a loader at work.
+            # The first file is committed and the others are not: this kill must interrupt a load.
             wait_for(lambda: size(tmp_path / "shop.duckdb.wal") > 100_000, loader)
         else:
             time.sleep(random.uniform(0.02, 0.4) * whole)
         loader.kill()
         loader.communicate()
         with duckdb.connect(str(database)) as connection:
-            # A kill before the tables exist leaves none.
+            # A kill before the tables exist leaves no tables.
             if connection.execute(TABLES).fetchall() == [(2,)]:
                 loaded = dict(connection.execute(sql).fetchall())
                 assert loaded == {path: rows[path] for path in loaded}
@@ -96,10 +96,10 @@ def test_killed_loaders_leave_whole_files_and_the_next_run_goes_on(tmp_path: Pat
         assert dict(connection.execute(ledger).fetchall()) == rows
         distinct = "select count(distinct user_id) from bronze_layer.events_raw"
         assert connection.execute(distinct).fetchall() == [(sum(rows.values()) - malformed,)]
-    assert seen_partial, "no kill hit a loader at work"
+    assert seen_partial, "no kill interrupted a load"
 
 
-def test_second_loader_is_told_who_holds_the_database(tmp_path: Path) -> None:
+def test_second_loader_learns_that_the_database_is_in_use(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text(f"{HEADER}\n{Lines().line()}\n")
     database = tmp_path / "shop.duckdb"
     with duckdb.connect(str(database)):
@@ -115,7 +115,9 @@ def test_second_loader_is_told_who_holds_the_database(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("last_line", ["", "malformed\n"], ids=["fast path", "slow path"])
-def test_file_that_grows_while_it_is_read(tmp_path: Path, last_line: str) -> None:
+def test_file_that_grows_while_it_is_read_is_loaded_by_the_next_run(
+    tmp_path: Path, last_line: str
+) -> None:
     path, database = tmp_path / "f.csv", tmp_path / "shop.duckdb"
     lines = Lines()
     path.write_text("\n".join([HEADER, *[lines.line() for _ in range(20_000)], ""]) + last_line)
@@ -148,7 +150,7 @@ def test_file_that_grows_while_it_is_read(tmp_path: Path, last_line: str) -> Non
     assert report.rows == 20_000 + len(appended) + bool(last_line)
 
 
-def test_folder_of_a_database_that_cannot_be_made(tmp_path: Path) -> None:
+def test_database_in_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text(HEADER)
-    with pytest.raises(UserError, match="set ECOMMERCE_HOME to a folder you can write"):
+    with pytest.raises(UserError, match="set ECOMMERCE_HOME to a writable folder"):
         load(tmp_path, tmp_path / "f.csv" / "shop.duckdb")

@@ -1,8 +1,8 @@
 """Uploads over HTTP into a workspace.
 
-Answered by minilake: catalogs, schemas, volumes (and that one is missing), folders, files,
-listings, sizes. Answered by rules here: missing privileges, refused tokens, a store that keeps half
-a file or loses a byte, a lost answer, the multipart protocol, a host that is no workspace.
+minilake answers for catalogs, schemas, volumes (missing ones too), folders, files, listings and
+sizes. Rules in this file answer for missing privileges, refused tokens, a store that keeps half a
+file or loses a byte, a lost response, the multipart protocol, and a host that is not a workspace.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def upload(*arguments: object, target: str = "dev") -> int:
 
 
 def puts(workspace: Workspace) -> list[str]:
-    """Names of the files that were sent into the landing folder."""
+    """Return the names of the files uploaded to the landing folder."""
     start = f"PUT /api/2.0/fs/files{LANDING}/"
     return sorted(call.removeprefix(start) for call in workspace.calls if call.startswith(start))
 
@@ -68,7 +68,7 @@ def test_files_arrive_byte_for_byte(
     printed = capsys.readouterr()
     assert f"files: 4 uploaded; in {LANDING}\n" in printed.out
     assert f"uploaded {tmp_path}/events_0.csv: 30,000 bytes in " in printed.out
-    assert "%|" not in printed.err, "a progress bar, though this is no terminal"
+    assert "%|" not in printed.err, "a progress bar, although this is not a terminal"
 
 
 def test_progress_is_shown_on_a_terminal(workspace: Workspace, tmp_path: Path) -> None:
@@ -87,16 +87,16 @@ def test_progress_is_shown_on_a_terminal(workspace: Workspace, tmp_path: Path) -
     assert "90.0k/90.0k" in shown
 
 
-def test_several_files_travel_at_a_time(workspace: Workspace, tmp_path: Path) -> None:
+def test_several_files_are_uploaded_in_parallel(workspace: Workspace, tmp_path: Path) -> None:
     files = write_files(tmp_path, count=4)
-    both_are_here = threading.Barrier(2)
+    two_requests = threading.Barrier(2)
 
     def meet(call: Call) -> bool:
         try:
             if is_put(call):
-                both_are_here.wait(timeout=5)
+                two_requests.wait(timeout=5)
         except threading.BrokenBarrierError:
-            call.refuse(400, "BAD_REQUEST", "one came alone")
+            call.refuse(400, "BAD_REQUEST", "no second request came")
             return True
         return False
 
@@ -105,7 +105,7 @@ def test_several_files_travel_at_a_time(workspace: Workspace, tmp_path: Path) ->
     assert workspace.stored() == files
 
 
-def test_second_call_sends_only_what_is_missing(
+def test_second_run_uploads_only_missing_files(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = write_files(tmp_path)
@@ -120,45 +120,45 @@ def test_second_call_sends_only_what_is_missing(
     assert workspace.stored() == files
 
 
-def test_other_file_of_the_same_name_is_refused_and_the_rest_is_sent(
+def test_other_file_of_the_same_name_is_refused_and_the_rest_is_uploaded(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = write_files(tmp_path)
-    workspace.store(f"{LANDING}/events_1.csv", b"somebody else's")
+    workspace.store(f"{LANDING}/events_1.csv", b"another user's")
     assert upload(tmp_path) == 2
-    assert workspace.stored() == files | {"events_1.csv": b"somebody else's"}
+    assert workspace.stored() == files | {"events_1.csv": b"another user's"}
     printed = capsys.readouterr()
     assert f"refused  {tmp_path}/events_1.csv: " in printed.out
-    assert "with 15 bytes, this one has 30,000" in printed.out
+    assert "with 14 bytes, this one has 30,000" in printed.out
     assert "land new data under a new name" in printed.out
     assert "error: 1 of 3 files refused" in printed.err
 
 
 @pytest.mark.parametrize("keeps", [0, 10_000], ids=["strict_store", "store_keeps_half"])
-def test_killed_upload_is_completed_by_the_next(
+def test_next_upload_completes_a_killed_one(
     workspace: Workspace, tmp_path: Path, keeps: int
 ) -> None:
     files = write_files(tmp_path)
-    under_way, gone = threading.Event(), threading.Event()
+    has_begun, gone = threading.Event(), threading.Event()
 
     def half(call: Call) -> bool:
         if not is_put(call, "events_1.csv"):
             return False
         received = call.read(keeps)
-        under_way.set()
-        call.until_the_client_is_gone()
+        has_begun.set()
+        call.wait_until_client_is_gone()
         if keeps:
             workspace.store(f"{LANDING}/events_1.csv", received)
         gone.set()
         return True
 
-    # More than the buffers of a connection hold, so that the kill comes in the middle.
+    # Larger than a connection's buffers, so that the kill hits the transfer.
     files["events_1.csv"] = b"0,1,2\n" * 5_000_000
     (tmp_path / "events_1.csv").write_bytes(files["events_1.csv"])
     workspace.rules.append(half)
     command = [sys.executable, "-m", "ecommerce", "upload", "--target", "dev", str(tmp_path)]
     child = subprocess.Popen(command, cwd=CHECKOUT, env=environment_for(workspace.url))
-    assert under_way.wait(timeout=30)
+    assert has_begun.wait(timeout=30)
     child.kill()
     child.wait()
     assert gone.wait(timeout=30)
@@ -172,26 +172,26 @@ def test_killed_upload_is_completed_by_the_next(
     assert workspace.stored(NOTES) == {}
 
 
-def test_changed_file_is_no_remnant_of_one_that_is_whole(
+def test_changed_file_is_not_taken_for_a_partial_upload(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    # The upload was killed after the last byte, before its note was taken back.
+    # The upload was killed after the last byte, before its note was deleted.
     workspace.store(f"{LANDING}/events_0.csv", b"loaded")
-    workspace.store(f"{NOTES}/events_0.csv.6", b"on its way")
+    workspace.store(f"{NOTES}/events_0.csv.6", b"being uploaded")
     write_files(tmp_path, count=1)
     assert upload(tmp_path) == 2
     assert workspace.stored() == {"events_0.csv": b"loaded"}
 
 
-def test_control_c_ends_a_slow_upload(workspace: Workspace, tmp_path: Path) -> None:
+def test_control_c_stops_a_slow_upload(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "slow.csv").write_bytes(b"0,1,2\n" * 5_000_000)
-    under_way = threading.Event()
+    has_begun = threading.Event()
 
     def slow(call: Call) -> bool:
         if not is_put(call):
             return False
         while call.read(50_000):
-            under_way.set()
+            has_begun.set()
             time.sleep(0.01)
         return True
 
@@ -203,14 +203,14 @@ def test_control_c_ends_a_slow_upload(workspace: Workspace, tmp_path: Path) -> N
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert under_way.wait(timeout=30)
+    assert has_begun.wait(timeout=30)
     child.send_signal(signal.SIGINT)
     _, error = child.communicate(timeout=30)
     assert (child.returncode, error) == (130, "interrupted; run again to go on\n")
     assert workspace.stored() == {}
 
 
-def test_file_that_arrives_short_does_not_stay(
+def test_file_that_arrives_truncated_is_removed(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_files(tmp_path, count=1)
@@ -224,10 +224,10 @@ def test_file_that_arrives_short_does_not_stay(
     workspace.rules.append(lose)
     assert upload(tmp_path) == 2
     assert workspace.stored() == {}
-    assert "29,999 bytes are in" in capsys.readouterr().err
+    assert "29,999 bytes arrived in" in capsys.readouterr().err
 
 
-def test_lost_answer_is_no_conflict(workspace: Workspace, tmp_path: Path) -> None:
+def test_lost_response_is_not_a_conflict(workspace: Workspace, tmp_path: Path) -> None:
     files = write_files(tmp_path, count=1)
     lost: list[str] = []
 
@@ -245,24 +245,24 @@ def test_lost_answer_is_no_conflict(workspace: Workspace, tmp_path: Path) -> Non
     assert workspace.stored() == files
 
 
-def test_file_that_somebody_lands_meanwhile_is_kept(
+def test_file_that_another_user_lands_meanwhile_is_kept(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_files(tmp_path, count=1)
 
     def land_before(call: Call) -> bool:
         if is_put(call):
-            workspace.store(f"{LANDING}/events_0.csv", b"somebody else's")
+            workspace.store(f"{LANDING}/events_0.csv", b"another user's")
         return False
 
     workspace.rules.append(land_before)
     assert upload(tmp_path) == 2
-    assert workspace.stored() == {"events_0.csv": b"somebody else's"}
-    assert "15 bytes are in" in capsys.readouterr().err
+    assert workspace.stored() == {"events_0.csv": b"another user's"}
+    assert "14 bytes arrived in" in capsys.readouterr().err
 
 
 class PartStore:
-    """The multipart protocol: presigned URLs at this same server, joined when it is complete."""
+    """The multipart protocol: presigned URLs on the same server, parts joined on completion."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -291,8 +291,8 @@ class PartStore:
         return True
 
 
-def test_large_file_travels_in_parts(workspace: Workspace, tmp_path: Path) -> None:
-    # From 50 MiB on the SDK sends parts.
+def test_large_file_is_uploaded_in_parts(workspace: Workspace, tmp_path: Path) -> None:
+    # The SDK uploads files of 50 MiB and more in parts.
     content = b"0123456789abcdef" * (52 << 16)
     (tmp_path / "large.csv").write_bytes(content)
     store = PartStore(workspace)
@@ -331,7 +331,7 @@ def test_expired_token(
     assert workspace.stored() == {}
 
 
-def test_token_that_expires_on_the_way(
+def test_token_that_expires_during_the_upload(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = write_files(tmp_path)
@@ -415,7 +415,7 @@ def test_missing_volume(
     assert not any(call.startswith("PUT") for call in workspace.calls)
 
 
-def test_host_that_refuses_connections_fails_at_once(
+def test_unreachable_host_fails_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_files(tmp_path)
@@ -465,7 +465,7 @@ def test_no_credentials(
 
 
 @pytest.mark.parametrize("status", [404, 200])
-def test_host_that_is_no_workspace(
+def test_host_that_is_not_a_workspace(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
     write_files(tmp_path)
@@ -494,7 +494,9 @@ def test_file_that_vanishes(
     assert "events_2.csv" not in workspace.stored()
 
 
-def test_names_that_cannot_land(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_that_the_landing_folder_cannot_hold(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "events_0.csv").write_text("x")
     (tmp_path / "_hidden.csv").write_text("x")
@@ -502,10 +504,10 @@ def test_names_that_cannot_land(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert upload(tmp_path) == 2
     assert "2 files named events_0.csv" in capsys.readouterr().err
     assert upload(tmp_path / "_hidden.csv") == 2
-    assert "Auto Loader passes over names" in capsys.readouterr().err
+    assert "Auto Loader skips names" in capsys.readouterr().err
 
 
-def test_other_commands_do_not_pay_for_the_sdk() -> None:
+def test_other_commands_do_not_import_the_sdk() -> None:
     code = (
         "import sys, ecommerce.cli as c; c.build_parser(); print('databricks.sdk' in sys.modules)"
     )
