@@ -18,7 +18,7 @@ import pipeline.verify_published
 import workspace.trigger
 from project.errors import INTERRUPTED, UserError
 
-# Each module has HELP, add_arguments and execute. None of them needs an extra to be imported.
+# Each module has HELP, add_arguments and execute, and none needs an extra to be imported.
 _COMMANDS: Final = {
     "run": pipeline.run,
     "load": ingestion.local_loader,
@@ -58,5 +58,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted; run again to go on", file=sys.stderr)
+        print("interrupted; run again to continue", file=sys.stderr)
         return INTERRUPTED

@@ -1,4 +1,4 @@
-"""Removes what `run` made, and nothing that a user put beside it."""
+"""Removes what `run` created, and none of the user's own files beside it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from project.errors import UserError
 from project.home import (
     LOCK,
     MARKER,
+    created_by_runs,
     database_path,
     docs_path,
     home,
     landing_path,
     locked,
-    made_by_us,
 )
 
 HELP: Final = "remove the database, the generated files, the docs and the logs of `run`"
 
-# What DuckDB keeps beside a database, the last one a folder.
+# Files that DuckDB keeps beside a database; the last one is a folder.
 _DATABASE_SUFFIXES: Final = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
 
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(_: argparse.Namespace) -> int:
-    """Remove the results of `run`; UserError for a folder where `run` never worked."""
+    """Remove the results of `run`; UserError for a folder that `run` never used."""
     folder = home()
     try:
         if not folder.exists() or not any(folder.iterdir()):
@@ -39,7 +39,7 @@ def execute(_: argparse.Namespace) -> int:
             return 0
         if not (folder / MARKER).is_file():
             raise UserError(
-                f"{folder} is not the home of a run (it holds no {MARKER}), so nothing was removed:"
+                f"{folder} is not the home of a run (it has no {MARKER}), so nothing was removed:"
                 " set ECOMMERCE_HOME to the folder of a run, or remove it yourself"
             )
         with locked(folder):
@@ -47,16 +47,16 @@ def execute(_: argparse.Namespace) -> int:
                 _remove(path)
             for path in (landing_path(), docs_path()):
                 _remove_if_empty(path)
-            # The marker goes last: until then an interrupted clean can be started again.
+            # The marker goes last, so that an interrupted clean can be repeated.
             for name in (LOCK, MARKER):
                 (folder / name).unlink(missing_ok=True)
         _remove_if_empty(folder)
     except OSError as error:
         raise UserError(
-            f"{error.filename or folder}: cannot be removed: {error.strerror or error}; give"
-            " yourself permission to write there, then clean again"
+            f"{error.filename or folder}: cannot be removed: {error.strerror or error}; get"
+            " write permission, then clean again"
         ) from error
-    print(f"removed what `run` made: {folder}")
+    print(f"removed the results of `run`: {folder}")
     return 0
 
 
@@ -65,7 +65,7 @@ def _results(folder: Path) -> list[Path]:
     return [
         *(database.with_name(database.name + suffix) for suffix in _DATABASE_SUFFIXES),
         *generated_files(landing_path()),
-        *(folder / name for name in made_by_us(folder)),
+        *(folder / name for name in created_by_runs(folder)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The main job: data, bronze, dbt build, docs and a summary, all on this machine."""
+"""The main job: data, bronze, dbt build, docs and a summary, all on one machine."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from project.home import (
     locked,
 )
 
-HELP: Final = "get data, load bronze, build and test every layer, write the docs, summarise"
+HELP: Final = "get data, load bronze, build and test every layer, write docs and a summary"
 
 _REMEDY: Final = "run `make clean` first, or set ECOMMERCE_HOME to another folder"
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        help="file or folder of .csv and .csv.gz files; without it, events are generated",
+        help="file, or folder of .csv and .csv.gz files (default: generate events)",
     )
     parser.add_argument(
         "--events",
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Run every step; 0 when all of dbt's nodes passed, 1 when one failed."""
+    """Run every step; 0 if all dbt nodes passed, 1 if one failed."""
     claim(home())
     with locked(home()):
         return _run(arguments)
@@ -61,7 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     steps = Steps()
     data = (arguments.data or landing_path()).resolve()
-    refuse_mixed_data(database_path(), data)
+    reject_mixed_data(database_path(), data)
     if arguments.data is None:
         with steps.timed("data"):
             generate.generate(
@@ -76,14 +76,14 @@ def _run(arguments: argparse.Namespace) -> int:
         loaded = local_loader.load(data, database_path())
     if not loaded.count(*IN_BRONZE):
         raise UserError(summary.nothing_loaded(data, loaded))
-    # Real files may be replaced by mistake and are told of; generated ones that differ from what
-    # bronze holds mean that every figure would be of data that is gone.
+    # A real file that was replaced is only reported. Generated files that differ from bronze mean
+    # that every figure would describe data that no longer exists.
     if loaded.count(Status.CHANGED) and data.is_relative_to(landing_path()):
         raise UserError(
-            f"{database_path()} holds other events than the generated files in {data}: {_REMEDY}"
+            f"{database_path()} has other events than the generated files in {data}: {_REMEDY}"
         )
     with steps.timed("build"):
-        # Unit tests show that the code is right, not that the data is: `make test` runs them.
+        # Unit tests check the code, not the data: `make test` runs them.
         succeeded = run_dbt("build", "--exclude-resource-type", "unit_test")
     if succeeded:
         with steps.timed("docs"):
@@ -99,13 +99,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
 @dataclass
 class Steps:
-    """The steps done so far and how long each took, in seconds."""
+    """The completed steps and the seconds that each took."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
-        """Say on the terminal that a step begins, and keep how long it took."""
+        """Print that a step begins, and record how long it takes."""
         print(f"{name} ...", flush=True)
         start = time.perf_counter()
         yield
@@ -113,20 +113,20 @@ class Steps:
 
 
 def publish_docs() -> None:
-    """Copy the page that dbt wrote to where the docs site is served from."""
+    """Copy the page that dbt wrote to the folder of the docs site."""
     page = docs_path() / "index.html"
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(home() / "target" / "static_index.html", page)
     except OSError as error:
         raise UserError(
-            f"{page}: cannot be written: {error.strerror}; make room or give yourself permission,"
+            f"{page}: cannot be written: {error.strerror}; free some space or get permission,"
             " then run again"
         ) from error
 
 
-def refuse_mixed_data(database: Path, data: Path) -> None:
-    """Raise UserError where generated and real events would end up in one database."""
+def reject_mixed_data(database: Path, data: Path) -> None:
+    """Raise UserError if generated and real events would end up in one database."""
     if not database.exists():
         return
     landing = landing_path()
@@ -134,16 +134,16 @@ def refuse_mixed_data(database: Path, data: Path) -> None:
         paths = connection.execute(f"select path from {bronze.LEDGER}").fetchall()
     if any(Path(path).is_relative_to(landing) != data.is_relative_to(landing) for (path,) in paths):
         raise UserError(
-            f"{database} already holds events of another origin (generated or real), and the two "
-            f"must not mix: {_REMEDY}"
+            f"{database} already has events of another origin (generated or real), and the two must"
+            f" not mix: {_REMEDY}"
         )
 
 
 def run_dbt(*command: str) -> bool:
-    """Run a dbt command on the local target; errors are printed, and whether all succeeded."""
-    # The lifetime value model warns through logging, whose own format names the root logger.
+    """Run a dbt command on the local target, print its errors, and return whether it passed."""
+    # The lifetime value model logs warnings; the default format would name the root logger.
     logging.basicConfig(format="warning: %(message)s")
-    # Starting dbt takes two seconds that the other commands need not pay.
+    # Importing dbt takes two seconds, which the other commands must not pay.
     from dbt.cli.main import dbtRunner
 
     os.environ["ECOMMERCE_HOME"] = str(home())
@@ -164,7 +164,7 @@ def run_dbt(*command: str) -> bool:
                 str(home() / "logs"),
             ]
         )
-    # dbt catches Ctrl-C too, to end its threads.
+    # dbt catches Ctrl-C to stop its threads.
     if isinstance(result.exception, KeyboardInterrupt):
         raise result.exception
     if result.exception:
@@ -173,7 +173,7 @@ def run_dbt(*command: str) -> bool:
 
 
 def node_progress(bar: tqdm[Any]) -> Callable[[Any], None]:
-    """Return a dbt event callback that moves the bar by one for every finished node."""
+    """Return a dbt event callback that advances the bar by one for every finished node."""
 
     def advance(event: Any) -> None:
         if event.info.name == "LogStartLine":

@@ -1,4 +1,4 @@
-"""What a run did, in one screen: rows, rejected rows by reason, the key figures, places, times."""
+"""The summary of a run on one screen: rows, rejections by reason, key figures, paths, times."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Figures:
 
 
 def read(database: Path) -> Figures:
-    """Read the figures out of silver and gold."""
+    """Read the figures from silver and gold."""
     with local_loader.connect(database) as connection:
         rejections = _rows(
             connection,
@@ -84,7 +84,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, 
 
 
 def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -> str:
-    """Return the summary as text, one subject a line."""
+    """Return the summary as text, one subject per line."""
     new_rows = sum(file.rows for file in loaded.files if file.status is Status.LOADED)
     quarantined = sum(rows for _, rows in figures.rejections)
     lines = [
@@ -110,7 +110,7 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
 
 
 def nothing_loaded(data: Path, loaded: LoadReport) -> str:
-    """Return the message for a folder none of whose files is in bronze."""
+    """Return the message for a folder without a file in bronze."""
     return "\n".join(
         [
             f"{data}: none of its {len(loaded.files)} files could be loaded",
@@ -125,7 +125,7 @@ def _not_loaded(files: Sequence[FileReport]) -> list[str]:
         for file in files
         if file.status not in (Status.LOADED, Status.ALREADY_LOADED)
     ]
-    return _cut(lines, "`ecommerce load` with the same --data names all")
+    return _cut(lines, "`ecommerce load` with the same --data lists all of them")
 
 
 def _per_file(rejected: Sequence[tuple[str, str, int]]) -> list[str]:
@@ -133,13 +133,13 @@ def _per_file(rejected: Sequence[tuple[str, str, int]]) -> list[str]:
     return _cut(lines, "see silver_layer.events_quarantined")
 
 
-def _cut(lines: list[str], where_all_are: str) -> list[str]:
+def _cut(lines: list[str], remedy: str) -> list[str]:
     hidden = len(lines) - MOST_FILES_LISTED
     if hidden <= 0:
         return lines
     return [
         *lines[:MOST_FILES_LISTED],
-        f"  and {hidden} more: {where_all_are}",
+        f"  and {hidden} more: {remedy}",
     ]
 
 

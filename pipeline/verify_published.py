@@ -1,4 +1,4 @@
-"""Compares a build of the full Kaggle files with what others published about them."""
+"""Compares a build of the full Kaggle files with published figures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from project.errors import UserError
 from project.home import CHECKOUT, database_path
 
 HELP: Final = "compare a build of the full Kaggle files with the published totals"
-# The publisher's files by the month they hold, plain or compressed.
+# The publisher's files, plain or compressed, by month.
 FILES: Final = {"2019-10": "2019-Oct.csv", "2019-11": "2019-Nov.csv"}
 _QUERY: Final = Path(__file__).with_name("published_figures.sql")
 _SEED: Final = CHECKOUT / "seeds" / "published_figures.csv"
 
 
 class Figure(NamedTuple):
-    """One published number and what the build gives for it."""
+    """One published number and that of the build."""
 
     month: str
     figure: str
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Print every figure; 0 if all agree, 1 if any differs, UserError without the files."""
+    """Print every figure; 0 if all match, 1 if any differs, UserError without the files."""
     figures = compare(database_path(), args.expected)
     print(table(figures))
     wrong = sum(figure.found != figure.expected for figure in figures)
@@ -47,13 +47,13 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def compare(database: Path, expected: Path) -> list[Figure]:
-    """Read the figures of the months whose files are loaded; of both together if both are."""
+    """Return the figures of each loaded month, and of both months together if both are loaded."""
     if not expected.is_file():
-        raise UserError(f"{expected}: no such file; give the CSV of the published figures")
+        raise UserError(f"{expected}: no such file; pass the CSV of the published figures")
     if not database.is_file():
-        raise UserError(f"{database}: nothing is built; run first: make run DATA=folder")
+        raise UserError(f"{database}: nothing is built; first run: make run DATA=folder")
     try:
-        # The figures of all rows are distinct counts, which go on in files beside the database.
+        # Distinct counts over all rows spill to files beside the database.
         settings: dict[str, str | bool | int | float | list[str]] = {
             "preserve_insertion_order": False,
             "memory_limit": "8GB",
@@ -62,8 +62,8 @@ def compare(database: Path, expected: Path) -> list[Figure]:
             months = loaded_months(connection)
             if not months:
                 raise UserError(
-                    f"{database}: no row is of {' or '.join(FILES.values())}, and other files have"
-                    " no published figures; run first: make run DATA=folder with them"
+                    f"{database}: has no row from {' or '.join(FILES.values())}, and other files"
+                    " have no published figures; first run: make run DATA=folder with them"
                 )
             values = {"published": str(expected), "months": months}
             rows = connection.execute(_QUERY.read_text("utf-8"), values).fetchall()
@@ -75,7 +75,7 @@ def compare(database: Path, expected: Path) -> list[Figure]:
 
 
 def loaded_months(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Months that were loaded from the publisher's files, and 'all' if none is missing."""
+    """Return the months loaded from the publisher's files, and 'all' if none is missing."""
     files = connection.execute("select distinct _source_file from silver_layer.source_files")
     names = {Path(name).name.removesuffix(".gz") for (name,) in files.fetchall()}
     months = [month for month, name in FILES.items() if name in names]
@@ -83,7 +83,7 @@ def loaded_months(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def table(figures: list[Figure]) -> str:
-    """Lay the figures out in columns; a difference ends its line, with who published it."""
+    """Format the figures in columns; the line of a difference ends with the source."""
     lines = [f"{'month':<8}{'figure':<52}{'expected':>16}{'found':>16}{'difference':>16}"]
     for figure in figures:
         name = f"{figure.figure} {figure.category}".rstrip()

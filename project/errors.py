@@ -10,11 +10,11 @@ INTERRUPTED: Final = 130
 
 
 class UserError(Exception):
-    """An error the user can correct; the message names the place and the remedy. Exit code 2."""
+    """An error that the user can correct; the message names place and remedy. Exit code 2."""
 
 
 def require_extra(name: str, *modules: str) -> None:
-    """Raise UserError unless the modules, which an extra of pyproject.toml installs, are there."""
+    """Raise UserError unless the modules, which an extra of pyproject.toml installs, exist."""
     try:
         for module in modules:
             import_module(module)

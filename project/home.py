@@ -1,4 +1,4 @@
-"""Where a local run keeps what it makes: `ECOMMERCE_HOME`, by default `.local` in the checkout."""
+"""The home of a local run, with all that it creates: `ECOMMERCE_HOME`, by default `.local`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHECKOUT: Final = Path(__file__).resolve().parent.parent
 CATALOG: Final = "ecommerce_analytics_local"
 MARKER: Final = ".ecommerce_home"
 LOCK: Final = "run.lock"
-# Made by every run, but under names that any other project may use too.
+# Created by every run, but under names that other projects may use as well.
 _COMMON_NAMES: Final = ("target", "logs", "docs/index.html")
 
 
@@ -25,7 +25,7 @@ def home() -> Path:
 
 
 def database_path() -> Path:
-    """Return the DuckDB file whose name is the catalog's name."""
+    """Return the DuckDB file, whose name is that of the catalog."""
     return home() / f"{CATALOG}.duckdb"
 
 
@@ -40,15 +40,15 @@ def docs_path() -> Path:
 
 
 def claim(folder: Path) -> None:
-    """Make the folder where it is missing and mark it as the home of runs.
+    """Create the folder if it is missing, and mark it as the home of runs.
 
-    The marker lists what `clean` may remove: the common names that were not there before. Raises
-    UserError for the checkout itself and for a folder that cannot be written.
+    The marker lists what `clean` may remove: the common names that did not exist before. Raises
+    UserError for the checkout itself and for a folder that is not writable.
     """
     if folder == CHECKOUT:
         raise UserError(
             f"{folder} is the checkout itself, whose files a run would replace: set ECOMMERCE_HOME"
-            " to a new or empty folder, or leave it out"
+            " to a new or empty folder, or unset it"
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -60,23 +60,23 @@ def claim(folder: Path) -> None:
         (folder / LOCK).touch()
     except OSError as error:
         raise UserError(
-            f"{folder}: cannot be written: {error.strerror}; set ECOMMERCE_HOME to a folder you can"
-            " write"
+            f"{folder}: cannot be written: {error.strerror}; set ECOMMERCE_HOME to a writable"
+            " folder"
         ) from error
 
 
-def made_by_us(folder: Path) -> list[str]:
-    """Return those common names of a marked folder that stood there only after a run."""
+def created_by_runs(folder: Path) -> list[str]:
+    """Return the common names in a marked folder that only runs have created."""
     listed = (folder / MARKER).read_text(encoding="utf-8").splitlines()
     return [name for name in _COMMON_NAMES if name in listed]
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other runs out of the folder; UserError at once if one is in it."""
+    """Lock the folder against other runs; UserError at once if one is using it."""
     with (folder / LOCK).open("a") as file:
         try:
-            # The system lets go of it when the process ends, however it ends.
+            # The system releases the lock when the process ends, however it ends.
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(

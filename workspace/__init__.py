@@ -1,1 +1,1 @@
-"""Client of a Databricks workspace: signing in, its errors, and starting a deployed job."""
+"""Talks to a Databricks workspace: sign-in, errors, the bundle, and runs of a deployed job."""

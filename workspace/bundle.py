@@ -1,6 +1,6 @@
-"""The Databricks bundle as a target deploys it: files included, target merged, variables resolved.
+"""Resolves the Databricks bundle for a target: includes files, merges the target, sets variables.
 
-The Databricks CLI does the same, but only with a workspace at hand.
+The Databricks CLI does the same, but only with access to a workspace.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from project.errors import UserError
 Config: TypeAlias = dict[str, Any]
 
 REFERENCE: Final = re.compile(r"\$\{([^}]*)\}")
-# What a target adds to or replaces of the bundle.
-_OF_A_TARGET: Final = ("resources", "permissions", "presets", "run_as", "workspace", "mode")
+# Keys of the bundle that a target adds to or replaces.
+_TARGET_KEYS: Final = ("resources", "permissions", "presets", "run_as", "workspace", "mode")
 
 
 def read_bundle(folder: Path) -> Config:
@@ -55,7 +55,7 @@ def merge(base: Any, override: Any) -> Any:
 
 
 def deployed(root: Config, target: str) -> Config:
-    """Return the bundle as one target deploys it; without targets, variables and includes.
+    """Return the bundle as one target deploys it, without targets, variables and includes.
 
     A variable that a workspace looks up is replaced by `<what it looks up>`.
     """
@@ -68,7 +68,7 @@ def deployed(root: Config, target: str) -> Config:
     merged = {
         key: value for key, value in root.items() if key not in ("targets", "variables", "include")
     }
-    for key in _OF_A_TARGET:
+    for key in _TARGET_KEYS:
         if key in chosen:
             merged[key] = merge(merged[key], chosen[key]) if key in merged else chosen[key]
     resolved: Config = _resolve(merged, values)

@@ -1,4 +1,4 @@
-"""A Databricks workspace: signing in, and its refusals as messages that say what to do."""
+"""Client of a Databricks workspace: sign-in, and its errors as messages with a remedy."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 from project.errors import UserError, require_extra
 
 if TYPE_CHECKING:
-    # Importing the SDK takes as long as most of the local commands, so it waits for its use.
+    # Importing the SDK takes as long as most local commands, so functions import it when needed.
     from databricks.sdk import WorkspaceClient
 
 TARGETS: Final = ("dev", "staging", "prod")
 
 _PROBE_SECONDS: Final = 10
-# How long the SDK repeats a request over a broken line or to a busy workspace; its own 300 s is
-# longer than anyone watches a silent terminal.
+# How long the SDK retries on a broken connection or a busy workspace. Its default of 300 s is too
+# long for a silent terminal.
 _RETRY_SECONDS: Final = 60
 _CREDENTIALS: Final = (
     "set DATABRICKS_HOST and DATABRICKS_TOKEN (or DATABRICKS_CLIENT_ID and"
@@ -30,15 +30,15 @@ _CREDENTIALS: Final = (
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
-    """Declare `--target`, which has no default: nothing reaches prod by an omission."""
+    """Declare `--target`, without a default: nothing must reach prod by omission."""
     parser.add_argument("--target", choices=TARGETS, required=True, help="environment")
 
 
 def connect() -> WorkspaceClient:
-    """Sign in as databricks-sdk's unified authentication says: environment, then profile.
+    """Sign in by databricks-sdk's unified authentication: environment, then profile.
 
-    Raises UserError within seconds if there are no credentials, if they are refused or if the
-    host cannot be reached or is no workspace.
+    Raises UserError within seconds if credentials are missing or refused, or if the host cannot be
+    reached or is not a workspace.
     """
     require_extra("databricks", "databricks.sdk")
     from databricks.sdk import WorkspaceClient
@@ -46,7 +46,7 @@ def connect() -> WorkspaceClient:
     from databricks.sdk.errors import NotFound
     from requests import JSONDecodeError
 
-    # What it warns of comes back as an error where it matters.
+    # Warnings that matter come back as errors.
     logging.getLogger("databricks.sdk").setLevel(logging.ERROR)
     host = _configured_host()
     if host:
@@ -62,14 +62,14 @@ def connect() -> WorkspaceClient:
             client.current_user.me()
         except (NotFound, JSONDecodeError) as error:
             raise UserError(
-                f"{host}: answers, but not as a Databricks workspace does; set DATABRICKS_HOST to"
-                " the address in the browser up to the first single slash"
+                f"{host}: is not a Databricks workspace; set DATABRICKS_HOST to the address in the"
+                " browser up to the first single slash"
             ) from error
     return client
 
 
 def _configured_host() -> str | None:
-    """Return the host that the SDK will use, as far as that is known without asking anyone."""
+    """Return the host that the SDK will use, or None if it is not configured."""
     if host := os.environ.get("DATABRICKS_HOST"):
         return host
     file = Path(os.environ.get("DATABRICKS_CONFIG_FILE") or "~/.databrickscfg").expanduser()
@@ -77,14 +77,14 @@ def _configured_host() -> str | None:
     try:
         profiles.read(file, encoding="utf-8")
     except (OSError, configparser.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: not a file of profiles: {error}; mend it") from error
+        raise UserError(f"{file}: not a valid profile file: {error}; correct it") from error
     default = profiles.get("__settings__", "default_profile", fallback="DEFAULT")
     profile = os.environ.get("DATABRICKS_CONFIG_PROFILE") or default or "DEFAULT"
     return profiles.get(profile, "host", fallback=None)
 
 
 def _require_answer(host: str) -> None:
-    """Fail now where the SDK would ask for minutes: its first question has a timeout of its own."""
+    """Fail early where the SDK would retry for minutes: its first request has its own timeout."""
     import requests
 
     url = host if "://" in host else f"https://{host}"
@@ -99,9 +99,9 @@ def _require_answer(host: str) -> None:
 
 @contextmanager
 def translate_errors(place: str, *, forbidden: str, missing: str) -> Iterator[None]:
-    """Turn what the workspace answers within into UserError with `place` and a remedy.
+    """Translate errors of the workspace into UserError with `place` and a remedy.
 
-    `forbidden` says what to do where a privilege is lacking, `missing` where an object is.
+    `forbidden` is the remedy for a missing privilege, `missing` that for a missing object.
     """
     from databricks.sdk.errors import NotFound, PermissionDenied, Unauthenticated
     from databricks.sdk.errors.base import DatabricksError
@@ -110,19 +110,19 @@ def translate_errors(place: str, *, forbidden: str, missing: str) -> Iterator[No
     try:
         yield
     except DatabricksError as error:
-        # Databricks answers 403, not 401, to a personal token that is wrong or has expired.
+        # Databricks answers 403, not 401, to a personal token that is invalid or has expired.
         if isinstance(error, Unauthenticated) or (
             isinstance(error, PermissionDenied) and _is_about_credentials(str(error))
         ):
             remedy = (
-                f"the credentials are wrong or have expired: make new ones, then {_CREDENTIALS}"
+                f"the credentials are invalid or have expired: create new ones, then {_CREDENTIALS}"
             )
         elif isinstance(error, PermissionDenied):
             remedy = forbidden
         elif isinstance(error, NotFound):
             remedy = missing
         else:
-            remedy = "run again; if it stays, ask who looks after the workspace"
+            remedy = "run again; if the error persists, ask an administrator of the workspace"
         raise UserError(f"{place}: {_reason(error)}; {remedy}") from error
     except (TimeoutError, RequestException) as error:
         cause = error.__cause__ or error
@@ -130,14 +130,14 @@ def translate_errors(place: str, *, forbidden: str, missing: str) -> Iterator[No
             f"{place}: the workspace stopped answering ({cause}); check the network, then run again"
         ) from error
     except ValueError as error:
-        # So the SDK reports a client id or a refresh token that is refused.
+        # This is how the SDK reports a refused client id or refresh token.
         raise UserError(
-            f"{place}: {error}; run again, and if it stays check the credentials"
+            f"{place}: {error}; run again; if the error persists, check the credentials"
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    # The SDK adds its configuration, a line that hides the reason.
+    # The SDK appends its configuration, which hides the reason.
     return str(error).partition(". Config: ")[0].rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""Fixtures shared by the tests."""
+"""Fixtures and options that all tests share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--histories",
         type=int,
-        help="histories that test_histories.py tries; without it 200, the same ones each time",
+        help="random histories that test_histories.py tries (default: 200, always the same ones)",
     )
     parser.addoption(
         "--generated-events",
@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real rows beside the checkout, which the product does not ship."""
+    """The folder of real rows beside the checkout, which is not part of the repository."""
     folder = CHECKOUT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("real rows are absent: no folder shared/data beside the checkout")
@@ -41,7 +41,7 @@ def real_data() -> Path:
 @pytest.fixture(scope="module")
 def workspace_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """A double of a Databricks workspace."""
-    # Importing the SDK takes as long as many a test.
+    # Most tests must not pay for importing the SDK.
     from support.workspace_double import Workspace, minilake
 
     with minilake(tmp_path_factory.mktemp("minilake")) as url, Workspace(url).serving() as server:
@@ -50,7 +50,7 @@ def workspace_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works
 
 @pytest.fixture
 def workspace(workspace_server: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """The double, empty, as the workspace that this process's environment names."""
+    """The double, emptied, with this process's environment set to use it."""
     from support.workspace_double import environment_for, set_environment
 
     workspace_server.reset()
@@ -60,6 +60,6 @@ def workspace(workspace_server: Workspace, monkeypatch: pytest.MonkeyPatch) -> W
 
 @pytest.fixture(scope="module")
 def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    """Starts real runs that need no time to import and to parse."""
+    """Starts real runs that need no time for imports and parsing."""
     with forks(tmp_path_factory.mktemp("forks")) as started:
         yield started

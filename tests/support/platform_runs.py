@@ -1,4 +1,4 @@
-"""Runs of the whole platform in folders of their own, as a user would start them."""
+"""Runs of the whole platform in separate homes, started as a user would."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from project.home import CATALOG, CHECKOUT
 
 # Snapshots record when a run saw a change, so they differ between runs by design.
 SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
-# Every column but the one that says in which build a row was written last.
+# Every column except the one that records the build that last wrote a row.
 FACTS: Final = "columns(lambda name: name <> '_updated_at')"
 
 
@@ -27,7 +27,7 @@ def run_command(
     variables: Mapping[str, str | None],
     folder: Path = CHECKOUT,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in the folder and check its exit code; None takes a variable away."""
+    """Run a command in the folder and check its exit code; None unsets a variable."""
     environment = {**os.environ, **variables}
     result = subprocess.run(
         command,
@@ -48,7 +48,7 @@ def run_dbt(
     variables: Mapping[str, str | None],
     project: Path = CHECKOUT,
 ) -> subprocess.CompletedProcess[str]:
-    """Run dbt on a project, with all that it writes below `home`, and check its exit code."""
+    """Run dbt on a project, with all of its output below `home`, and check its exit code."""
     written = {
         "ECOMMERCE_HOME": str(home),
         "DBT_TARGET_PATH": str(home / "target"),
@@ -60,7 +60,7 @@ def run_dbt(
 
 
 class Home:
-    """One `ECOMMERCE_HOME`: a database and what belongs to it."""
+    """One `ECOMMERCE_HOME`: a database and its files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -73,7 +73,7 @@ class Home:
     def dbt(
         self, *arguments: str, expect: int = 0, **variables: str | None
     ) -> subprocess.CompletedProcess[str]:
-        """Run `dbt ...`, on the local target unless told otherwise, and check its exit code."""
+        """Run `dbt ...`, by default on the local target, and check its exit code."""
         return run_dbt(self.folder, arguments, expect, variables)
 
     def _call(self, command: Sequence[str], expect: int) -> subprocess.CompletedProcess[str]:
@@ -91,25 +91,25 @@ class Home:
 
     @contextmanager
     def database_restored(self) -> Iterator[None]:
-        """Put the database back after the block; in its place, so that dbt need not parse again."""
+        """Restore the database after the block, under the same path, so that dbt need not parse."""
         saved = self.folder / "saved.duckdb"
         shutil.copyfile(self.database, saved)
         yield
         saved.replace(self.database)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows of a query on the database."""
+        """Return the rows of a query on the database."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 
     def tables(self) -> list[str]:
-        """Silver and gold tables as `schema.name`, snapshots left out."""
+        """Return silver and gold tables as `schema.name`, without snapshots."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return tables(connection)
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Silver and gold tables as `schema.name`, snapshots left out."""
+    """Return silver and gold tables as `schema.name`, without snapshots."""
     rows = connection.execute(
         "select table_schema || '.' || table_name from information_schema.tables"
         " where table_schema in ('silver_layer', 'gold_layer') and table_type = 'BASE TABLE'"
@@ -119,9 +119,9 @@ def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def differences(left: Home, right: Home, more: Sequence[str] = ()) -> dict[str, int]:
-    """Rows by table, `more` tables too, that stand in one database only; equal ones: empty dict.
+    """Return the number of rows that only one database has, by table; `more` adds tables.
 
-    The same events can be loaded in other builds: a row's `_updated_at` is not compared.
+    The same events can be loaded by different builds, so `_updated_at` is not compared.
     """
     found = {}
     assert left.tables() == right.tables()

@@ -347,7 +347,7 @@ def test_an_expired_token_is_told(
     token = connected.warehouse.token(PIPELINE)
     monkeypatch.setattr(connected.warehouse, "expired", {token})
     told = refused(capsys, check(connected))
-    assert "the credentials are wrong or have expired" in told and token not in told
+    assert "the credentials are invalid or have expired" in told and token not in told
 
 
 def test_a_stopped_warehouse_is_told(

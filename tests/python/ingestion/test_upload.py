@@ -206,7 +206,7 @@ def test_control_c_stops_a_slow_upload(workspace: Workspace, tmp_path: Path) -> 
     assert has_begun.wait(timeout=30)
     child.send_signal(signal.SIGINT)
     _, error = child.communicate(timeout=30)
-    assert (child.returncode, error) == (130, "interrupted; run again to go on\n")
+    assert (child.returncode, error) == (130, "interrupted; run again to continue\n")
     assert workspace.stored() == {}
 
 
@@ -344,7 +344,7 @@ def test_token_that_expires_during_the_upload(
 
     workspace.rules.append(expire)
     assert upload(tmp_path, "--jobs", 1) == 2
-    assert "the credentials are wrong or have expired" in capsys.readouterr().err
+    assert "the credentials are invalid or have expired" in capsys.readouterr().err
     assert "events_0.csv" in workspace.stored()
     workspace.rules.clear()
     assert upload(tmp_path) == 0
@@ -476,7 +476,7 @@ def test_host_that_is_not_a_workspace(
 
     workspace.rules.append(another_site)
     assert upload(tmp_path) == 2
-    assert "not as a Databricks workspace does" in capsys.readouterr().err
+    assert "is not a Databricks workspace" in capsys.readouterr().err
 
 
 def test_file_that_vanishes(

@@ -1,4 +1,4 @@
-"""The whole platform, from files to gold, as `make run` starts it."""
+"""The whole platform, from files to gold, run as by `make run`."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ def test_real_rows_give_the_same_figures_in_the_four_gold_tables(real: tuple[Hom
     ) == [("2019-10-01", 214, Decimal("59442.63")), ("2019-11-01", 2, Decimal("778.22"))]
 
 
-def test_files_that_hold_no_events_are_refused_and_named(real: tuple[Home, str]) -> None:
+def test_files_without_events_are_refused_and_named(real: tuple[Home, str]) -> None:
     _, output = real
     assert "refused" in output
     assert "monthly_kpis.csv" in output
     assert "2019-10-01_head.csv" not in output
 
 
-def test_too_few_repeat_buyers_are_said_and_give_null_predictions(real: tuple[Home, str]) -> None:
+def test_too_few_repeat_buyers_give_null_predictions(real: tuple[Home, str]) -> None:
     home, _ = real
     assert home.query(
         "select count(*) from gold_layer.customer_metrics"
@@ -158,7 +158,7 @@ def test_the_summary_names_dirty_files_and_reasons(dirty: tuple[Home, str]) -> N
             assert reason in output
 
 
-def test_a_folder_without_one_good_file_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_without_any_good_file_is_an_error(tmp_path: Path) -> None:
     landing = tmp_path / "landing-zone"
     landing.mkdir()
     (landing / "notes.csv").write_text("just,some,notes\n1,2,3\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The home of a run: who may use it, what stops a run, what `clean` leaves behind."""
+"""The home of a run: what may use it, what stops a run, what `clean` leaves behind."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def write(path: Path) -> Path:
     return path
 
 
-def work(home: Path) -> None:
-    """Leave in the home what a run of few events leaves there, dbt's files stood in for."""
+def fill(home: Path) -> None:
+    """Fill the home like a run of few events, with stand-ins for dbt's files."""
     claim(home)
     assert cli.main(["generate", "--events", "1000", "--days", "2"]) == 0
     assert cli.main(["load"]) == 0
@@ -48,25 +48,25 @@ def files(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
 
 
-def test_clean_removes_a_home_that_holds_only_results(home: Path) -> None:
-    work(home)
+def test_clean_removes_a_home_with_only_results(home: Path) -> None:
+    fill(home)
     assert cli.main(["clean"]) == 0
     assert not home.exists()
     assert cli.main(["clean"]) == 0
 
 
-def test_clean_leaves_what_is_not_of_a_run(home: Path) -> None:
+def test_clean_keeps_files_that_no_run_created(home: Path) -> None:
     names = ("notes.txt", "logs/mine.log", "docs/mine.html", "landing/events_2031-01-01.csv")
     mine = {write(home / name) for name in names}
     mine.add(write(home / "ecommerce_analytics_local.duckdb.backup"))
     (home / "landing" / "events_2031-01-01.csv").rename(home / "later.csv")
-    work(home)
+    fill(home)
     (home / "later.csv").rename(home / "landing" / "events_2031-01-01.csv")
     assert cli.main(["clean"]) == 0
     assert files(home) == mine | {home / "logs" / "dbt.log"}
 
 
-def test_clean_refuses_a_folder_without_the_mark_of_a_run(
+def test_clean_refuses_a_folder_without_the_marker_of_a_run(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = write(home / "target" / "mine.txt")
@@ -85,7 +85,7 @@ def test_run_refuses_the_checkout(
 
 
 @pytest.mark.parametrize("command", ["run", "clean"])
-def test_one_at_a_time(home: Path, command: str) -> None:
+def test_only_one_command_at_a_time(home: Path, command: str) -> None:
     claim(home)
     with locked(home):
         before = files(home)
@@ -102,11 +102,11 @@ def test_a_stale_database_stops_a_run_on_new_generated_files(
     shutil.rmtree(home / "landing")
     assert cli.main(["run", "--events", "2000"]) == 2
     message = capsys.readouterr().err
-    assert "holds other events than the generated files" in message
+    assert "has other events than the generated files" in message
     assert "run `make clean` first, or set ECOMMERCE_HOME to another folder" in message
 
 
-def test_ctrl_c_during_dbt_ends_the_run_and_the_next_one_goes_on(home: Path) -> None:
+def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> None:
     command = [sys.executable, "-u", "-m", "ecommerce", "run", "--events", "1000"]
     with subprocess.Popen(
         command,
@@ -118,16 +118,16 @@ def test_ctrl_c_during_dbt_ends_the_run_and_the_next_one_goes_on(home: Path) -> 
     ) as process:
         assert process.stdout is not None
         assert any(line == "build ...\n" for line in process.stdout)
-        # dbt's log begins once dbt itself is in charge, not its imports.
+        # dbt's log starts once its imports are done.
         log = home / "logs" / "dbt.log"
         while process.poll() is None and not (log.exists() and log.stat().st_size):
             pass
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    # What shells report as 130: Python ends by the signal itself where it met an exec of text, as
-    # in the making of a dataclass, whatever the exit code.
+    # Shells report both as 130: Python ends by the signal itself if that hits an exec of text, as in
+    # the creation of a dataclass.
     assert process.returncode in (130, -signal.SIGINT)
-    assert errors.endswith("interrupted; run again to go on\n")
+    assert errors.endswith("interrupted; run again to continue\n")
     with locked(home):
         pass
 
@@ -140,7 +140,7 @@ def test_docs_that_cannot_be_written_are_a_user_error(home: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "listed", "more"), [(40, 40, False), (43, 40, True)])
-def test_a_long_list_of_refused_files_is_cut(number: int, listed: int, more: bool) -> None:
+def test_a_long_list_of_refused_files_is_truncated(number: int, listed: int, more: bool) -> None:
     reports = [FileReport(Path(f"{n}.csv"), Status.REFUSED, message="no") for n in range(number)]
     text = summary.nothing_loaded(Path("data"), LoadReport(tuple(reports)))
     assert text.count("refused: ") == listed

@@ -1,4 +1,4 @@
-"""`verify-published` on a miniature of the two files, whose figures were counted by hand."""
+"""`verify-published` on a miniature of the two files, with figures counted by hand."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOVEMBER = [
     "2019-11-02 00:00:00 UTC,view,3,13,auto,bolt,99.99,101,s3",
     "2019-11-03 00:00:00 UTC,cart,3,13,auto,bolt,99.99,103,",
 ]
-# Month, figure, category, number: counted from the rows above. s2 is a session of both months.
+# Month, figure, category, number: counted from the rows above. Session s2 spans both months.
 COUNTED = """\
 2019-10,rows,,5
 2019-10,views,,2
@@ -112,14 +112,14 @@ def test_every_figure_is_found(built: Home, tmp_path: Path) -> None:
          ["medicine", "2.00", "0.00", "-2.00", "by", "hand"]),
     ],
 )  # fmt: skip
-def test_a_difference_is_told_and_fails(
+def test_a_difference_is_reported_and_fails(
     built: Home, tmp_path: Path, was: str, planted: str, line: list[str]
 ) -> None:
     assert was in COUNTED
     seed = published(tmp_path / "seed.csv", COUNTED.replace(was, planted))
     result = built.run("verify-published", "--expected", seed, expect=1)
-    [told] = [text.split() for text in result.stdout.splitlines() if text.endswith("by hand")]
-    assert told[-len(line) :] == line
+    [reported] = [text.split() for text in result.stdout.splitlines() if text.endswith("by hand")]
+    assert reported[-len(line) :] == line
     assert "42 of 43 figures as published" in result.stdout
 
 
@@ -145,7 +145,7 @@ def test_real_seed_gives_every_figure_once_with_its_source() -> None:
             assert parts == number[month, total, ""]
 
 
-def test_seed_is_a_table_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_seed_is_a_table_only_if_requested(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.dbt("seed", "--vars", "published_figures: true")
     published = "select expected from silver_layer.published_figures"
@@ -153,7 +153,7 @@ def test_seed_is_a_table_where_it_is_asked_for(tmp_path: Path) -> None:
     assert rows == Decimal("109950743.00")
 
 
-def test_one_month_alone_is_compared_alone(tmp_path: Path) -> None:
+def test_a_single_month_is_compared_by_itself(tmp_path: Path) -> None:
     home = Home(tmp_path)
     files = tmp_path / "2019-Oct.csv"
     write(files, OCTOBER)
@@ -166,11 +166,11 @@ def test_one_month_alone_is_compared_alone(tmp_path: Path) -> None:
 def test_other_files_have_no_published_figures(tmp_path: Path) -> None:
     home = Home(tmp_path)
     result = home.run("verify-published", expect=2)
-    assert "nothing is built; run first: make run DATA=folder" in result.stderr
+    assert "nothing is built; first run: make run DATA=folder" in result.stderr
     write(tmp_path / "sample.csv", OCTOBER)
     home.load(tmp_path / "sample.csv")
     result = home.run("verify-published", expect=2)
     assert "silver is not built" in result.stderr
     home.dbt("run", "--select", "source_files")
     result = home.run("verify-published", expect=2)
-    assert "no row is of 2019-Oct.csv or 2019-Nov.csv" in result.stderr
+    assert "has no row from 2019-Oct.csv or 2019-Nov.csv" in result.stderr

@@ -1,4 +1,4 @@
-"""The bundle's files as one target deploys them."""
+"""The bundle's files, resolved for one target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from project.errors import UserError
 from workspace.bundle import deployed, read_bundle
 
 
-def test_a_target_puts_in_its_own_variables_and_adds_its_grants(tmp_path: Path) -> None:
+def test_a_target_sets_its_variables_and_adds_its_grants(tmp_path: Path) -> None:
     (tmp_path / "databricks.yml").write_text(
         """
         bundle: {name: shop}

@@ -1,8 +1,8 @@
-"""Jobs that are started and followed over HTTP.
+"""Jobs started and followed over HTTP.
 
-Answered by minilake: the list of jobs, runs of SQL tasks and their output. Answered by rules here:
-runs that are queued or never end, a task without output, a missing privilege, a job id that is not
-there (as the Jobs API says it), the user who asks.
+minilake answers for the list of jobs, runs of SQL tasks and their output. Rules in this file answer
+for runs that are queued or never end, a task without output, a missing privilege, an unknown job id
+(as the Jobs API reports it), and the current user.
 """
 
 from __future__ import annotations
@@ -76,22 +76,22 @@ def test_failed_task_is_named_with_its_error(
     assert trigger() == 1
     out = capsys.readouterr().out
     failures = [line for line in out.splitlines() if line.startswith("failed ")]
-    assert len(failures) == 1, "task_2 only had to wait for it"
+    assert len(failures) == 1, "task_2 was only skipped because of it"
     assert failures[0].startswith("failed   task_1: ")
     assert "no_such_table" in failures[0]
-    assert "the run did not succeed; all of it: http" in out
+    assert "the run did not succeed; details: http" in out
 
 
 def scripted(*states: dict[str, Any], output: dict[str, Any] | None = None) -> Any:
-    """Rule: one state after the other, the last one for ever, as `jobs/runs/get` tells them."""
-    left = list(states)
+    """Return a rule that answers `jobs/runs/get` with one state after another, then the last."""
+    remaining = list(states)
 
     def answer(call: Call) -> bool:
         if call.path.endswith("/jobs/runs/get"):
-            run = {"run_id": 7, "run_page_url": "https://shop/run/7"} | left[0]
+            run = {"run_id": 7, "run_page_url": "https://shop/run/7"} | remaining[0]
             call.answer(200, run)
-            if len(left) > 1:
-                left.pop(0)
+            if len(remaining) > 1:
+                remaining.pop(0)
         elif call.path.endswith("/jobs/runs/get-output"):
             if output is None:
                 call.refuse(400, "INVALID_PARAMETER_VALUE", "the run has no output")
@@ -136,7 +136,7 @@ def test_each_change_of_state_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("run", "output", "told"),
+    ("run", "output", "printed"),
     [
         (
             state("INTERNAL_ERROR", "FAILED", state_message="no capacity"),
@@ -158,22 +158,22 @@ def test_ends_other_than_success(
     capsys: pytest.CaptureFixture[str],
     run: dict[str, Any],
     output: dict[str, Any] | None,
-    told: str,
+    printed: str,
 ) -> None:
     deploy(workspace)
     tasks = {"tasks": [{"task_key": "load", "run_id": 8} | run]}
     workspace.rules.append(scripted(run | tasks, output=output))
     assert trigger() == 1
-    assert told in capsys.readouterr().out
+    assert printed in capsys.readouterr().out
 
 
-def test_skipped_run_is_no_success(workspace: Workspace) -> None:
+def test_skipped_run_is_not_a_success(workspace: Workspace) -> None:
     deploy(workspace)
     workspace.rules.append(scripted(state("SKIPPED")))
     assert trigger() == 1
 
 
-def test_control_c_leaves_the_run_alone(workspace: Workspace) -> None:
+def test_control_c_does_not_cancel_the_run(workspace: Workspace) -> None:
     deploy(workspace)
     workspace.rules.append(scripted(state("RUNNING")))
     command = [sys.executable, "-m", "ecommerce", "trigger", "--target", "dev"]
@@ -191,7 +191,7 @@ def test_control_c_leaves_the_run_alone(workspace: Workspace) -> None:
     child.send_signal(signal.SIGINT)
     out, error = child.communicate(timeout=30)
     assert (child.returncode, error) == (130, "")
-    assert "the run goes on, look at it or cancel it there: https://shop/run/7" in out
+    assert "the run continues, and can be cancelled here: https://shop/run/7" in out
     assert not any("cancel" in call for call in workspace.calls)
 
 
@@ -222,7 +222,7 @@ def test_several_developers(workspace: Workspace, capsys: pytest.CaptureFixture[
     assert trigger() == 2
     error = capsys.readouterr().err
     assert f"{ids[0]} ([dev ada] bronze_ingestion_job)" in error
-    assert "give one id with --job" in error
+    assert "pass one id with --job" in error
     assert trigger("--job", ids[1]) == 0
     assert [runs_of(workspace, job_id) for job_id in ids] == [0, 1]
 
@@ -246,7 +246,7 @@ def test_several_developers(workspace: Workspace, capsys: pytest.CaptureFixture[
     assert [runs_of(workspace, job_id) for job_id in ids] == [1, 1]
 
 
-def test_job_id_that_is_not_there(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_job_id(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     def refuse(call: Call) -> bool:
         if call.path.endswith("/jobs/get"):
             call.refuse(400, "INVALID_PARAMETER_VALUE", "Job 404 does not exist.")
@@ -276,7 +276,7 @@ def test_no_permission_to_run(workspace: Workspace, capsys: pytest.CaptureFixtur
     assert "ask an owner of the job for CAN MANAGE RUN" in error
 
 
-def test_start_that_is_repeated_is_known_as_the_same(workspace: Workspace) -> None:
+def test_retried_start_has_the_same_idempotency_token(workspace: Workspace) -> None:
     deploy(workspace)
     tokens: list[str] = []
 
@@ -297,17 +297,17 @@ def test_start_that_is_repeated_is_known_as_the_same(workspace: Workspace) -> No
     assert len(set(tokens)) == 1
 
 
-def test_workspace_that_falls_silent_is_told_with_the_run(
+def test_workspace_that_stops_answering_is_reported_with_the_run(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deploy(workspace)
     follow = scripted(state("RUNNING"))
-    looks: list[str] = []
+    polls: list[str] = []
 
     def fail(call: Call) -> bool:
         if call.path.endswith("/jobs/runs/get"):
-            looks.append(call.path)
-            if len(looks) > 2:
+            polls.append(call.path)
+            if len(polls) > 2:
                 call.refuse(500, "INTERNAL_ERROR", "out of order")
                 return True
         return bool(follow(call))
@@ -315,4 +315,4 @@ def test_workspace_that_falls_silent_is_told_with_the_run(
     workspace.rules.append(fail)
     assert trigger() == 2
     error = capsys.readouterr().err
-    assert ", which may be going on (https://shop/run/7): out of order" in error
+    assert ", which may still be running (https://shop/run/7): out of order" in error
