@@ -12,7 +12,7 @@ help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
 
 run: .venv/installed ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000]
-	@$(BIN)/python -m ingestion run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS)))
+	@$(BIN)/ecommerce run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS)))
 
 test: lint .venv-minilake/installed ## Run every check
 	@# Files in their order, the long ones first: by number of tests, a long file of one test is last.
@@ -26,21 +26,22 @@ lint: .venv/installed ## Check the style of SQL and Python
 	ECOMMERCE_HOME="$$(mktemp -d)" $(BIN)/sqlfluff lint models tests analyses
 
 bench: .venv/installed ## Measure speed and memory, write docs/benchmarks.md: make bench [EVENTS=110000000]
-	@$(BIN)/python -m benchmarks $(if $(EVENTS),--events $(EVENTS))
+	@$(BIN)/ecommerce bench $(if $(EVENTS),--events $(EVENTS))
 
 verify-published: .venv/installed ## Compare a build of the full Kaggle files with published totals
-	@$(BIN)/python -m ingestion verify-published
+	@$(BIN)/ecommerce verify-published
 
 clean: .venv/installed ## Remove what `make run` made
 	@# dbt writes these two here when it is called by hand.
 	@rm -rf target logs "$${ECOMMERCE_HOME:-.local}/bench"
-	@$(BIN)/python -m ingestion clean
+	@$(BIN)/ecommerce clean
 
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # A stand-in for a Databricks workspace, for the tests alone. It needs another DuckDB than ours.

@@ -1,1 +1,1 @@
-"""Measures the platform beside what it is compared with: `python -m benchmarks --events N`."""
+"""Measures speed and memory of the platform beside plain DuckDB and PySpark."""

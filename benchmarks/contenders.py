@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.measure import Measured, Usage, measure
-from ingestion.home import CATALOG, CHECKOUT
+from project.home import CATALOG, CHECKOUT
 
 PLAIN_SCRIPT: Final = CHECKOUT / "benchmarks" / "plain_duckdb.sql"
 _WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
@@ -50,7 +50,7 @@ class Platform:
 
     def load(self, data: Path) -> Usage:
         """Load a file or a folder into bronze."""
-        command = ("-m", "ingestion", "load", "--data", str(data), "--database", str(self.database))
+        command = ("-m", "ecommerce", "load", "--data", str(data), "--database", str(self.database))
         return measure([sys.executable, *command], CHECKOUT).usage
 
     def build(self) -> Built:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.measure import measure
-from ingestion.home import CHECKOUT
+from project.home import CHECKOUT
 
 LATE_EVENTS: Final = 1_000
 _LATE_SEED: Final = 7  # another than the generator's own, so that nothing late is a copy
@@ -53,6 +53,6 @@ def dataset(events: int, folder: Path) -> Dataset:
 
 def _generate(events: int, out: Path, *options: str) -> list[Path]:
     out.mkdir(parents=True)
-    command = ("-m", "ingestion", "generate", "--events", str(events), "--out", str(out), *options)
+    command = ("-m", "ecommerce", "generate", "--events", str(events), "--out", str(out), *options)
     measure([sys.executable, *command], CHECKOUT)
     return sorted(out.glob("*.csv"))

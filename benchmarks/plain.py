@@ -14,7 +14,7 @@ from typing import Any, Final
 import duckdb
 import yaml
 
-from ingestion.home import CHECKOUT
+from project.home import CHECKOUT
 
 _SCRIPT: Final = Path(__file__).with_name("plain_duckdb.sql")
 _LIFETIME_VALUE: Final = (

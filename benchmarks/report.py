@@ -61,32 +61,42 @@ def _at_most(name: str, found: float, limit: float) -> Goal:
 
 def page(results: Results) -> str:
     """Write the page in Markdown; its plots stand in `benchmarks/` beside it."""
-    size = results.sizes[-1]
     machine = ", ".join(f"{name} {value}" for name, value in results.machine.items())
     parts = [
         "# Benchmarks",
         f"Written by `make bench EVENTS={results.events}`; machine and versions: {machine}. The"
         " history is the first 60 of 61 generated days. Each size is the best of its runs, a"
         " contender's own process each. Seconds are of this machine and this hour; compare ratios.",
-        "## Goals",
-        _table(
-            ["", "goal", "measured", ""],
-            [
-                [goal.name, goal.limit, goal.found, "met" if goal.is_met else "**missed**"]
-                for goal in goals(results)
-            ],
-        ),
+        *_goals_section(results),
+        *_largest_size_section(results),
+        *_updates_section(results),
+        *_growth_section(results),
+        *_spark_section(results),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _goals_section(results: Results) -> list[str]:
+    rows = [
+        [goal.name, goal.limit, goal.found, "met" if goal.is_met else "**missed**"]
+        for goal in goals(results)
+    ]
+    return ["## Goals", _table(["", "goal", "measured", ""], rows)]
+
+
+def _largest_size_section(results: Results) -> list[str]:
+    size = results.sizes[-1]
+    costs = [
+        ("plain script", size.plain),
+        ("platform, whole build", size.load + size.build),
+        ("- load into bronze", size.load),
+        ("- `dbt build` without tests", size.build),
+    ]
+    costs += [("all data tests", results.test)] if results.test else []
+    costs += [("docs", results.docs)] if results.docs else []
+    return [
         f"## {size.events:,} events",
-        _usages(
-            [
-                ("plain script", size.plain),
-                ("platform, whole build", size.load + size.build),
-                ("- load into bronze", size.load),
-                ("- `dbt build` without tests", size.build),
-                *([("all data tests", results.test)] if results.test else []),
-                *([("docs", results.docs)] if results.docs else []),
-            ]
-        ),
+        _usages(costs),
         f"CSV files {size.csv_bytes / GIB:.2f} GiB, the platform's database"
         f" {size.database_bytes / GIB:.2f} GiB"
         + (f" ({results.updated_bytes / GIB:.2f} after the updates)" if results.updates else "")
@@ -99,38 +109,47 @@ def page(results: Results) -> str:
         _usages(_largest(size.plain_steps)),
         "### The slowest data tests",
         _usages(_largest(results.tests)[:12]),
+    ]
+
+
+def _updates_section(results: Results) -> list[str]:
+    rows = [
+        [
+            name,
+            f"{update.load.wall:.1f}",
+            f"{update.build.wall:.1f}",
+            f"{update.whole.wall:.1f}",
+            _size(update.whole.peak_memory),
+        ]
+        for name, update in results.updates.items()
+    ]
+    return [
         "## Updates",
         f"The best of {RUNS} runs, each from the database of the whole build: first the 61st day,"
         " then the late events, then nothing.",
-        _table(
-            ["after 60 days", "load", "build", "both", "peak memory"],
-            [
-                [
-                    name,
-                    f"{update.load.wall:.1f}",
-                    f"{update.build.wall:.1f}",
-                    f"{update.whole.wall:.1f}",
-                    _size(update.whole.peak_memory),
-                ]
-                for name, update in results.updates.items()
-            ],
-        ),
+        _table(["after 60 days", "load", "build", "both", "peak memory"], rows),
+    ]
+
+
+def _growth_section(results: Results) -> list[str]:
+    head = ["events", "runs", "platform", "plain script", "ratio", "peak memory",
+            "database / CSV", "the same day added"]  # fmt: skip
+    return [
         "## Growth",
         "![Seconds and memory by number of events](benchmarks/growth.svg)",
-        _table(
-            ["events", "runs", "platform", "plain script", "ratio", "peak memory",
-             "database / CSV", "the same day added"],
-            [_growth(size) for size in results.sizes],
-        ),
-    ]  # fmt: skip
-    if results.spark and results.spark_rival:
-        parts += [
-            f"## PySpark at {results.spark_events:,} events",
-            _usages([("local PySpark", results.spark), ("platform", results.spark_rival)]),
-            "The same models as compiled for Databricks, in one local session with both cores;"
-            " peak memory is of the Python process alone, not of the JVM beside it.",
-        ]
-    return "\n\n".join(parts) + "\n"
+        _table(head, [_growth(size) for size in results.sizes]),
+    ]
+
+
+def _spark_section(results: Results) -> list[str]:
+    if not (results.spark and results.spark_rival):
+        return []
+    return [
+        f"## PySpark at {results.spark_events:,} events",
+        _usages([("local PySpark", results.spark), ("platform", results.spark_rival)]),
+        "The same models as compiled for Databricks, in one local session with both cores;"
+        " peak memory is of the Python process alone, not of the JVM beside it.",
+    ]
 
 
 def _growth(size: Size) -> list[str]:

@@ -1,1 +1,1 @@
-"""Who sees what: the policy as one table, and the check of a workspace against it."""
+"""Who sees what: the access policy as one table, and the check of a workspace against it."""

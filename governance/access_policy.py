@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import yaml
 
-from ingestion.errors import IngestionError
+from project.errors import UserError
 
 POLICY_FILE: Final = Path(__file__).with_name("access_policy.yml")
 ALL: Final = "all"
@@ -90,12 +90,12 @@ class Cell:
 
 
 def load(path: Path = POLICY_FILE) -> Policy:
-    """Read a policy; IngestionError names the place of what it cannot mean."""
+    """Read a policy; UserError names the place of what it cannot mean."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise IngestionError(f"{path}: not a readable policy: {reason}; mend it") from error
+        raise UserError(f"{path}: not a readable policy: {reason}; mend it") from error
     return _Reader(path).policy(content)
 
 
@@ -199,9 +199,9 @@ class _Reader:
             if key not in fields:
                 raise self._error(place, f"{key} is missing", "add it")
 
-    def _error(self, place: str, reason: str, remedy: str) -> IngestionError:
+    def _error(self, place: str, reason: str, remedy: str) -> UserError:
         where = f"{self._path}: {place}: " if place else f"{self._path}: "
-        return IngestionError(f"{where}{reason}; {remedy}")
+        return UserError(f"{where}{reason}; {remedy}")
 
 
 def relations(manifest: Manifest) -> list[RelationInfo]:
@@ -230,7 +230,7 @@ def relations(manifest: Manifest) -> list[RelationInfo]:
 def cells(policy: Policy, manifest: Manifest) -> list[Cell]:
     """Return the truth table: for each persona and relation a cell for its rows and each column.
 
-    Raises IngestionError for a relation in no layer of the policy, and for an exception or a
+    Raises UserError for a relation in no layer of the policy, and for an exception or a
     column of the policy that no relation has.
     """
     found = relations(manifest)
@@ -247,24 +247,22 @@ def _require_fit(policy: Policy, found: list[RelationInfo]) -> None:
     by_name = {relation.full_name: relation for relation in found}
     for relation in found:
         if relation.schema not in policy.layers:
-            raise IngestionError(
+            raise UserError(
                 f"{relation.full_name}: the policy says nothing of schema {relation.schema};"
                 " add it to `layers`"
             )
     for name, exception in policy.exceptions.items():
         if name not in by_name:
-            raise IngestionError(
-                f"exceptions.{name}: there is no such relation; correct or remove it"
-            )
+            raise UserError(f"exceptions.{name}: there is no such relation; correct or remove it")
         if exception.rows_by and exception.rows_by not in by_name[name].columns:
-            raise IngestionError(
+            raise UserError(
                 f"exceptions.{name}.rows_by: the relation has no column {exception.rows_by};"
                 " name one that it has"
             )
     described = {column for relation in found for column in relation.columns}
     for one in policy.classes:
         for column in sorted(one.columns - described):
-            raise IngestionError(
+            raise UserError(
                 f"columns.{one.name}.names: no relation has a column {column}; remove it"
             )
 

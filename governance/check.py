@@ -12,9 +12,10 @@ from typing import Final, Literal
 from governance import declared
 from governance.live import Catalog
 from governance.state import OWNED, Kind, State
-from ingestion.errors import IngestionError
-from ingestion.home import CHECKOUT
-from ingestion.workspace import add_target, connect
+from project.errors import UserError
+from project.home import CHECKOUT
+from workspace.bundle import deployed, read_bundle
+from workspace.client import add_target, connect
 
 HELP: Final = "compare grants, masks, row filters and tags of a workspace with the declared ones"
 
@@ -55,7 +56,7 @@ def drift(declared: State, live: State) -> list[Finding]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `python -m governance check`."""
+    """Declare the arguments of `ecommerce governance check`."""
     add_target(parser)
     parser.add_argument(
         "--manifest",
@@ -72,9 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Check and print; 0 if all is as declared, 1 if not.
 
-    Raises IngestionError if a side of the comparison cannot be read.
+    Raises UserError if a side of the comparison cannot be read.
     """
-    bundle = declared.read_bundle(CHECKOUT, args.target)
+    bundle = deployed(read_bundle(CHECKOUT), args.target)
     wanted = declared.declared(declared.read_manifest(args.manifest, args.target), bundle)
     warehouse_id = args.warehouse_id or _warehouse_id()
     catalog = declared.catalog_of(bundle)
@@ -96,7 +97,7 @@ def execute(args: argparse.Namespace) -> int:
 def _warehouse_id() -> str:
     path = os.environ.get("DATABRICKS_HTTP_PATH", "").rstrip("/")
     if "/warehouses/" not in path:
-        raise IngestionError(
+        raise UserError(
             "DATABRICKS_HTTP_PATH names no SQL warehouse; set it as the warehouse's connection"
             " details show it, or give --warehouse-id"
         )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from governance import state
 from governance.state import Item, State
-from ingestion.errors import IngestionError
-from ingestion.workspace import refusals
+from project.errors import UserError
+from workspace.client import translate_errors
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -44,7 +44,7 @@ class Catalog:
         self._catalog = catalog
 
     def state(self) -> State:
-        """Return all that is in force in the catalog; IngestionError where it cannot be read."""
+        """Return all that is in force in the catalog; UserError where it cannot be read."""
         return dict([*self._grants(), *self._masks(), *self._row_filters(), *self._tags()])
 
     def _grants(self) -> Iterator[tuple[Item, str]]:
@@ -94,7 +94,7 @@ class Catalog:
 
         schema = f"`{self._catalog}`.information_schema"
         place = f"warehouse {self._warehouse_id}"
-        with refusals(
+        with translate_errors(
             place,
             forbidden="ask an owner of the warehouse for CAN USE on it",
             missing="correct DATABRICKS_HTTP_PATH or --warehouse-id",
@@ -107,17 +107,17 @@ class Catalog:
                     on_wait_timeout=ExecuteStatementRequestOnWaitTimeout.CANCEL,
                 )
             except BadRequest as error:
-                raise IngestionError(
+                raise UserError(
                     f"{place}: {str(error).rstrip('.')}; start it, or correct DATABRICKS_HTTP_PATH"
                 ) from error
         told = answer.status
         if told is not None and told.state is StatementState.CANCELED:
-            raise IngestionError(
+            raise UserError(
                 f"{place}: no answer within {_WAIT}; it may still be starting: run again"
             )
         if told is None or told.state is not StatementState.SUCCEEDED:
             reason = told.error.message if told and told.error else "no reason given"
-            raise IngestionError(
+            raise UserError(
                 f"{schema}: {' '.join(str(reason).split())}; deploy the bundle, and sign in as the"
                 " owner of the catalog and its tables"
             )
@@ -127,7 +127,7 @@ class Catalog:
         if shape and shape.truncated:
             expected = "more"
         if len(rows) != expected:
-            raise IngestionError(
+            raise UserError(
                 f"{schema}: {len(rows)} of {expected} rows came in one answer; that is more grants"
                 " and policies than this check is made for"
             )

@@ -1,1 +1,1 @@
-"""Landing zone to bronze: event schema, generator, local loader and the command line."""
+"""Brings files into bronze: the event schema, the local loader, Auto Loader and the upload."""

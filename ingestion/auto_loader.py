@@ -1,6 +1,6 @@
-"""The Auto Loader job: new files of a volume into `bronze_layer.events_raw`, each file once.
+"""The Auto Loader job: loads new files of a volume into `bronze_layer.events_raw`, each once.
 
-A bundle runs this file as a script. Exit code 2 means bad input or that nothing could be loaded.
+The bundle runs this file as a script. Exit code 2 means bad input, or that nothing could be loaded.
 """
 
 from __future__ import annotations
@@ -14,25 +14,26 @@ from pathlib import Path
 from typing import Final
 
 if __name__ == "__main__":
-    # A script's own folder is on the path, the package's is not; not every runner sets __file__.
+    # Python adds a script's folder to the path, not its parent; not every runner sets __file__.
     sys.path.insert(0, str(Path(inspect.getfile(lambda: None)).resolve().parent.parent))
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ingestion import bronze, event_stream
-from ingestion.errors import IngestionError
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from ingestion.event_stream import AUTO_LOADER, Limits
 from ingestion.file_load import FileReport, Status
 from ingestion.landing_files import discover
-from ingestion.load_report import LoadReport, tell
+from ingestion.load_report import LoadReport, print_report
+from project.arguments import positive_integer
+from project.errors import UserError
 
 _COLUMNS: Final = (*EVENT_COLUMNS, *METADATA_COLUMNS)
 MARKER: Final = "table_of_this_stream"
 _COMMENT: Final = (
-    "One row per data line of a landed file, whatever is wrong with it. Append-only; a file is"
-    " loaded once."
+    "One row per data line of a landed file, however malformed. Append-only; each file is loaded"
+    " once."
 )
 
 
@@ -50,20 +51,26 @@ def build_parser() -> argparse.ArgumentParser:
         "--mode",
         choices=("triggered", "continuous"),
         default="triggered",
-        help="load what is there and end (serverless compute knows only this), or stay"
-        " (default: %(default)s)",
+        help="load the files that are there and exit (all that serverless compute supports), or"
+        " keep running (default: %(default)s)",
     )
     parser.add_argument(
         "--interval",
         type=_interval,
         default="30 seconds",
-        help="time between micro-batches of the continuous mode (default: %(default)s)",
+        help="time between micro-batches in continuous mode (default: %(default)s)",
     )
     parser.add_argument(
-        "--max-files-per-trigger", type=_positive, metavar="N", help="files in a micro-batch"
+        "--max-files-per-trigger",
+        type=positive_integer,
+        metavar="N",
+        help="files per micro-batch",
     )
     parser.add_argument(
-        "--max-bytes-per-trigger", type=_size, metavar="SIZE", help="bytes in it, such as 10g"
+        "--max-bytes-per-trigger",
+        type=_size,
+        metavar="SIZE",
+        help="bytes per micro-batch, such as 10g",
     )
     parser.add_argument(
         "--file-events",
@@ -71,50 +78,44 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("true", "false"),
         const="true",
         default="false",
-        help="learn of new files from file events instead of listing the folder; the external"
+        help="find new files through file events instead of listing the folder; the external"
         " location must have them enabled",
     )
     return parser
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
 def _size(text: str) -> int:
     found = re.fullmatch("([1-9][0-9]*)([kmgt]?)b?", text.lower())
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size such as 512m or 10g")
-    # Spark's own file source takes no unit.
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 512m or 10g")
+    # Spark's own file source accepts no unit.
     return int(found[1]) << 10 * " kmgt".index(found[2] or " ")
 
 
 def _interval(text: str) -> str:
     if not re.fullmatch("[0-9]+ (millisecond|second|minute|hour)s?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no interval such as '30 seconds'")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an interval such as '30 seconds'")
     return text
 
 
 def main(argv: Sequence[str] | None = None, *, source_format: str = AUTO_LOADER) -> int:
     """Run the job and return its exit code; user errors become one line on stderr.
 
-    `source_format` is what the files come from: Auto Loader, or `binaryFile` for Spark's own file
-    source where there is no Databricks.
+    `source_format` is the stream's source: Auto Loader, or `binaryFile` for Spark's own file source
+    outside Databricks.
     """
     args = build_parser().parse_args(argv)
     try:
         return run(args, source_format)
-    except IngestionError as error:
+    except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
 
 def run(args: argparse.Namespace, source_format: str) -> int:
-    """Check the input, run the stream and, when it ends, tell what became of each file.
+    """Check the input, run the stream and, when it ends, print the outcome for each file.
 
-    Raises IngestionError; nothing is made or changed before all of the input is checked.
+    Raises UserError; nothing is created or changed until all input is checked.
     """
     source = args.source.resolve()
     is_triggered = args.mode == "triggered"
@@ -136,21 +137,21 @@ def run(args: argparse.Namespace, source_format: str) -> int:
             ),
         ).awaitTermination()
     except PySparkException as error:
-        raise _one_line(error) from error
-    return tell(report(spark, table, discover(source, "--source"), before), source)
+        raise _to_user_error(error) from error
+    return print_report(report(spark, table, discover(source, "--source"), before), source)
 
 
-def _one_line(error: PySparkException) -> Exception:
-    """Return what a user can act on; an error of ours keeps its traceback."""
-    # An error of a Python worker arrives as the text of its traceback.
-    ours = re.search(r"IngestionError: (.+)", str(error))
-    if ours is not None:
-        return IngestionError(ours[1].rstrip("'\""))
+def _to_user_error(error: PySparkException) -> Exception:
+    """Return a UserError where the user can act on the error; a bug keeps its traceback."""
+    # An error in a Python worker arrives as the text of its traceback.
+    user_error = re.search(r"UserError: (.+)", str(error))
+    if user_error is not None:
+        return UserError(user_error[1].rstrip("'\""))
     first_line = str(error).splitlines()[0]
     if "Traceback" in first_line:
         return error
-    return IngestionError(
-        f"the stream stopped: {first_line}; bronze holds whole files only, so remove the cause and"
+    return UserError(
+        f"the stream stopped: {first_line}; bronze holds only whole files, so remove the cause and"
         " run again"
     )
 
@@ -159,25 +160,25 @@ def _check_source(source: Path, *, must_hold_files: bool) -> None:
     try:
         next(source.iterdir(), None)
     except OSError as error:
-        raise IngestionError(
+        raise UserError(
             f"{source}: cannot be read as a folder: {error.strerror}; create the volume and the"
-            " folder (databricks bundle deploy), have READ VOLUME on it, or give another --source"
+            " folder (databricks bundle deploy), get READ VOLUME on it, or pass another --source"
         ) from error
     if must_hold_files:
         discover(source, "--source")
 
 
 def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: str) -> int | None:
-    """Make sure that table and checkpoint belong together and create what is missing.
+    """Check that table and checkpoint belong together, and create what is missing.
 
     Returns the table's newest `_ingested_at` in microseconds since 1970, None if it has no row.
     """
     schema = table.rpartition(".")[0]
     try:
         if not spark.catalog.databaseExists(schema):
-            raise IngestionError(
+            raise UserError(
                 f"{schema}: no such schema, or no USE SCHEMA on it; create it (databricks bundle"
-                " deploy) or give another --catalog"
+                " deploy) or pass another --catalog"
             )
         exists = spark.catalog.tableExists(table)
         newest = _newest(spark, table) if exists else None
@@ -187,23 +188,23 @@ def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: st
         if not exists:
             spark.sql(create_statement(table, source_format))
     except PySparkException as error:
-        raise IngestionError(
+        raise UserError(
             f"{table}: {str(error).splitlines()[0]}; the job's principal needs USE CATALOG, and USE"
             f" SCHEMA, CREATE TABLE, SELECT and MODIFY on {schema}"
         ) from error
     except OSError as error:
-        raise IngestionError(
+        raise UserError(
             f"{checkpoint}: cannot be written: {error.strerror}; create the volume (databricks"
-            " bundle deploy), have WRITE VOLUME on it, or give another --checkpoint"
+            " bundle deploy), get WRITE VOLUME on it, or pass another --checkpoint"
         ) from error
     return newest
 
 
 def _newest(spark: SparkSession, table: str) -> int | None:
-    """Return the newest `_ingested_at`, after a look at the columns and at the clock."""
+    """Check the columns and the clock, and return the newest `_ingested_at`."""
     found = [(field.name, field.dataType.simpleString()) for field in spark.table(table).schema]
     if found != [(column.name, column.sql_type) for column in _COLUMNS]:
-        raise IngestionError(
+        raise UserError(
             f"{table}: its columns are not those of ingestion/event_schema.py; move the table away,"
             " or alter it to match"
         )
@@ -212,37 +213,37 @@ def _newest(spark: SparkSession, table: str) -> int | None:
         f" from {table}"
     ).collect()
     if is_ahead:
-        raise IngestionError(
+        raise UserError(
             f"{table}: its newest _ingested_at is in the future, and incremental models would miss"
-            " rows that are older; wait until then, or set the clock right"
+            " rows that are older; wait until then, or correct the clock"
         )
     return None if newest is None else int(newest)
 
 
 def _check_checkpoint(checkpoint: Path, table: str, *, table_exists: bool, has_rows: bool) -> None:
-    """Raise IngestionError if a stream of this checkpoint would lose files or load them twice."""
+    """Raise UserError if a stream of this checkpoint would lose files or load them twice."""
     is_started = (checkpoint / "metadata").exists()
     marker = checkpoint / MARKER
     marked = marker.read_text(encoding="utf-8") if marker.exists() else ""
     if is_started and marked != table:
-        raise IngestionError(
-            f"{checkpoint}: is the checkpoint of {marked or 'another stream'}, not of {table}; give"
+        raise UserError(
+            f"{checkpoint}: is the checkpoint of {marked or 'another stream'}, not of {table}; pass"
             " another --checkpoint"
         )
     if is_started and not table_exists:
-        raise IngestionError(
-            f"{table}: is gone, but {checkpoint} says that its files are loaded; bring it back"
+        raise UserError(
+            f"{table}: does not exist, but {checkpoint} says that its files are loaded; restore it"
             " (undrop table), or delete the checkpoint to load all files again"
         )
     if has_rows and not is_started:
-        raise IngestionError(
+        raise UserError(
             f"{checkpoint}: is empty, but {table} has rows, which would be loaded a second time;"
-            " give the --checkpoint that they were loaded with"
+            " pass the --checkpoint that they were loaded with"
         )
 
 
 def create_statement(table: str, source_format: str) -> str:
-    """Return the statement that creates the table; only Databricks knows `cluster by` here."""
+    """Return the statement that creates the table; only Databricks accepts `cluster by` here."""
     columns = ", ".join(f"{c.name} {c.sql_type} comment '{_escaped(c.comment)}'" for c in _COLUMNS)
     kind = "delta cluster by (event_time)" if source_format == AUTO_LOADER else "parquet"
     return (
@@ -258,7 +259,7 @@ def _escaped(text: str) -> str:
 def report(
     spark: SparkSession, table: str, paths: Sequence[Path], before: int | None
 ) -> LoadReport:
-    """Tell what became of the files; the reader says why one has no rows in the table.
+    """Return the outcome for each file; a file without rows in the table is read again for it.
 
     `before` is the table's newest `_ingested_at` before the run, in microseconds since 1970.
     """
@@ -276,7 +277,7 @@ def report(
 
 def _without_rows(path: Path) -> FileReport:
     try:
-        with event_stream.loaded_alone(path) as (_, found):
+        with event_stream.loaded_separately(path) as (_, found):
             pass
     except OSError as error:
         return FileReport(path, Status.WAITING, message=f"cannot be read: {error.strerror}")
@@ -285,10 +286,10 @@ def _without_rows(path: Path) -> FileReport:
     if found.status is Status.LOADED:
         message = (
             "landed while the job ran, and the next run loads it; if that does not, the checkpoint"
-            " holds it for done: land it under another name"
+            " has it as loaded: land it under another name"
         )
         return FileReport(path, Status.WAITING, message=message)
-    # Where the local loader looks again at a file that it refused, a stream never does.
+    # Unlike the local loader, a stream never reads a refused file again.
     message = f"{found.message}; a corrected file needs another name"
     return FileReport(path, found.status, message=message)
 

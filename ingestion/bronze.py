@@ -1,10 +1,9 @@
-"""SQL of the bronze layer in DuckDB: its tables, and raw text turned into typed rows.
+"""SQL for the bronze layer in DuckDB: its tables, and the typing of raw text.
 
-The type rules keep what is written: a `bigint` or `timestamp` is accepted only if writing the value
-back gives the text it came from, so `12.7`, `1e3`, ` 12`, `+5`, `007`, `1_000`, `0x10` and
-`2019-10-1` do not fit. A `double` is a decimal number with an optional exponent, or `nan`, `inf`,
-`infinity` with an optional sign, in any case, without blanks; out of range becomes infinity or 0.
-DuckDB's own casts would take 12.7 for 13.
+A `bigint` or `timestamp` is accepted only if the value converts back to the same text, so `12.7`,
+`1e3`, ` 12`, `+5`, `007`, `1_000`, `0x10` and `2019-10-1` do not fit. A `double` is a decimal
+number with an optional exponent, or `nan`, `inf`, `infinity` with an optional sign, in any case,
+without blanks; out of range it becomes infinity or 0. DuckDB's own casts would read 12.7 as 13.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ LEDGER: Final = f"{SCHEMA}.loaded_files"
 
 _DOUBLE: Final = "(?i)[+-]?(([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)"
 
-# By SQL type: the value that DuckDB's cast reads, and whether that is what the text says.
+# By SQL type: DuckDB's cast of the text, and whether the text is what that value is written as.
 _VALUE: Final = {
     "timestamp": f"try_strptime({{0}}, '{EVENT_TIME_FORMAT}')",
     "bigint": "try_cast({0} as bigint)",
@@ -41,11 +40,11 @@ _FITS: Final = {
     "bigint": "cast({0}_value as varchar) = {0}",
     "double": f"{{0}}_value is not null and regexp_full_match({{0}}, '{_DOUBLE}')",
 }
-_EVIDENCE: Final = ("event_time", "product_id", "category_id", "user_id")
+_IDENTIFYING: Final = ("event_time", "product_id", "category_id", "user_id")
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create schema, `events_raw` and the ledger of loaded files where they do not exist."""
+    """Create the schema, `events_raw` and the ledger of loaded files if they do not exist."""
     columns = ", ".join(f"{c.name} {c.sql_type}" for c in EVENT_COLUMNS + METADATA_COLUMNS)
     connection.execute(f"create schema if not exists {SCHEMA}")
     connection.execute(f"create table if not exists {EVENTS} ({columns})")
@@ -57,14 +56,14 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def field_names(layout: Layout) -> list[str]:
-    """Columns of a raw relation by position: a header's names may not serve in SQL."""
+    """Return positional column names of a raw relation: header names may be invalid in SQL."""
     return [f"field_{position}" for position in range(len(layout.names))]
 
 
 def insert_events(raw: str, layout: Layout) -> str:
-    """Return an insert of every row of the relation `raw` into `events_raw`.
+    """Return a statement that inserts every row of the relation `raw` into `events_raw`.
 
-    `raw` has the text columns `field_names(layout)`, null where empty. The statement has two
+    `raw` has the text columns `field_names(layout)`, null where empty. The statement takes two
     parameters: `_source_file` and `_ingested_at`.
     """
     typed = [c.name for c in EVENT_COLUMNS if c.sql_type in _FITS and c.name in layout.names]
@@ -98,7 +97,7 @@ def insert_batch(
     source_file: str,
     ingested_at: object,
 ) -> None:
-    """Insert what the tolerant reader read."""
+    """Insert a batch from the tolerant reader."""
     for texts, column_type, fields in (
         (batch.plain, pa.string(), "string_split(text, ',')"),
         (batch.quoted, pa.list_(pa.string()), "text"),
@@ -130,8 +129,8 @@ def _insert_texts(
     parameters: Sequence[object],
 ) -> None:
     """Run an insert that reads `texts`, a relation with the one column `text`."""
-    # DuckDB finds `texts` among this function's variables. A registered table would be a catalog
-    # entry, whose data the open transaction keeps in memory until it ends.
+    # DuckDB reads the local variable `texts`. A registered table would be a catalog entry, and the
+    # open transaction would keep its data in memory.
     connection.execute(statement, parameters)
 
 
@@ -140,8 +139,8 @@ def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bo
     if len(fields) != len(EVENT_COLUMNS):
         return False
     raw = ", ".join(f"? as {name}" for name in EVENT_COLUMN_NAMES)
-    fits = " and ".join(f"{name}_fits" for name in _EVIDENCE)
-    query = f"select coalesce({fits}, false) from ({_typed(f'(select {raw})', _EVIDENCE)})"
+    fits = " and ".join(f"{name}_fits" for name in _IDENTIFYING)
+    query = f"select coalesce({fits}, false) from ({_typed(f'(select {raw})', _IDENTIFYING)})"
     row = first_row(connection, query, list(fields))
     return row is not None and bool(row[0])
 
@@ -149,13 +148,13 @@ def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bo
 def first_row(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()
 ) -> tuple[Any, ...] | None:
-    """Run a query to its end (DuckDB refuses `register` while one is open); None if no row."""
+    """Return the first row of a query, or None; all rows are fetched, so no result stays open."""
     rows = connection.execute(query, parameters).fetchall()
     return rows[0] if rows else None
 
 
 def _named(raw: str, layout: Layout) -> str:
-    """`raw` with event columns by name; columns that the file lacks are null."""
+    """Return `raw` with event columns by name; columns missing from the file are null."""
     fields = dict(zip(layout.names, field_names(layout), strict=True))
     present = [f"{fields.get(c.name, f'null::{c.sql_type}')} as {c.name}" for c in EVENT_COLUMNS]
     extra = [field for name, field in fields.items() if name not in EVENT_COLUMN_NAMES]
@@ -163,7 +162,7 @@ def _named(raw: str, layout: Layout) -> str:
 
 
 def _typed(named: str, columns: Sequence[str]) -> str:
-    """`named` with `<column>_value` and `<column>_fits` (null where the text is null)."""
+    """Return `named` with `<column>_value` and `<column>_fits`, null where the text is null."""
     types = {column.name: column.sql_type for column in EVENT_COLUMNS}
     values = ", ".join(f"{_VALUE[types[name]].format(name)} as {name}_value" for name in columns)
     fits = ", ".join(f"{_FITS[types[name]].format(name)} as {name}_fits" for name in columns)

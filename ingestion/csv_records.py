@@ -1,27 +1,27 @@
-r"""Tolerant reader of landed CSV bytes: every data line becomes exactly one row, whatever is wrong.
+r"""Tolerant reader of landed CSV bytes: every data line becomes exactly one row, however malformed.
 
-The rules below are the bronze contract; every engine that fills `events_raw` follows them.
+The rules below are the bronze contract; every engine that loads `events_raw` follows them.
 
 Records
   * A physical line ends with LF; one CR before the LF (or before the end of the file) belongs to
     the line end. Any other CR is an ordinary character. A byte-order mark at the start is dropped.
-  * A line of nothing but space, tab, CR, VT and FF is blank and is no data line.
+  * A line of only spaces, tabs, CR, VT and FF is blank and not a data line.
   * A line without a double quote is one record; commas separate its fields.
-  * With double quotes RFC 4180 holds to the letter: a quote stands only at both ends of a field,
-    doubled inside; so `a"b`, `"a"b` and ` "a"` are invalid. Comma, CR, LF inside are data.
+  * With double quotes, RFC 4180 applies strictly: quotes enclose a whole field and are doubled
+    inside it, so `a"b`, `"a"b` and ` "a"` are invalid. Comma, CR and LF inside quotes are data.
   * A record that spans lines is accepted only if its quotes close within `MAX_RECORD_BYTES` and it
-    is then well formed. Otherwise its first physical line alone is one malformed row and reading
-    goes on with the second line, so that a stray quote cannot swallow what follows.
-  * A record is well formed when it is valid UTF-8, holds no NUL byte, follows the quoting rule
+    is then well formed. Otherwise only its first physical line is one malformed row and reading
+    resumes at the second line, so a stray quote cannot swallow the lines after it.
+  * A record is well formed when it is valid UTF-8, has no NUL byte, follows the quoting rule
     and has as many fields as the file's first record.
-  * A last line without a line end is a line like any other.
+  * A last line without a line end counts as a line.
 
 Rows
   * A well-formed record: an empty field, quoted or not, is null. Text columns keep every character.
-    `ingestion.bronze` types the others; a value that does not fit leaves its column null and
+    `ingestion.bronze` types the other columns; a value that does not fit leaves its column null and
     `_rescued_data` = `{"column": "raw text"}`, as does a non-empty field of an additional column.
   * A malformed record: all event columns null and `_rescued_data` = `{"_line": "<line>"}`: the line
-    without its line end, with NUL and bytes that are not UTF-8 written as `\xNN`.
+    without its line end, with NUL and non-UTF-8 bytes written as `\xNN`.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ _FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*+)"|([^",\n]*+))(,|\Z)')
 
 
 class LineStream(Protocol):
-    """A binary stream; `io.BufferedReader` and `gzip.GzipFile` are such."""
+    """A binary stream, such as `io.BufferedReader` or `gzip.GzipFile`."""
 
     def readline(self, size: int = -1, /) -> bytes:
         """Return the next line with its line end, at most `size` bytes; empty at the end."""
 
 
 class LineTooLongError(ValueError):
-    """A physical line exceeds `MAX_LINE_BYTES`: memory would not stay bounded."""
+    """A physical line exceeds `MAX_LINE_BYTES`, which bounds the memory."""
 
 
 @dataclass
 class Batch:
-    """Rows of a part of a file: well-formed records, and malformed lines as text.
+    """Rows from part of a file: well-formed records, and malformed lines as text.
 
-    A record without quotes stays one text: whoever takes it splits it at the commas, in bulk.
+    A record without quotes stays one string; the caller splits it at the commas, in bulk.
     """
 
     plain: list[str] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Batch:
 
 
 class RecordReader:
-    """Reads one stream from its start, first `first_record`, then `batches`."""
+    """Reads one stream from its start: `first_record` if wanted, then `batches`."""
 
     def __init__(self, stream: LineStream) -> None:
         self._stream = stream
@@ -77,7 +77,7 @@ class RecordReader:
             self._pushed_back.append(start)
 
     def first_record(self) -> tuple[list[str] | None, bytes]:
-        """Fields of the first record (None: malformed) and its first line (empty: no record)."""
+        """Return the first record's fields (None if malformed) and first line (empty if none)."""
         while line := self._next_line():
             if line.strip(_BLANKS):
                 text = _decode(line)
@@ -87,9 +87,9 @@ class RecordReader:
         return None, b""
 
     def batches(self, width: int, batch_rows: int) -> Iterator[Batch]:
-        """Batches of `batch_rows` rows (the last one shorter) of records with `width` >= 2 fields.
+        """Yield batches of `batch_rows` rows, of records with `width` >= 2 fields.
 
-        Raises `LineTooLongError`, and what the stream raises.
+        Raises `LineTooLongError` and any error of the stream.
         """
         batch = Batch()
         while line := self._next_line():
@@ -118,7 +118,7 @@ class RecordReader:
         return line
 
     def _quoted_fields(self, line: bytes, width: int | None) -> list[str] | None:
-        """Fields of the record that starts with `line`, or None if it is malformed."""
+        """Return the fields of the record that starts with `line`, or None if it is malformed."""
         following = self._lines_until_quotes_close(line)
         record = b"".join([line, *following])
         fits = not following or len(record) <= MAX_RECORD_BYTES
@@ -130,7 +130,7 @@ class RecordReader:
         return quoted
 
     def _lines_until_quotes_close(self, line: bytes) -> list[bytes]:
-        # Under RFC 4180 a line end is inside quotes exactly when the quotes before it are odd.
+        # Under RFC 4180 a line end is inside quotes if and only if the quotes before it are odd.
         following: list[bytes] = []
         size, is_open = len(line), line.count(b'"') % 2 == 1
         while is_open and size <= MAX_RECORD_BYTES and (more := self._next_line()):
@@ -141,13 +141,13 @@ class RecordReader:
 
 
 def printable(line: bytes) -> str:
-    r"""Return the line without its line end; NUL and bytes that are not UTF-8 as `\xNN`."""
+    r"""Return the line without its line end; NUL and non-UTF-8 bytes as `\xNN`."""
     text = line.decode("utf-8", "backslashreplace").replace("\0", "\\x00")
     return text.removesuffix("\n").removesuffix("\r")
 
 
 def _decode(record: bytes) -> str | None:
-    """Text of a record without its line end, or None if it is not text."""
+    """Return a record as text without its line end, or None if it is not valid text."""
     try:
         text = record.decode()
     except UnicodeDecodeError:
@@ -156,7 +156,7 @@ def _decode(record: bytes) -> str | None:
 
 
 def _split_quoted(text: str) -> list[str] | None:
-    """Fields by RFC 4180, or None if a quote stands where it must not."""
+    """Return the fields by RFC 4180, or None if a quote is misplaced."""
     fields = []
     position = 0
     while match := _FIELD.match(text, position):

@@ -1,8 +1,8 @@
-"""The stream that fills `events_raw` in Spark: files are discovered by Spark and read by us.
+"""The stream that loads `events_raw` in Spark: Spark finds the files, this project reads them.
 
-Spark names the new files, keeps the books of them in the checkpoint, and commits their rows once.
-What is in a file is read by `ingestion.file_load`, the local loader's own code, in Spark's Python
-workers: no CSV reader of Spark keeps the bronze contract of `ingestion.csv_records`.
+Spark lists the new files, tracks them in the checkpoint, and commits their rows once. Spark's
+Python workers read them with `ingestion.file_load`, the local loader's own code: none of Spark's
+CSV readers keeps the bronze contract of `ingestion.csv_records`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 import ingestion
+import project
 from ingestion import bronze
-from ingestion.errors import IngestionError
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from ingestion.file_load import FileReport, Status, load_readable_file
 from ingestion.landing_files import is_landed
+from project.errors import UserError
 
 AUTO_LOADER: Final = "cloudFiles"
 
-# A file's bytes reach the workers through its path: `content` is declared and never read.
+# Workers open a file by its path: `content` is declared and never read.
 _FILES: Final = "path string, modificationTime timestamp, length bigint, content binary"
 _NAMES: Final = "*{.[cC][sS][vV],.[cC][sS][vV].[gG][zZ]}"
 
@@ -45,7 +46,7 @@ _ARROW_TYPES: Final = {
 }
 _ARROW_SCHEMA: Final = pa.schema([(c.name, _ARROW_TYPES[c.sql_type]) for c in _FILE_COLUMNS])
 _ROWS_PER_BATCH: Final = 20_000
-# A Python worker on serverless compute has 1 GB in all.
+# A Python worker on serverless compute has 1 GB in total.
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
     "memory_limit": "400MB",
@@ -55,7 +56,7 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What one micro-batch takes at most; None leaves it to the source."""
+    """Upper limits of one micro-batch; None leaves the limit to the source."""
 
     files: int | None = None
     size: int | None = None
@@ -63,7 +64,7 @@ class Limits:
 
 
 def source_options(source_format: str, limits: Limits, *, file_events: bool) -> dict[str, str]:
-    """Options of the stream's source; Spark's own file source knows some without the prefix."""
+    """Return options for the stream's source; Spark's own file source has some without a prefix."""
     is_auto_loader = source_format == AUTO_LOADER
     prefix = f"{AUTO_LOADER}." if is_auto_loader else ""
     options = {"recursiveFileLookup": "true", "pathGlobFilter": _NAMES}
@@ -90,21 +91,17 @@ def start(
 ) -> StreamingQuery:
     """Start the stream from the folder into the table.
 
-    With an `interval` it runs until it is stopped, without one it ends when it has read what is
-    there. A file that cannot be read now stops it, and none of that micro-batch's rows stay.
+    With an `interval` it runs until it is stopped; without one it ends when it has read the files
+    that are there. A file that cannot be read stops it, and none of that micro-batch's rows stay.
     """
-    # Workers need not have this package on their path: they get it with the function.
-    cloudpickle.register_pickle_by_value(ingestion)  # type: ignore[no-untyped-call]
     rows = (
         spark.readStream.format(source_format)
         .schema(_FILES)
         .options(**options)
         .load(str(source))
         .select("path")
-        .mapInArrow(
-            _reader(str(source)), ", ".join(f"{c.name} {c.sql_type}" for c in _FILE_COLUMNS)
-        )
-        # The micro-batch's time: it stands in the checkpoint, so a second try has the same.
+        .mapInArrow(reader(str(source)), ", ".join(f"{c.name} {c.sql_type}" for c in _FILE_COLUMNS))
+        # The micro-batch's time, which the checkpoint keeps, so that a retry gets the same one.
         .withColumn(METADATA_COLUMNS[-1].name, F.current_timestamp())
     )
     writer = rows.writeStream.option("checkpointLocation", str(checkpoint))
@@ -113,16 +110,21 @@ def start(
     return writer.trigger(processingTime=interval).toTable(table)
 
 
-def _reader(
+def reader(
     source: str,
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Return the function that turns batches of paths into batches of typed rows."""
+    """Return the function that turns batches of paths into batches of typed rows.
+
+    Spark pickles it together with this project's code, because workers do not have the packages.
+    """
+    for package in (ingestion, project):
+        cloudpickle.register_pickle_by_value(package)  # type: ignore[no-untyped-call]
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for uri in batch.column(0).to_pylist():
                 path = local_path(uri)
-                # Spark takes `_a=1.csv` and the like for finished files.
+                # Spark treats names such as `_a=1.csv` as finished files.
                 if is_landed(path.relative_to(source)):
                     yield from file_rows(path)
 
@@ -130,42 +132,42 @@ def _reader(
 
 
 def local_path(uri: str) -> Path:
-    """Return the path under which a worker sees the file; IngestionError if there is none."""
+    """Return the path under which a worker sees the file; UserError if there is none."""
     path = re.sub(r"^(dbfs|file):/+", "/", uri)
     if not path.startswith("/"):
-        raise IngestionError(f"{uri}: not a path of a volume; give --source as /Volumes/...")
-    # Spark escapes paths in some columns and versions, and a name may hold a `%` of its own.
+        raise UserError(f"{uri}: not a path of a volume; pass --source as /Volumes/...")
+    # Spark escapes paths in some columns and versions, and a name may contain a `%` itself.
     is_escaped = "%" in path and not Path(path).exists() and Path(unquote(path)).exists()
     return Path(unquote(path) if is_escaped else path)
 
 
 def file_rows(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the rows that the local loader has of this file, without `_ingested_at`.
+    """Yield the rows that the local loader would load, without `_ingested_at`.
 
-    None for a file that it refuses. Raises IngestionError for a file that may be readable at the
-    next try: a stream passes each file once, so skipping it would lose it.
+    A refused file yields none. Raises UserError for a file that a retry may be able to read: a
+    stream processes each file once, so skipping it would lose it.
     """
     columns = ", ".join(column.name for column in _FILE_COLUMNS)
     try:
-        with loaded_alone(path) as (connection, report):
+        with loaded_separately(path) as (connection, report):
             if report.status is Status.GROWING:
-                raise IngestionError(f"{path}: {report.message}")
+                raise UserError(f"{path}: {report.message}")
             rows = connection.sql(f"select {columns} from {bronze.EVENTS}")
             for batch in rows.to_arrow_reader(_ROWS_PER_BATCH):
                 yield from pa.Table.from_batches([batch]).cast(_ARROW_SCHEMA).to_batches()
     except OSError as error:
-        raise IngestionError(
-            f"{path}: cannot be read: {error.strerror}; give the job's principal READ VOLUME on it"
+        raise UserError(
+            f"{path}: cannot be read: {error.strerror}; grant the job's principal READ VOLUME on it"
             " and run again"
         ) from error
 
 
 @contextmanager
-def loaded_alone(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, FileReport]]:
-    """Load one file into a database of its own, which goes away afterwards; raises OSError.
+def loaded_separately(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, FileReport]]:
+    """Load one file into a temporary database of its own; raises OSError.
 
-    Whether a file was read as the contract says is known at its end, so its rows must wait
-    somewhere that is not memory.
+    Whether a file follows the contract is known only at its end, so its rows must wait outside
+    memory.
     """
     with (
         TemporaryDirectory() as folder,

@@ -1,8 +1,8 @@
-"""DuckDB's CSV scan of files whose byte counts prove that it reads them as the contract says.
+"""DuckDB's CSV scan, for files whose byte counts prove that it reads them by the contract.
 
-The scan is lax where the contract is not: it skips blank lines, takes an empty tenth field, blanks
-after a closing quote, and a lone CR for a line end. So the counts of `landing_files.profile` must
-leave one reading only: as many lines as rows, as many commas as fields need, every byte in a value.
+The scan is laxer than the contract: it skips blank lines and accepts an empty tenth field, blanks
+after a closing quote, and a lone CR as a line end. So the counts from `landing_files.profile` must
+allow one reading only: one row per line, the commas that its fields need, every byte in a value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ingestion.landing_files import Layout, Profile, is_compressed
 
 
 class NotRegularError(Exception):
-    """The scan cannot be trusted with the file; the tolerant reader can."""
+    """The scan may misread the file, which needs the tolerant reader."""
 
 
 def insert_by_scan(
@@ -36,7 +36,7 @@ def insert_by_scan(
     """Insert the file's rows within the open transaction and return their number.
 
     `first_line` is the first physical line with its line end. Raises NotRegularError, after which
-    the caller rolls back.
+    the caller must roll back.
     """
     if not content.is_regular:
         raise NotRegularError("NUL, invalid UTF-8 or mixed line ends")
@@ -46,7 +46,7 @@ def insert_by_scan(
         if content.quotes:
             _check_quoted(connection, scan, layout, first_line, content)
         elif content.commas != content.lines * (len(layout.names) - 1):
-            raise NotRegularError("a line with a wrong number of fields")
+            raise NotRegularError("a line with the wrong number of fields")
         statement = bronze.insert_events(scan, layout)
         rows = _run(connection, statement, [str(path), ingested_at], advance, path.stat().st_size)
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
@@ -57,10 +57,10 @@ def insert_by_scan(
 
 
 def _scan(path: Path, layout: Layout, *, has_quotes: bool) -> str:
-    """Return the scan as a relation of text columns; nothing is sniffed."""
+    """Return the scan as a relation of text columns, without auto-detection."""
     columns = ", ".join(f"'{name}': 'varchar'" for name in bronze.field_names(layout))
     quote = "'\"'" if has_quotes else "''"
-    # The path is a pattern to DuckDB; a bracket makes each special character stand for itself.
+    # DuckDB takes the path for a glob; brackets make each special character literal.
     pattern = "".join(f"[{c}]" if c in "*?[" else c for c in str(path)).replace("'", "''")
     return (
         f"read_csv('{pattern}', columns = {{{columns}}}, auto_detect = false, delim = ',',"
@@ -77,7 +77,7 @@ def _check_quoted(
     first_line: bytes,
     content: Profile,
 ) -> None:
-    """Raise NotRegularError unless quotes only enclose fields of one line, and no byte is lost."""
+    """Raise NotRegularError unless quotes only enclose one-line fields and no byte is lost."""
     names = bronze.field_names(layout)
     lengths = " + ".join(f"coalesce(strlen({name}), 0)" for name in names)
     special = " or ".join(
@@ -89,7 +89,7 @@ def _check_quoted(
         f" from {scan}",
     )
     if row is None or row[2]:
-        raise NotRegularError("a quoted field holds a quote or a line end")
+        raise NotRegularError("a quoted field contains a quote or a line end")
     rows, value_bytes = int(row[0]), int(row[1])
     skipped = first_line if layout.has_header else b""
     line_ends = content.line_ends - skipped.count(b"\n") - skipped.count(b"\r")
@@ -97,7 +97,7 @@ def _check_quoted(
     mark = len(BYTE_ORDER_MARK) if content.has_byte_order_mark else 0
     data_bytes = content.size - len(skipped) - mark
     if data_bytes != value_bytes + rows * (len(names) - 1) + quotes + line_ends:
-        raise NotRegularError("quotes or blanks stand where they must not")
+        raise NotRegularError("misplaced quotes or blanks")
 
 
 def _run(

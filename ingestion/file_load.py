@@ -1,7 +1,7 @@
-"""One landed file into bronze: all of it or nothing, with its ledger entry in one transaction.
+"""Loads one file into bronze: all or nothing, in one transaction with its ledger entry.
 
-DuckDB's scan loads it where the counts of `landing_files.profile` prove the scan right; any other
-file goes through the tolerant reader of `csv_records`. Both end in the same SQL.
+DuckDB's scan loads a file if the counts from `landing_files.profile` prove that it reads the file
+correctly; the tolerant reader of `csv_records` loads the others. Both use the same SQL.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _BATCH_ROWS: Final = 50_000
 
 
 class Status(StrEnum):
-    """What became of a file."""
+    """The outcome for one file."""
 
     LOADED = "loaded"
     ALREADY_LOADED = "already_loaded"
@@ -55,7 +55,7 @@ IN_BRONZE: Final = frozenset({Status.LOADED, Status.ALREADY_LOADED, Status.CHANG
 
 @dataclass(frozen=True)
 class FileReport:
-    """One landed file: `rows` are its rows in bronze, `seconds` what this run spent on it."""
+    """The outcome for one file: `rows` counts its rows in bronze, `seconds` is this run's time."""
 
     path: Path
     status: Status
@@ -66,7 +66,7 @@ class FileReport:
 
 
 class _NotLoadedError(Exception):
-    """The file cannot be loaded now; nothing of it stays."""
+    """The file cannot be loaded now; none of its rows are kept."""
 
     def __init__(self, status: Status, message: str) -> None:
         super().__init__(message)
@@ -82,8 +82,9 @@ def load_file(
 ) -> FileReport:
     """Load one file into the tables that `bronze.create_tables` made.
 
-    `path` is absolute and resolved: it is the file's identity. `advance` is told bytes that are
-    done; `tolerant` leaves DuckDB's scan out. Raises duckdb.Error if DuckDB cannot write.
+    `path` must be absolute and resolved, because it identifies the file. `advance` receives the
+    number of bytes just processed; `tolerant` skips DuckDB's scan. Raises duckdb.Error if DuckDB
+    cannot write.
     """
     try:
         return load_readable_file(connection, path, advance, tolerant=tolerant)
@@ -98,12 +99,12 @@ def load_readable_file(
     *,
     tolerant: bool = False,
 ) -> FileReport:
-    """Do as `load_file`, but raise OSError: the file may be readable at the next try."""
+    """Load one file like `load_file`, but raise OSError, because a retry may succeed."""
     started = perf_counter()
     try:
         str(path).encode()
         before = Identity.of(path)
-        report = _known(connection, path, before)
+        report = _from_ledger(connection, path, before)
         if report is None:
             report = _load_new(connection, path, before, advance, tolerant)
     except _NotLoadedError as reason:
@@ -113,10 +114,10 @@ def load_readable_file(
     return replace(report, seconds=perf_counter() - started)
 
 
-def _known(
+def _from_ledger(
     connection: duckdb.DuckDBPyConnection, path: Path, identity: Identity
 ) -> FileReport | None:
-    """Return what the ledger says about the file, or None if it is new."""
+    """Return the report on a file that the ledger has, or None if the file is new."""
     entry = bronze.first_row(
         connection,
         "select size, modified_ns, content_hash, rows, rows_with_rescued_data, _ingested_at"
@@ -129,7 +130,7 @@ def _known(
     if identity.size == size and identity.modified_ns == modified_ns:
         return FileReport(path, Status.ALREADY_LOADED, rows, rescued)
     if identity.size == size and content_hash(path) == loaded_hash:
-        # Touched, not changed; the next run need not read it again.
+        # Touched but unchanged: the next run need not hash it again.
         connection.execute(
             f"update {bronze.LEDGER} set modified_ns = ? where path = ?",
             [identity.modified_ns, str(path)],
@@ -157,15 +158,15 @@ def _load_new(
                 with _transaction(connection):
                     at = _ingested_at(connection)
                     insert_by_scan(connection, path, layout, first_line, content, at, advance)
-                    return _finish(connection, path, before, content, at, "")
+                    return _record(connection, path, before, content, at, "")
             except NotRegularError as error:
                 reason = f"read line by line: {error}"
         with _transaction(connection):
             at = _ingested_at(connection)
             _insert_by_reader(connection, path, layout, at, advance)
-            return _finish(connection, path, before, content, at, reason)
+            return _record(connection, path, before, content, at, reason)
     except (_NotLoadedError, LineTooLongError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-        # Whatever is wrong with a file that someone still writes, the next run sees it whole.
+        # A file that is still being written may look broken; the next run reads it whole.
         if Identity.of(path) != before:
             message = "changed while it was read; run again when it is complete"
             raise _NotLoadedError(Status.GROWING, message) from error
@@ -178,11 +179,11 @@ def _load_new(
 
 
 def _inspect(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[Profile, Layout, bytes]:
-    """Profile, layout and first line of an events file; _NotLoadedError if it is not one."""
+    """Return profile, layout and first line of an events file; raises _NotLoadedError."""
     with open_content(path) as (stream, _):
         fields, first_line = RecordReader(stream).first_record()
     if not first_line:
-        raise _NotLoadedError(Status.EMPTY, "no line in it yet")
+        raise _NotLoadedError(Status.EMPTY, "has no line yet")
     try:
         layout = header_layout(fields or [])
     except ValueError as error:
@@ -193,8 +194,8 @@ def _inspect(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[Profile
         known = {field.strip().lower() for field in fields or []} & set(EVENT_COLUMN_NAMES)
         raise _NotLoadedError(
             Status.REFUSED,
-            f"not an events file: its first line is no event and names {len(known)} of the"
-            f" {len(EVENT_COLUMN_NAMES)} event columns, {MINIMUM_EVENT_COLUMNS} are needed:"
+            f"not an events file: its first line is not an event and names {len(known)} of the"
+            f" {len(EVENT_COLUMN_NAMES)} event columns ({MINIMUM_EVENT_COLUMNS} are needed):"
             f" {printable(first_line)[:60]!r}",
         )
     return profile(path), layout, first_line
@@ -207,14 +208,14 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
         connection.commit()
     except BaseException:
-        # A commit that the disk refuses has ended the transaction: its error must stay the one.
+        # A commit that failed on a full disk has ended the transaction; its error is the cause.
         with suppress(duckdb.TransactionException):
             connection.rollback()
         raise
 
 
 def _ingested_at(connection: duckdb.DuckDBPyConnection) -> datetime:
-    """Now in UTC, but later than every file before: watermarks rely on it, clocks step back."""
+    """Return now in UTC, or later: watermarks need it to increase, and clocks may step back."""
     now = datetime.now(UTC).replace(tzinfo=None)
     row = bronze.first_row(connection, f"select max(_ingested_at) from {bronze.LEDGER}")
     newest: datetime | None = row[0] if row else None
@@ -240,7 +241,7 @@ def _insert_by_reader(
             done = stored.tell()
 
 
-def _finish(
+def _record(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     before: Identity,
@@ -248,7 +249,7 @@ def _finish(
     ingested_at: datetime,
     message: str,
 ) -> FileReport:
-    """Enter the file in the ledger, in the transaction of its rows."""
+    """Add the file to the ledger, in the transaction of its rows."""
     row = bronze.first_row(
         connection,
         f"select count(*), count(_rescued_data) from {bronze.EVENTS} where _ingested_at = ?",

@@ -1,4 +1,4 @@
-"""Landed files: which there are, what their bytes are like, which columns they carry."""
+"""Landed files: discovery, a profile of their bytes, and the columns that they have."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import numpy as np
 import xxhash
 
 from ingestion.csv_records import BYTE_ORDER_MARK
-from ingestion.errors import IngestionError
 from ingestion.event_schema import EVENT_COLUMN_NAMES
+from project.errors import UserError
 
 SUFFIXES: Final = (".csv", ".csv.gz")
 MINIMUM_EVENT_COLUMNS: Final = 5
@@ -27,9 +27,9 @@ _BLOCK_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True)
 class Identity:
-    """What tells without reading that a file is as it was: bytes and nanoseconds.
+    """Shows without reading whether a file has changed: size in bytes, time in nanoseconds.
 
-    Not the inode: a file system over object storage may number a file anew at each look.
+    The inode is left out: a file system over object storage may assign a new one at each access.
     """
 
     size: int
@@ -37,14 +37,14 @@ class Identity:
 
     @classmethod
     def of(cls, path: Path) -> Identity:
-        """Take the identity of the file as it is now; raises OSError."""
+        """Return the file's current identity; raises OSError."""
         status = path.stat()
         return cls(status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One pass over a file: its hash (as stored) and counts of bytes (as decompressed)."""
+    """Result of one pass over a file: hash of its stored bytes, counts of the decompressed ones."""
 
     content_hash: str
     size: int
@@ -54,12 +54,12 @@ class Profile:
     line_ends: int
     has_byte_order_mark: bool
     is_regular: bool
-    """Valid UTF-8, no NUL, and all lines end alike: LF without any CR, or CR LF."""
+    """Valid UTF-8, no NUL, and all lines end the same way: LF without any CR, or CR LF."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What each field of a record is: the name of an event column or of an additional one."""
+    """The column name of each field of a record: an event column or an additional one."""
 
     names: tuple[str, ...]
     has_header: bool
@@ -69,35 +69,34 @@ PUBLISHED_LAYOUT: Final = Layout(EVENT_COLUMN_NAMES, has_header=False)
 
 
 def discover(data: Path, option: str = "--data") -> list[Path]:
-    """Absolute resolved paths of the landed files in path order; `data` is a file or a folder.
+    """Return the absolute, resolved paths of the landed files in path order.
 
-    `option` is what the user gave it with.
-
-    Names that start with `.` or `_` are skipped, as Auto Loader does: writers use them for what is
-    not finished. Raises IngestionError if there is nothing to read or a folder cannot be read.
+    `data` is a file or a folder, `option` the command-line option that names it. Names that start
+    with `.` or `_` are skipped, as in Auto Loader: writers use them for unfinished files. Raises
+    UserError if there is nothing to read or a folder cannot be read.
     """
     try:
         return _discover(data, option)
     except OSError as error:
-        raise IngestionError(
-            f"{error.filename or data}: cannot be read: {error.strerror}; give yourself permission"
-            f" to read it, or give another file or folder with {option}"
+        raise UserError(
+            f"{error.filename or data}: cannot be read: {error.strerror}; get permission to"
+            f" read it, or pass another file or folder with {option}"
         ) from error
 
 
 def _discover(data: Path, option: str) -> list[Path]:
     if not data.exists():
-        raise IngestionError(f"{data}: no such file or folder; give one with {option}")
+        raise UserError(f"{data}: no such file or folder; pass one with {option}")
     if data.is_file():
         if not data.name.lower().endswith(SUFFIXES):
-            raise IngestionError(f"{data}: not a .csv or .csv.gz file; rename or convert it")
+            raise UserError(f"{data}: not a .csv or .csv.gz file; rename or convert it")
         return [data.resolve()]
     found: set[Path] = set()
     for folder, folders, names in os.walk(data, onerror=_raise):
         folders[:] = [name for name in folders if is_landed(PurePath(name, "f.csv"))]
         found.update(Path(folder, name).resolve() for name in names if is_landed(PurePath(name)))
     if not found:
-        raise IngestionError(f"{data}: no .csv or .csv.gz file in this folder; land files first")
+        raise UserError(f"{data}: no .csv or .csv.gz file in this folder; land files first")
     return sorted(found)
 
 
@@ -106,19 +105,19 @@ def _raise(error: OSError) -> None:
 
 
 def is_landed(relative: PurePath) -> bool:
-    """Whether a path below the landing folder names a file to load: finished, and CSV."""
+    """Return whether a path below the landing folder is that of a finished CSV file."""
     unfinished = any(part.startswith((".", "_")) for part in relative.parts)
     return not unfinished and relative.name.lower().endswith(SUFFIXES)
 
 
 def is_compressed(path: Path) -> bool:
-    """Whether the file's name says gzip."""
+    """Return whether the file's name is that of a gzip file."""
     return path.name.lower().endswith(".gz")
 
 
 @contextmanager
 def open_content(path: Path) -> Iterator[tuple[io.BufferedReader, BinaryIO]]:
-    """Open the decompressed bytes, and the stored file below, whose position is the progress."""
+    """Open the decompressed bytes and the stored file, whose position shows the progress."""
     with path.open("rb", buffering=0) as stored:
         if is_compressed(path):
             with gzip.GzipFile(fileobj=cast(BinaryIO, stored)) as unzipped:
@@ -128,7 +127,7 @@ def open_content(path: Path) -> Iterator[tuple[io.BufferedReader, BinaryIO]]:
 
 
 def content_hash(path: Path) -> str:
-    """XXH3 (128 bits, hexadecimal) of the file as stored."""
+    """Return the XXH3 hash (128 bits, hexadecimal) of the file as stored."""
     digest = xxhash.xxh3_128()
     with path.open("rb", buffering=0) as stored:
         while block := stored.read(_BLOCK_BYTES):
@@ -137,7 +136,7 @@ def content_hash(path: Path) -> str:
 
 
 class _HashedFile:
-    """What `gzip` needs of a file, and the hash of all that went through."""
+    """A file for `gzip` to read, which hashes all bytes that are read."""
 
     def __init__(self, stored: io.FileIO) -> None:
         self._stored = stored
@@ -152,7 +151,7 @@ class _HashedFile:
 def profile(path: Path) -> Profile:
     """Read the whole file once, in blocks.
 
-    Raises OSError, and for a damaged gzip what `gzip` raises (BadGzipFile, EOFError, zlib.error).
+    Raises OSError and, for a damaged gzip file, BadGzipFile, EOFError or zlib.error.
     """
     size = lines_fed = commas = quotes = returns = returns_before_feed = 0
     has_mark = has_nul = False
@@ -174,7 +173,7 @@ def profile(path: Path) -> Profile:
                 returns += block.count(b"\r")
                 returns_before_feed += (last + block).count(b"\r\n")
             has_nul = has_nul or b"\0" in block
-            # Decoding costs ten times the rest: published files are ASCII, so it is rarely due.
+            # Decoding costs ten times the rest: published files are ASCII, so it is rarely needed.
             is_ascii = is_ascii and block.isascii()
             if is_utf8 and not is_ascii:
                 is_utf8 = _feed(utf8, block)
@@ -205,10 +204,10 @@ def _feed(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False)
 
 
 def header_layout(fields: list[str]) -> Layout | None:
-    """Return the layout that a header names, or None if it is no header of an events file.
+    """Return the layout that a header describes, or None if it is not that of an events file.
 
-    Names count whatever their case and the space around them. Raises ValueError if an event column
-    is named twice: either could be meant.
+    Case and surrounding space do not matter. Raises ValueError if an event column is named twice,
+    because either could be meant.
     """
     names: list[str] = []
     for position, field in enumerate(fields):

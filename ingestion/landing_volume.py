@@ -1,10 +1,10 @@
-"""The landing folder of a workspace: what it holds, and how one file gets there whole.
+"""The landing folder of a workspace: its contents, and the upload of one whole file.
 
-The Files API has no move, so a file cannot be sent under a hidden name and renamed. What it has is
-enough: an object store shows a name once all the announced bytes are there (a single PUT) or once
-the parts are put together (multipart), so Auto Loader never lists half a file. For a store that is
-less strict, a note outside the landing folder tells which files were on their way, and how large
-they are: only a file that is noted, but has another size, is taken for the remnant of an upload.
+The Files API has no move, so a file cannot be uploaded under a hidden name and renamed. It does not
+need one: an object store shows a name only when all announced bytes have arrived (a single PUT) or
+when the parts are combined (multipart), so Auto Loader never lists a partial file. For a less
+strict store, a note outside the landing folder records each upload in progress and the file's size:
+only a noted file with another size counts as a partial upload.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ingestion.errors import IngestionError
+from project.errors import UserError
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-# A store takes 10,000 parts at most: enough for files of 160 GB.
+# A store accepts at most 10,000 parts: enough for files of 160 GB.
 _PART_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What stands in the volume, by name."""
+    """Contents of the volume, by file name."""
 
     landed: dict[str, int]
     """Sizes in bytes."""
     begun: frozenset[tuple[str, int]]
-    """Names and whole sizes of the files whose upload has begun and is not known to have ended."""
+    """Names and full sizes of files whose upload has begun and is not known to have finished."""
 
-    def is_remnant(self, name: str) -> bool:
-        """Whether the landed file of this name is a part of one that was on its way."""
+    def is_partial(self, name: str) -> bool:
+        """Return whether the landed file of this name is a partial upload."""
         whole = {size for begun, size in self.begun if begun == name}
         return bool(whole) and self.landed[name] not in whole
 
 
 class LandingVolume:
-    """The volume `bronze_layer.raw_data` of a catalog; methods raise what databricks-sdk raises."""
+    """The volume `bronze_layer.raw_data` of a catalog; methods raise databricks-sdk's errors."""
 
     def __init__(self, client: WorkspaceClient, catalog: str) -> None:
         self.name = f"{catalog}.bronze_layer.raw_data"
@@ -51,8 +51,8 @@ class LandingVolume:
         self._client = client
 
     def contents(self) -> Contents:
-        """List the volume; makes the two folders where they are missing."""
-        # Asked first, because this answer names the catalog, schema or volume that is missing.
+        """List the volume, and create its two folders if they are missing."""
+        # Comes first, because its error names the catalog, schema or volume that is missing.
         self._client.volumes.read(self.name)
         for folder in (self.folder, self._notes):
             self._client.files.create_directory(folder)
@@ -63,8 +63,8 @@ class LandingVolume:
     def _note(self, name: str, size: int) -> str:
         return f"{self._notes}/{name}.{size}"
 
-    def forget(self, name: str, size: int) -> None:
-        """Take back the note of a file that is there whole."""
+    def delete_note(self, name: str, size: int) -> None:
+        """Delete the note of a file that has arrived whole."""
         self._client.files.delete(self._note(name, size))
 
     def _sizes(self, folder: str) -> dict[str, int]:
@@ -74,54 +74,54 @@ class LandingVolume:
         }
 
     def put(
-        self, path: Path, size: int, *, over_remnant: bool, moved: Callable[[int], None]
+        self, path: Path, size: int, *, over_partial: bool, on_progress: Callable[[int], None]
     ) -> None:
         """Upload one file of `size` bytes in bounded memory and check the size that arrived.
 
-        `moved` is told the position reached, and may raise to give up. Raises IngestionError if
-        another size arrived, and then the file is not left there; OSError if `path` cannot be read.
+        `on_progress` receives the position reached, and may raise to cancel. Raises UserError, and
+        removes the file, if another size arrived; OSError if `path` cannot be read.
         """
         from databricks.sdk.errors import ResourceConflict
 
         files = self._client.files
         target = f"{self.folder}/{path.name}"
-        with _Watched(path, moved) as source:
-            note = io.BytesIO(b"on its way into the landing folder\n")
+        with _Monitored(path, on_progress) as source:
+            note = io.BytesIO(b"being uploaded to the landing folder\n")
             files.upload(self._note(path.name, size), note, overwrite=True)
-            if over_remnant:
+            if over_partial:
                 files.delete(target)
             try:
-                # In one thread: a reading error would leave the SDK's parallel upload hanging.
+                # In one thread: a read error would leave the SDK's parallel upload hanging.
                 files.upload(
                     target, source, overwrite=False, part_size=_PART_BYTES, use_parallel=False
                 )
-                ours = True
+                is_ours = True
             except ResourceConflict:
-                # The answer to a first attempt was lost, or somebody else sent the same file.
-                ours = False
+                # The response to a first attempt was lost, or another user sent the same file.
+                is_ours = False
         arrived = files.get_metadata(target).content_length
-        if arrived != size and ours:
+        if arrived != size and is_ours:
             files.delete(target)
-        self.forget(path.name, size)
+        self.delete_note(path.name, size)
         if arrived != size:
-            raise IngestionError(
-                f"{path}: {arrived:,} bytes are in {target}, not {size:,}"
+            raise UserError(
+                f"{path}: {arrived:,} bytes arrived in {target}, not {size:,}"
                 + (
-                    "; removed there; wait until the file is written, then run again"
-                    if ours
+                    "; removed it; wait until the local file is complete, then run again"
+                    if is_ours
                     else ""
                 )
             )
 
 
-class _Watched(io.FileIO):
-    """A file that tells how far it is read."""
+class _Monitored(io.FileIO):
+    """A file that reports how far it has been read."""
 
-    def __init__(self, path: Path, moved: Callable[[int], None]) -> None:
+    def __init__(self, path: Path, on_progress: Callable[[int], None]) -> None:
         super().__init__(path)
-        self._moved = moved
+        self._on_progress = on_progress
 
     def read(self, size: int | None = -1, /) -> bytes:
         block = super().read(size)
-        self._moved(self.tell())
+        self._on_progress(self.tell())
         return block or b""

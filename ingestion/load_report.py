@@ -1,4 +1,4 @@
-"""What a run of a loader did with each landed file, and the exit code that follows from it."""
+"""What a loader run did with each landed file, and the exit code of the run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingestion.errors import IngestionError
 from ingestion.file_load import IN_BRONZE, FileReport, Status
+from project.errors import UserError
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """One run of a loader, files in path order."""
+    """One loader run, with its files in path order."""
 
     files: tuple[FileReport, ...]
 
@@ -21,22 +21,22 @@ class LoadReport:
         return sum(file.status in statuses for file in self.files)
 
 
-def tell(report: LoadReport, data: Path) -> int:
-    """Print what became of each file and return 0; IngestionError if none is in bronze."""
+def print_report(report: LoadReport, data: Path) -> int:
+    """Print the outcome for each file and return 0; UserError if none is in bronze."""
     for file in report.files:
         if file.status is not Status.ALREADY_LOADED:
             print(_line(file))
     counts = Counter(file.status for file in report.files)
     print("files: " + ", ".join(f"{counts[s]} {s}" for s in Status if counts[s]))
     if not report.count(*IN_BRONZE):
-        raise IngestionError(f"{data}: none of its files could be loaded; reasons above")
+        raise UserError(f"{data}: none of its files could be loaded; reasons above")
     return 0
 
 
 def _line(file: FileReport) -> str:
     parts = []
     if file.status is Status.LOADED:
-        # A stream reads files side by side, so only the local loader knows each one's time.
+        # A stream reads files in parallel, so only the local loader knows the time of each.
         parts.append(f"{file.rows:,} rows" + (f" in {file.seconds:.1f} s" if file.seconds else ""))
     if file.rows_with_rescued_data:
         parts.append(f"{file.rows_with_rescued_data:,} with rescued data")

@@ -1,4 +1,4 @@
-"""Landed CSV files to `bronze_layer.events_raw` in DuckDB: each file once, in one transaction."""
+"""Loads landed CSV files into `bronze_layer.events_raw` in DuckDB, each once, in a transaction."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import duckdb
 from tqdm import tqdm
 
 from ingestion import bronze
-from ingestion.errors import IngestionError
 from ingestion.file_load import load_file
-from ingestion.home import database_path, landing_path
 from ingestion.landing_files import discover
-from ingestion.load_report import LoadReport, tell
+from ingestion.load_report import LoadReport, print_report
+from project.errors import UserError
+from project.home import database_path, landing_path
 
 HELP: Final = "load landed .csv and .csv.gz files into bronze, each file once"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `python -m ingestion load`."""
+    """Declare the arguments of `ecommerce load`."""
     parser.add_argument(
         "--data", type=Path, default=landing_path(), help="file or folder (default: %(default)s)"
     )
@@ -32,15 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Load and print what became of each file; IngestionError if none is in bronze."""
-    return tell(load(args.data, args.database), args.data)
+    """Load, and print the outcome for each file; UserError if none is in bronze."""
+    return print_report(load(args.data, args.database), args.data)
 
 
 def load(data: Path, database: Path) -> LoadReport:
-    """Load what is new under `data` (a file or a folder) into the DuckDB file `database`.
+    """Load new files under `data` (a file or a folder) into the DuckDB file `database`.
 
-    Raises IngestionError if there is no file to look at or the database cannot be written; a file
-    that cannot be loaded is told in the report.
+    Raises UserError if there is no file or the database cannot be written; the report lists files
+    that could not be loaded.
     """
     paths = discover(data)
     reports = []
@@ -52,30 +52,30 @@ def load(data: Path, database: Path) -> LoadReport:
                 try:
                     reports.append(load_file(connection, path, bar.update))
                 except duckdb.Error as error:
-                    remedy = "; make room, then run again" if _is_full(error) else ""
-                    message = f"{path}: {database} refused it: {error}{remedy}"
-                    raise IngestionError(message) from error
+                    remedy = "; free some space, then run again" if _is_full(error) else ""
+                    message = f"{path}: cannot be loaded into {database}: {error}{remedy}"
+                    raise UserError(message) from error
                 bar.update(reached - bar.n)
     return LoadReport(tuple(reports))
 
 
 def connect(database: Path) -> duckdb.DuckDBPyConnection:
-    """Open the database for this process alone; its tables exist afterwards."""
+    """Open the database exclusively, and create its tables if they are missing."""
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
         connection = duckdb.connect(str(database))
     except duckdb.IOException as error:
         if "Could not set lock" in str(error):
-            raise IngestionError(
+            raise UserError(
                 f"{database}: another process has this database open; wait until it ends or close"
                 f" it, then run again ({error})"
             ) from error
         if "not a valid DuckDB database" in str(error):
-            raise IngestionError(f"{database}: not a DuckDB database: {error}") from error
+            raise UserError(f"{database}: not a DuckDB database: {error}") from error
         raise _cannot_open(database, error) from error
     except (OSError, duckdb.Error) as error:
         raise _cannot_open(database, error) from error
-    # Order within bronze means nothing, and keeping it would hold whole row groups in memory.
+    # The order of bronze rows means nothing, and preserving it buffers whole row groups in memory.
     connection.execute("set preserve_insertion_order = false")
     connection.execute("set enable_progress_bar = true")
     connection.execute("set enable_progress_bar_print = false")
@@ -83,15 +83,15 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _cannot_open(database: Path, error: Exception) -> IngestionError:
-    return IngestionError(
-        f"{database}: cannot be written or opened; set ECOMMERCE_HOME to a folder you can write"
+def _cannot_open(database: Path, error: Exception) -> UserError:
+    return UserError(
+        f"{database}: cannot be written or opened; set ECOMMERCE_HOME to a writable folder"
         f" ({error})"
     )
 
 
 def _is_full(error: duckdb.Error) -> bool:
-    # DuckDB has no error class for it.
+    # DuckDB has no error class for a full disk.
     return os.strerror(errno.ENOSPC) in str(error)
 
 

@@ -1,4 +1,4 @@
-"""Local CSV files to the landing folder of a workspace: whole, once, several at a time."""
+"""Uploads local CSV files to the landing folder of a workspace: whole, once, in parallel."""
 
 from __future__ import annotations
 
@@ -15,55 +15,53 @@ from typing import Final, NoReturn
 
 from tqdm import tqdm
 
-from ingestion.errors import IngestionError
 from ingestion.landing_files import discover
 from ingestion.landing_volume import Contents, LandingVolume
-from ingestion.workspace import add_target, connect, refusals
+from project.arguments import positive_integer
+from project.errors import UserError
+from workspace.client import add_target, connect, translate_errors
 
 HELP: Final = "upload .csv and .csv.gz files into the landing folder of a Databricks workspace"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done with each of the given files."""
+    """What to do with each of the given files."""
 
     send: tuple[Path, ...]
     resend: tuple[Path, ...]
-    """Over what an interrupted upload has left."""
+    """Replace a partial upload."""
     present: tuple[Path, ...]
     refused: dict[Path, str]
-    """With the reason."""
+    """With the reason for each."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `python -m ingestion upload`."""
+    """Declare the arguments of `ecommerce upload`."""
     add_target(parser)
-    parser.add_argument("files", nargs="+", type=Path, help="files, or folders to search")
+    parser.add_argument("files", nargs="+", type=Path, help="files or folders to upload")
     parser.add_argument(
-        "--jobs", type=_at_least_one, default=4, help="files sent at a time (default: %(default)s)"
+        "--jobs",
+        type=positive_integer,
+        default=4,
+        help="files to upload at a time (default: %(default)s)",
     )
 
 
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
-
-
 def execute(args: argparse.Namespace) -> int:
-    """Upload what is not there yet and print what became of each file.
+    """Upload files that are not there yet, and print the outcome for each.
 
-    Raises IngestionError if an upload fails, or at the end if a file was refused.
+    Raises UserError if an upload fails, or at the end if a file was refused.
     """
     sizes = local_sizes(args.files)
     volume = LandingVolume(connect(), f"ecommerce_analytics_{args.target}")
-    with _refusals(volume, args.target, volume.folder):
+    with _translate_errors(volume, args.target, volume.folder):
         contents = volume.contents()
         plan = make_plan(sizes, contents, volume.folder)
         for path in plan.present:
-            # Its upload was interrupted after the last byte.
+            # The upload was interrupted after the last byte.
             if (path.name, sizes[path]) in contents.begun:
-                volume.forget(path.name, sizes[path])
+                volume.delete_note(path.name, sizes[path])
     for path, reason in plan.refused.items():
         print(f"refused  {path}: {reason}")
     upload(volume, args.target, sizes, plan, args.jobs)
@@ -72,15 +70,17 @@ def execute(args: argparse.Namespace) -> int:
         "already there": len(plan.present),
         "refused": len(plan.refused),
     }
-    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    print(f"files: {told}; in {volume.folder}")
+    summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    print(f"files: {summary}; in {volume.folder}")
     if plan.refused:
-        raise IngestionError(f"{len(plan.refused)} of {len(sizes)} files refused; reasons above")
+        raise UserError(f"{len(plan.refused)} of {len(sizes)} files refused; reasons above")
     return 0
 
 
-def _refusals(volume: LandingVolume, target: str, place: object) -> AbstractContextManager[None]:
-    return refusals(
+def _translate_errors(
+    volume: LandingVolume, target: str, place: object
+) -> AbstractContextManager[None]:
+    return translate_errors(
         str(place),
         forbidden=f"ask an owner of the catalog for READ VOLUME and WRITE VOLUME on {volume.name}",
         missing=f"deploy the bundle first: databricks bundle deploy --target {target}",
@@ -90,17 +90,17 @@ def _refusals(volume: LandingVolume, target: str, place: object) -> AbstractCont
 def local_sizes(given: Sequence[Path]) -> dict[Path, int]:
     """Find the files and their sizes in bytes, in path order.
 
-    Raises IngestionError for what cannot be read and for names that cannot stand in the landing
-    folder, where a file is known by its name alone, whatever folder it came from.
+    Raises UserError for a path that cannot be read and for names that the landing folder cannot
+    hold: there the name alone identifies a file, without the folder it came from.
     """
     paths = sorted({path for data in given for path in discover(data)})
     for name, count in Counter(path.name for path in paths).items():
         if count > 1:
             same = ", ".join(str(path) for path in paths if path.name == name)
-            raise IngestionError(f"{count} files named {name}: {same}; rename or leave out")
+            raise UserError(f"{count} files named {name}: {same}; rename or leave out all but one")
         if name.startswith((".", "_")):
-            raise IngestionError(
-                f"{name}: Auto Loader passes over names that begin with `.` or `_`; rename it"
+            raise UserError(
+                f"{name}: Auto Loader skips names that start with `.` or `_`; rename it"
             )
     try:
         return {path: path.stat().st_size for path in paths}
@@ -108,14 +108,14 @@ def local_sizes(given: Sequence[Path]) -> dict[Path, int]:
         raise _unreadable(error) from error
 
 
-def _unreadable(error: OSError) -> IngestionError:
-    return IngestionError(
-        f"{error.filename}: cannot be read: {error.strerror}; bring it back, then run again"
+def _unreadable(error: OSError) -> UserError:
+    return UserError(
+        f"{error.filename}: cannot be read: {error.strerror}; restore it, then run again"
     )
 
 
 def make_plan(sizes: dict[Path, int], contents: Contents, folder: str) -> Plan:
-    """Compare local sizes with what the landing folder holds."""
+    """Compare local sizes with the contents of the landing folder."""
     send, resend, present = [], [], []
     refused = {}
     for path, size in sizes.items():
@@ -124,7 +124,7 @@ def make_plan(sizes: dict[Path, int], contents: Contents, folder: str) -> Plan:
             send.append(path)
         elif landed == size:
             present.append(path)
-        elif contents.is_remnant(path.name):
+        elif contents.is_partial(path.name):
             resend.append(path)
         else:
             refused[path] = (
@@ -137,17 +137,19 @@ def make_plan(sizes: dict[Path, int], contents: Contents, folder: str) -> Plan:
 def upload(
     volume: LandingVolume, target: str, sizes: dict[Path, int], plan: Plan, jobs: int
 ) -> None:
-    """Send the files of the plan, `jobs` at a time, and print a line for each that is there whole.
+    """Upload the files of the plan, `jobs` at a time, and print a line for each one that arrived.
 
-    The first failure, and Ctrl-C, stop the others: what is whole stays, and the next call goes on.
+    The first failure or Ctrl-C stops the others; whole files stay, and the next run continues.
     """
     stopped = Event()
 
-    def send(path: Path, moved: Callable[[int], None]) -> str:
+    def send(path: Path, progress: Callable[[int], None]) -> str:
         start = monotonic()
-        with _refusals(volume, target, path):
+        with _translate_errors(volume, target, path):
             try:
-                volume.put(path, sizes[path], over_remnant=path in plan.resend, moved=moved)
+                volume.put(
+                    path, sizes[path], over_partial=path in plan.resend, on_progress=progress
+                )
             except FileNotFoundError as error:
                 raise _unreadable(error) from error
         return f"uploaded {path}: {sizes[path]:,} bytes in {monotonic() - start:.1f} s"
@@ -170,11 +172,11 @@ def upload(
 
 
 class _Stopped(Exception):
-    """Another upload has failed, or the user has had enough."""
+    """Another upload failed, or the user pressed Ctrl-C."""
 
 
 class _Progress:
-    """Tells the bar how far one file has come; the SDK goes back to repeat a request."""
+    """Moves the bar by the progress of one file; the SDK moves back to repeat a request."""
 
     def __init__(self, bar: tqdm[NoReturn], lock: Lock, stopped: Event) -> None:
         self._bar, self._lock, self._stopped = bar, lock, stopped

@@ -1,21 +1,25 @@
-"""Fixtures shared by the tests."""
+"""Fixtures and options that all tests share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from forked_runs import Forks, forks
 
-from ingestion.home import CHECKOUT
+from project.home import CHECKOUT
+from support.forked_runs import Forks, forks
+
+if TYPE_CHECKING:
+    from support.workspace_double import Workspace
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--histories",
         type=int,
-        help="histories that test_histories.py tries; without it 200, the same ones each time",
+        help="random histories that test_histories.py tries (default: 200, always the same ones)",
     )
     parser.addoption(
         "--generated-events",
@@ -27,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real rows beside the checkout, which the product does not ship."""
+    """The folder of real rows beside the checkout, which is not part of the repository."""
     folder = CHECKOUT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("real rows are absent: no folder shared/data beside the checkout")
@@ -35,7 +39,27 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="module")
+def workspace_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A double of a Databricks workspace."""
+    # Most tests must not pay for importing the SDK.
+    from support.workspace_double import Workspace, minilake
+
+    with minilake(tmp_path_factory.mktemp("minilake")) as url, Workspace(url).serving() as server:
+        yield server
+
+
+@pytest.fixture
+def workspace(workspace_server: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """The double, emptied, with this process's environment set to use it."""
+    from support.workspace_double import environment_for, set_environment
+
+    workspace_server.reset()
+    set_environment(monkeypatch, environment_for(workspace_server.url))
+    return workspace_server
+
+
+@pytest.fixture(scope="module")
 def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    """Starts real runs that need no time to import and to parse."""
+    """Starts real runs that need no time for imports and parsing."""
     with forks(tmp_path_factory.mktemp("forks")) as started:
         yield started

@@ -298,38 +298,38 @@ def merge(ctx: Context, cursor: Cursor) -> pa.Table:
     if cursor.peek("WITH"):
         raise cursor.fail("WITH SCHEMA EVOLUTION is not modelled by the double")
     cursor.expect("INTO")
-    key, alias = _target(ctx, cursor, ("USING",))
-    if not cursor.peek("USING"):
-        raise cursor.fail("expected USING")
-    body = cursor.rest()
-    return counted(_in_place(ctx, key, lambda folder: f"merge into {folder} as {alias} ", body))
+    return _change(ctx, cursor, "merge into", "USING")
 
 
 def update(ctx: Context, cursor: Cursor) -> pa.Table:
     """Run UPDATE target SET ... [WHERE ...]."""
     cursor.expect("UPDATE")
-    key, alias = _target(ctx, cursor, ("SET",))
-    if not cursor.peek("SET"):
-        raise cursor.fail("expected SET")
-    body = cursor.rest()
-    return counted(_in_place(ctx, key, lambda folder: f"update {folder} as {alias} ", body))
+    return _change(ctx, cursor, "update", "SET")
 
 
 def delete(ctx: Context, cursor: Cursor) -> pa.Table:
     """Run DELETE FROM target [WHERE ...]."""
     cursor.expect("DELETE", "FROM")
-    key, alias = _target(ctx, cursor, ("WHERE",))
-    if cursor.token is not None and not cursor.peek("WHERE"):
-        raise cursor.fail("expected WHERE")
+    return _change(ctx, cursor, "delete from", "WHERE", is_optional=True)
+
+
+def _change(
+    ctx: Context, cursor: Cursor, verb: str, clause: str, *, is_optional: bool = False
+) -> pa.Table:
+    """Run a statement that changes rows in place: verb, table and, from `clause`, the rest."""
+    key, alias = _target(ctx, cursor, clause)
+    is_at_end = is_optional and cursor.token is None
+    if not (is_at_end or cursor.peek(clause)):
+        raise cursor.fail(f"expected {clause}")
     body = cursor.rest()
-    return counted(_in_place(ctx, key, lambda folder: f"delete from {folder} as {alias} ", body))
+    return counted(_in_place(ctx, key, lambda folder: f"{verb} {folder} as {alias} ", body))
 
 
-def _target(ctx: Context, cursor: Cursor, before: tuple[str, ...]) -> tuple[Key, str]:
+def _target(ctx: Context, cursor: Cursor, before: str) -> tuple[Key, str]:
     key = ctx.key(cursor.name())
     alias = key[2]
     if cursor.accept("AS") or (
-        cursor.token is not None and cursor.token.word not in before and cursor.token.text != ";"
+        cursor.token is not None and cursor.token.word != before and cursor.token.text != ";"
     ):
         alias = cursor.identifier()
     ctx.ledger.relation(key)

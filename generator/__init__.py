@@ -1,0 +1,1 @@
+"""Generates click streams in the published format, calibrated on the published figures."""

@@ -1,0 +1,212 @@
+"""From events to the CSV file of a day, in the published format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pyarrow import csv
+
+from generator import published
+from generator.catalogue import Catalogue, Ints, price_moves
+from generator.clickstream import Clickstream, Events
+from generator.malformed import spoil
+from generator.plan import DAY, LATE, Plan
+from generator.visits import Int32s
+from ingestion.event_schema import EVENT_COLUMN_NAMES
+
+HEADER: Final = (",".join(EVENT_COLUMN_NAMES) + "\n").encode()
+_EVENT_TYPES: Final = ("view", "cart", "purchase")
+_MILLION: Final = 1_000_000
+
+
+def file_name(plan: Plan, day: int) -> str:
+    """Return the name of the file of a day."""
+    return f"events_{plan.date(day).isoformat()}.csv"
+
+
+def partial_name(name: str) -> str:
+    """Return the name of a file that is not finished; it hides the file from loaders."""
+    return f".{name}.partial"
+
+
+def _fixed_width(text: npt.NDArray[np.uint8]) -> pa.StringArray:
+    """Wrap ASCII texts of equal length, one a row of the matrix."""
+    count, width = text.shape
+    offsets = np.arange(0, width * count + 1, width, dtype=np.int32)
+    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+def _texts(values: Sequence[str]) -> pa.StringArray:
+    """Wrap texts of any length."""
+    encoded = [value.encode() for value in values]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(
+        len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))
+    )
+
+
+def _integers(values: npt.NDArray[Any]) -> pa.Array:
+    """Wrap integers without a copy.
+
+    `pa.array` would import pandas, which takes longer than making 100,000 events.
+    """
+    values = np.ascontiguousarray(values)
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
+
+
+def uuid_texts(uuid: npt.NDArray[np.uint8]) -> pa.StringArray:
+    """Format as canonical texts the UUIDs (S x 16 bytes); the nil UUID becomes the empty text."""
+    digits = np.frombuffer(uuid.tobytes().hex().encode(), dtype=np.uint8).reshape(-1, 32)
+    text = np.full((len(digits), 36), ord("-"), dtype=np.uint8)
+    for start, end, at in ((0, 8, 0), (8, 12, 9), (12, 16, 14), (16, 20, 19), (20, 32, 24)):
+        text[:, at : at + end - start] = digits[:, start:end]
+    texts = _fixed_width(text)
+    missing = np.flatnonzero(~uuid.any(axis=1))
+    if not len(missing):
+        return texts
+    with_gaps = texts.to_pylist()
+    for at in missing.tolist():
+        with_gaps[at] = ""
+    return _texts(with_gaps)
+
+
+def price_cents(catalogue: Catalogue, product: Int32s, seconds: Int32s) -> Ints:
+    """Return the price in cents of each product at each second of the run."""
+    version = np.floor(
+        catalogue.version_phase[product] + catalogue.versions_per_second[product] * seconds
+    ).astype(np.uint64)
+    # A mixing hash in place of a table of all prices of all products.
+    mixed = (product.astype(np.uint64) << np.uint64(20)) + version
+    mixed *= np.uint64(0x9E3779B97F4A7C15)
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    move = price_moves()[(mixed >> np.uint64(52)).astype(np.int64)]
+    base = catalogue.base_cents[product]
+    moved = (base * (_MILLION + move) + _MILLION // 2) // _MILLION
+    moved = np.clip(moved, published.LOWEST_PRICE_CENTS, published.PRICE_CEILING_CENTS)
+    return np.where((version == 0) | (base == 0), base, moved)
+
+
+class DayWriter:
+    """Writes any day of a plan; keeps what the days share."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.clickstream = Clickstream(plan)
+
+    @cached_property
+    def _price_texts(self) -> pa.StringArray:
+        """Text of each number of cents from 0 to the ceiling."""
+        ranges = []
+        for digits in range(1, len(str(published.PRICE_CEILING_CENTS)) - 1):
+            low = 10 ** (digits + 1) if digits > 1 else 0
+            cents = np.arange(low, min(10 ** (digits + 2), published.PRICE_CEILING_CENTS + 1))
+            text = np.full((len(cents), digits + 3), ord("."), dtype=np.uint8)
+            for at in (*range(digits), digits + 1, digits + 2):
+                places = digits + 2 - at - (at < digits)
+                text[:, at] = cents // 10**places % 10 + ord("0")
+            ranges.append(_fixed_width(text))
+        return pa.concat_arrays(ranges)
+
+    @cached_property
+    def _seconds_of_a_day(self) -> npt.NDArray[np.void]:
+        """The 86,400 time texts of a day whose date is still to be filled in."""
+        second = np.arange(DAY)
+        text = np.tile(np.frombuffer(b"0000-00-00 00:00:00 UTC", dtype=np.uint8), (DAY, 1))
+        for at, number in ((11, second // 3_600), (14, second // 60 % 60), (17, second % 60)):
+            text[:, at] += (number // 10).astype(np.uint8)
+            text[:, at + 1] += (number % 10).astype(np.uint8)
+        return text.view([("date", "S10"), ("time", "S13")]).ravel()
+
+    def _time_texts(self, day: int, second: Int32s) -> pa.StringArray:
+        """Format seconds of a day."""
+        text = self._seconds_of_a_day[second]
+        text["date"] = self.plan.date(day).isoformat().encode()
+        return _fixed_width(text.view(np.uint8).reshape(len(second), text.dtype.itemsize))
+
+    @cached_property
+    def _product_texts(self) -> tuple[pa.StringArray, pa.StringArray, pa.StringArray]:
+        catalogue = self.clickstream.catalogue
+        category = _integers(catalogue.category)
+        return (
+            _integers(catalogue.product_id).cast(pa.string()),
+            _integers(catalogue.category_id).cast(pa.string()).take(category),
+            _texts(catalogue.category_code).take(category),
+        )
+
+    @cached_property
+    def _brand_texts(self) -> pa.StringArray:
+        return _texts(self.clickstream.catalogue.brand_names)
+
+    def write(self, day: int, folder: Path) -> int:
+        """Write the file of a day and return its number of rows.
+
+        The file takes its name when it is complete: a loader never meets half a file.
+        """
+        target = folder / file_name(self.plan, day)
+        partial = folder / partial_name(target.name)
+        rows = 0
+        with partial.open("wb") as file:
+            file.write(HEADER)
+            for number, events in enumerate(self._in_order(day)):
+                file.write(self._lines(day, number, events))
+                rows += len(events.time)
+        partial.replace(target)
+        return rows
+
+    def _in_order(self, day: int) -> Iterator[Events]:
+        """Yield the day's events in portions, each sorted by time and later than the one before."""
+        midnight = day * DAY
+        pending = Events.none()
+        if day:
+            for window in self.plan.windows(day - 1):
+                if window.start >= LATE:
+                    made = self.clickstream.window(day - 1, window)
+                    pending = pending.then(made.where(made.time >= midnight))
+        for window in self.plan.windows(day):
+            made = pending.then(self.clickstream.window(day, window))
+            due = made.time < midnight + window.end
+            pending = made.where(~due)
+            # Unique keys: the order within a second does not hang on the sorting algorithm.
+            keys = (made.time.astype(np.int64) << 32) | np.arange(len(due))
+            yield made.take(np.sort(keys[due]) & 0xFFFFFFFF)
+
+    def _lines(self, day: int, number: int, events: Events) -> bytes | memoryview:
+        """Format the events of one day."""
+        catalogue = self.clickstream.catalogue
+        product, session = _integers(events.product), _integers(events.session)
+        brand = catalogue.brand[events.product]
+        brand[events.time < catalogue.brandless_until[events.product]] = 0
+        cents = price_cents(catalogue, events.product, events.time)
+        columns = [
+            (_integers(events.event_type), _texts(_EVENT_TYPES)),
+            *((product, texts) for texts in self._product_texts),
+            (_integers(brand), self._brand_texts),
+            (_integers(cents.astype(np.int32)), self._price_texts),
+            (session, _integers(events.user_id).cast(pa.string())),
+            (session, uuid_texts(events.uuid)),
+        ]
+        table = pa.record_batch(
+            [
+                self._time_texts(day, events.time - day * DAY),
+                *(pa.DictionaryArray.from_arrays(index, texts) for index, texts in columns),
+            ],
+            names=list(EVENT_COLUMN_NAMES),
+        )
+        buffer = pa.BufferOutputStream()
+        # Nothing needs quotes and null is the empty text, so the cheapest style is exact.
+        csv.write_csv(table, buffer, csv.WriteOptions(include_header=False, quoting_style="none"))
+        lines = buffer.getvalue()
+        if not self.plan.dirty_share:
+            return memoryview(lines)
+        rng = np.random.Generator(
+            np.random.PCG64(np.random.SeedSequence([self.plan.seed, 5, day, number]))
+        )
+        return spoil(bytes(lines), self.plan.dirty_share, rng)

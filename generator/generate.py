@@ -1,0 +1,211 @@
+"""Generated click streams in the published format, calibrated on the published figures.
+
+`generate` writes one CSV file per day and, last, a manifest of the run's parameters. The same
+parameters give the same bytes, whatever the number of processes. Malformed lines (`dirty_share`)
+take the place of well-formed ones: the files hold exactly `events` records in any case.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from tqdm import tqdm
+
+from generator.day_files import DayWriter, file_name, partial_name
+from generator.plan import Plan
+from project.errors import UserError
+from project.home import landing_path
+
+HELP: Final = "write generated click streams, one CSV file per day"
+MANIFEST: Final = "generated.json"
+# Its name hides it from loaders; it turns into the manifest when all files are there.
+UNFINISHED_MANIFEST: Final = ".generated.json.unfinished"
+# The defaults: as many days as the published data has, from its first day on.
+EVENTS: Final = 1_000_000
+FIRST_DAY: Final = date(2019, 10, 1)
+DAYS: Final = 61
+SEED: Final = 42
+FEWEST_EVENTS: Final = 1_000
+MOST_EVENTS: Final = 110_000_000
+MOST_DAYS: Final = 3_650
+# Below this a second process costs more to start than it saves.
+EVENTS_PER_PROCESS: Final = 1_000_000
+
+_writer: DayWriter | None = None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `generate`."""
+    parser.add_argument(
+        "--events", type=int, default=EVENTS, metavar="N", help="number of events (%(default)s)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="first_day",
+        type=date.fromisoformat,
+        default=FIRST_DAY,
+        metavar="DATE",
+        help="first day (%(default)s)",
+    )
+    parser.add_argument("--days", type=int, default=DAYS, help="number of days (%(default)s)")
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of all draws (%(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=None, metavar="DIR", help="folder (the landing zone)"
+    )
+    parser.add_argument(
+        "--dirty", type=float, default=0.0, metavar="SHARE", help="share of malformed lines (0)"
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Run the command line's `generate`; returns the exit code."""
+    out = (args.out or landing_path()).resolve()
+    present = (out / MANIFEST).exists()
+    files = generate(args.events, args.first_day, args.days, args.seed, out, args.dirty)
+    state = "already there" if present else "written"
+    print(f"{args.events:,} events in {len(files)} files {state}: {out}")
+    return 0
+
+
+def generate(
+    events: int,
+    first_day: date,
+    days: int,
+    seed: int,
+    out: Path,
+    dirty_share: float = 0.0,
+    *,
+    processes: int | None = None,
+    remedy: str = "choose another --out or remove the folder",
+) -> list[Path]:
+    """Write `events` rows over `days` days to `out` and return the files in order of date.
+
+    A folder that already holds this run is left as it is; an interrupted run goes on where it
+    stopped. `processes` defaults to the number of processors. Raises UserError for
+    parameters out of range and for a folder that holds anything else, with `remedy` for the latter.
+    """
+    _check(events, first_day, days, seed, dirty_share)
+    plan = Plan(events, first_day, days, seed, dirty_share)
+    files = [out / file_name(plan, day) for day in range(days)]
+    missing = _claim(plan, out, files, remedy)
+    if missing:
+        wanted = processes or min(os.cpu_count() or 1, math.ceil(events / EVENTS_PER_PROCESS))
+        with tqdm(total=events, unit=" events", unit_scale=True, disable=None) as progress:
+            for rows in _write(plan, out, missing, min(wanted, len(missing))):
+                progress.update(rows)
+    if (out / UNFINISHED_MANIFEST).exists():
+        (out / UNFINISHED_MANIFEST).replace(out / MANIFEST)
+    return files
+
+
+def _check(events: int, first_day: date, days: int, seed: int, dirty_share: float) -> None:
+    """Raise UserError for a parameter out of range."""
+    if not FEWEST_EVENTS <= events <= MOST_EVENTS:
+        raise UserError(
+            f"cannot generate {events:,} events: choose from {FEWEST_EVENTS:,} to {MOST_EVENTS:,}"
+        )
+    if not 1 <= days <= min(MOST_DAYS, (date.max - first_day).days):
+        raise UserError(
+            f"cannot generate {days:,} days from {first_day}: choose from 1 to {MOST_DAYS:,}"
+        )
+    if seed < 0:
+        raise UserError(f"cannot use the seed {seed}: choose 0 or more")
+    if not 0 <= dirty_share <= 1:
+        raise UserError(f"cannot spoil a share of {dirty_share}: choose from 0 to 1")
+
+
+def generated_files(out: Path) -> list[Path]:
+    """Return what `generate` wrote to `out` or left unfinished there, its manifests last."""
+    manifests = [out / name for name in (MANIFEST, UNFINISHED_MANIFEST) if (out / name).is_file()]
+    names: list[str] = []
+    for manifest in manifests:
+        try:
+            run = json.loads(manifest.read_text(encoding="utf-8"))
+            plan = Plan(run["events"], date.fromisoformat(run["first_day"]), run["days"], 0)
+            names.extend(file_name(plan, day) for day in range(plan.days))
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                f"{manifest} is damaged, so generated files cannot be told from others: remove"
+                f" {out} yourself"
+            ) from error
+    files = [out / name for name in names] + [out / partial_name(name) for name in names]
+    return [path for path in files if path.is_file()] + manifests
+
+
+def _claim(plan: Plan, out: Path, files: list[Path], remedy: str) -> list[int]:
+    """Mark the folder as this run's and return the days whose files are not there yet."""
+    parameters = {
+        "events": plan.events,
+        "first_day": plan.first_day.isoformat(),
+        "days": plan.days,
+        "seed": plan.seed,
+        "dirty_share": plan.dirty_share,
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        claims = [out / name for name in (MANIFEST, UNFINISHED_MANIFEST) if (out / name).exists()]
+        for claim in claims:
+            try:
+                found = json.loads(claim.read_text(encoding="utf-8"))
+            except ValueError:
+                found = None
+            if found != parameters:
+                raise UserError(
+                    f"{claim} belongs to a run with other parameters ({found}): {remedy}"
+                )
+        if not claims:
+            foreign = next(out.glob("events_*.csv"), None)
+            if foreign is not None:
+                raise UserError(f"{foreign} is not from a known run: {remedy}")
+            written = out / f"{UNFINISHED_MANIFEST}.new"
+            written.write_text(json.dumps(parameters, indent=2) + "\n", encoding="utf-8")
+            written.replace(out / UNFINISHED_MANIFEST)
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}; {remedy}") from error
+    return [day for day, file in enumerate(files) if not file.exists()]
+
+
+def _write(plan: Plan, out: Path, days: list[int], processes: int) -> Iterator[int]:
+    """Write these days; yields the number of rows of each as it is done."""
+    try:
+        if processes == 1:
+            writer = DayWriter(plan)
+            yield from (writer.write(day, out) for day in days)
+            return
+        # Not forked: a fork next to the threads of Arrow may hang.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, context, _start, (plan,)) as pool:
+            # The largest days first, so that no process is left alone with one at the end.
+            order = sorted(days, key=lambda day: -int(plan.day_events[day]))
+            for done in as_completed([pool.submit(_write_day, day, out) for day in order]):
+                yield done.result()
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {out}: {error.strerror}; make room and run the same command again"
+        ) from error
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"a process that wrote to {out} was killed; run the same command again to go on"
+        ) from error
+
+
+def _start(plan: Plan) -> None:
+    """Set up a worker process."""
+    global _writer
+    _writer = DayWriter(plan)
+
+
+def _write_day(day: int, out: Path) -> int:
+    """Write one day in a worker process."""
+    assert _writer is not None
+    return _writer.write(day, out)

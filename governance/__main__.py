@@ -1,7 +1,0 @@
-"""`python -m governance <command>`."""
-
-import sys
-
-from governance.cli import main
-
-sys.exit(main())

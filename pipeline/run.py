@@ -1,0 +1,184 @@
+"""The main job: data, bronze, dbt build, docs and a summary, all on one machine."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tqdm import tqdm
+
+from generator import generate
+from ingestion import bronze, local_loader
+from ingestion.file_load import IN_BRONZE, Status
+from pipeline import summary
+from project.errors import UserError
+from project.home import (
+    CHECKOUT,
+    claim,
+    database_path,
+    docs_path,
+    home,
+    landing_path,
+    locked,
+)
+
+HELP: Final = "get data, load bronze, build and test every layer, write docs and a summary"
+
+_REMEDY: Final = "run `make clean` first, or set ECOMMERCE_HOME to another folder"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `run`."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        help="file, or folder of .csv and .csv.gz files (default: generate events)",
+    )
+    parser.add_argument(
+        "--events",
+        type=int,
+        default=generate.EVENTS,
+        metavar="N",
+        help="number of events to generate (%(default)s)",
+    )
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run every step; 0 if all dbt nodes passed, 1 if one failed."""
+    claim(home())
+    with locked(home()):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    steps = Steps()
+    data = (arguments.data or landing_path()).resolve()
+    reject_mixed_data(database_path(), data)
+    if arguments.data is None:
+        with steps.timed("data"):
+            generate.generate(
+                arguments.events,
+                generate.FIRST_DAY,
+                generate.DAYS,
+                generate.SEED,
+                data,
+                remedy=_REMEDY,
+            )
+    with steps.timed("load"):
+        loaded = local_loader.load(data, database_path())
+    if not loaded.count(*IN_BRONZE):
+        raise UserError(summary.nothing_loaded(data, loaded))
+    # A real file that was replaced is only reported. Generated files that differ from bronze mean
+    # that every figure would describe data that no longer exists.
+    if loaded.count(Status.CHANGED) and data.is_relative_to(landing_path()):
+        raise UserError(
+            f"{database_path()} has other events than the generated files in {data}: {_REMEDY}"
+        )
+    with steps.timed("build"):
+        # Unit tests check the code, not the data: `make test` runs them.
+        succeeded = run_dbt("build", "--exclude-resource-type", "unit_test")
+    if succeeded:
+        with steps.timed("docs"):
+            succeeded = run_dbt("docs", "generate", "--static")
+            if succeeded:
+                publish_docs()
+    if not succeeded:
+        print(f"\ndbt failed; its log is {home() / 'logs' / 'dbt.log'}")
+        return 1
+    print(summary.render(summary.read(database_path()), loaded, steps.seconds))
+    return 0
+
+
+@dataclass
+class Steps:
+    """The completed steps and the seconds that each took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Print that a step begins, and record how long it takes."""
+        print(f"{name} ...", flush=True)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+def publish_docs() -> None:
+    """Copy the page that dbt wrote to the folder of the docs site."""
+    page = docs_path() / "index.html"
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(home() / "target" / "static_index.html", page)
+    except OSError as error:
+        raise UserError(
+            f"{page}: cannot be written: {error.strerror}; free some space or get permission,"
+            " then run again"
+        ) from error
+
+
+def reject_mixed_data(database: Path, data: Path) -> None:
+    """Raise UserError if generated and real events would end up in one database."""
+    if not database.exists():
+        return
+    landing = landing_path()
+    with local_loader.connect(database) as connection:
+        paths = connection.execute(f"select path from {bronze.LEDGER}").fetchall()
+    if any(Path(path).is_relative_to(landing) != data.is_relative_to(landing) for (path,) in paths):
+        raise UserError(
+            f"{database} already has events of another origin (generated or real), and the two must"
+            f" not mix: {_REMEDY}"
+        )
+
+
+def run_dbt(*command: str) -> bool:
+    """Run a dbt command on the local target, print its errors, and return whether it passed."""
+    # The lifetime value model logs warnings; the default format would name the root logger.
+    logging.basicConfig(format="warning: %(message)s")
+    # Importing dbt takes two seconds, which the other commands must not pay.
+    from dbt.cli.main import dbtRunner
+
+    os.environ["ECOMMERCE_HOME"] = str(home())
+    with tqdm(desc="dbt " + command[0], unit="node", disable=None, leave=False) as bar:
+        result = dbtRunner(callbacks=[node_progress(bar)]).invoke(
+            [
+                "--quiet",
+                *command,
+                "--target",
+                "local",
+                "--project-dir",
+                str(CHECKOUT),
+                "--profiles-dir",
+                str(CHECKOUT),
+                "--target-path",
+                str(home() / "target"),
+                "--log-path",
+                str(home() / "logs"),
+            ]
+        )
+    # dbt catches Ctrl-C to stop its threads.
+    if isinstance(result.exception, KeyboardInterrupt):
+        raise result.exception
+    if result.exception:
+        raise UserError(f"dbt {' '.join(command)}: {result.exception}")
+    return result.success
+
+
+def node_progress(bar: tqdm[Any]) -> Callable[[Any], None]:
+    """Return a dbt event callback that advances the bar by one for every finished node."""
+
+    def advance(event: Any) -> None:
+        if event.info.name == "LogStartLine":
+            bar.total = event.data.total
+        elif event.info.name == "NodeFinished":
+            bar.update()
+
+    return advance

@@ -1,0 +1,98 @@
+"""The same models as a streaming table and materialized views, by one variable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.databricks_runs import (
+    CATALOG,
+    WITHOUT_TESTS,
+    DatabricksHome,
+    bronze_rows,
+    differences,
+    running_warehouse,
+)
+from support.platform_runs import Home
+
+LANDING = f"/Volumes/{CATALOG}/bronze_layer/raw_data/landing"
+DECLARATIVE = ("--vars", "{declarative: true}")
+# A streaming table has its own time of loading, and the path in the volume.
+METADATA = ("_ingested_at", "_source_file")
+
+
+class Declared:
+    """A file a build, loaded here and landed in the volume there."""
+
+    def __init__(self, folder: Path, databricks: DatabricksHome) -> None:
+        self.home = Home(folder / "local")
+        self.databricks = databricks
+
+    def build(self, file: Path, *options: str) -> dict[str, int]:
+        """Load the file, build on both engines, and compare."""
+        self.home.load(file)
+        rows = bronze_rows(self.home, f"parse_filename(_source_file) = '{file.name}'")
+        landed = rows.drop_columns(list(METADATA))
+        self.databricks.warehouse.land(f"{LANDING}/{file.name}", landed)
+        self.home.dbt("build", *WITHOUT_TESTS)
+        self.databricks.dbt("build", *DECLARATIVE, *options)
+        times = ("_first_ingested_at", "_updated_at")
+        return differences(self.home, self.databricks, (*METADATA, *times))
+
+
+@pytest.fixture(scope="module")
+def declared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Declared]:
+    folder = tmp_path_factory.mktemp("declarative")
+    with running_warehouse() as warehouse:
+        yield Declared(folder, DatabricksHome(folder / "dev", warehouse))
+
+
+@pytest.fixture(scope="module")
+def batches(declared: Declared) -> list[Path]:
+    """Two files; the second holds a day that lies before the newest of the first."""
+    folder = declared.home.folder / "files"
+    declared.home.run("generate", "--events", "2000", "--days", "5", "--out", str(folder / "days"))
+    days = sorted((folder / "days").glob("*.csv"))
+    files = []
+    for number, members in enumerate([[*days[:2], days[3]], [days[2], days[4]]], start=1):
+        header, *lines = [line for day in members for line in day.read_text("utf-8").splitlines()]
+        file = folder / f"batch_{number}.csv"
+        file.write_text("\n".join([header, *(x for x in lines if x != header), ""]), "utf-8")
+        files.append(file)
+    return files
+
+
+@pytest.fixture(scope="module")
+def first(declared: Declared, batches: list[Path]) -> dict[str, int]:
+    return declared.build(batches[0], *WITHOUT_TESTS)
+
+
+@pytest.fixture(scope="module")
+def second(declared: Declared, batches: list[Path], first: dict[str, int]) -> dict[str, int]:
+    return declared.build(batches[1], "--exclude-resource-type", "unit_test")
+
+
+def test_first_build_equals_duckdb(first: dict[str, int]) -> None:
+    assert first == {}
+
+
+def test_refresh_with_new_files_equals_duckdb(second: dict[str, int]) -> None:
+    assert second == {}
+
+
+def test_what_holds_personal_columns_stays_a_masked_table(
+    declared: Declared, first: dict[str, int]
+) -> None:
+    kinds: dict[str, set[str]] = {}
+    for relation in declared.databricks.warehouse.ledger.relations.values():
+        kinds.setdefault(relation.kind, set()).add(relation.key[2])
+        for column in relation.columns:
+            if "personal" in column.tags:
+                assert relation.kind == "MANAGED" and column.mask, (relation.key, column.name)
+    assert kinds["STREAMING_TABLE"] == {"events_landed"}
+    assert {"conversion_funnel", "daily_sales_summary", "product_performance"} < kinds[
+        "MATERIALIZED_VIEW"
+    ]
+    assert {"customer_metrics", "users_dim", "sessions"} < kinds["MANAGED"]

@@ -1,0 +1,163 @@
+"""What stops a run on Databricks says what is wrong, ends with an error, and changes no table."""
+
+from __future__ import annotations
+
+import http.server
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from support.databricks_runs import (
+    CATALOG,
+    PIPELINE,
+    PIPELINE_GROUP,
+    WITHOUT_TESTS,
+    DatabricksHome,
+    copy_project,
+    running_warehouse,
+)
+from support.platform_runs import Home
+
+RUN = ("run", "--select", "users_dim")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
+    folder = tmp_path_factory.mktemp("errors")
+    home = Home(folder / "local")
+    home.load_generated(events=1500, days=4)
+    with running_warehouse() as warehouse:
+        databricks = DatabricksHome(folder / "dev", warehouse)
+        databricks.land(home)
+        databricks.dbt("build", *WITHOUT_TESTS)
+        yield databricks
+
+
+def contents(databricks: DatabricksHome) -> dict[str, list[str]]:
+    """Rows of every table, as sorted text."""
+    return {
+        ".".join(key): sorted(map(str, databricks.warehouse.read(".".join(key)).to_pylist()))
+        for key, relation in databricks.warehouse.ledger.relations.items()
+        if not relation.is_view
+    }
+
+
+@contextmanager
+def nothing_changes(databricks: DatabricksHome) -> Iterator[None]:
+    before = contents(databricks)
+    yield
+    assert contents(databricks) == before
+
+
+@pytest.mark.parametrize(
+    ("target", "missing", "others"),
+    [
+        ("dev", "DATABRICKS_HOST", {}),
+        ("staging", "DATABRICKS_HTTP_PATH", {}),
+        ("prod", "DATABRICKS_TOKEN", {}),
+        ("prod", "DATABRICKS_HOST", {"DATABRICKS_TOKEN": None, "DATABRICKS_CLIENT_ID": "id"}),
+    ],
+)
+def test_a_missing_variable_is_named_in_one_line(
+    tmp_path: Path, target: str, missing: str, others: dict[str, str | None]
+) -> None:
+    variables = {"DATABRICKS_HOST": "h", "DATABRICKS_HTTP_PATH": "p", "DATABRICKS_TOKEN": "t"}
+    result = Home(tmp_path).dbt(
+        "parse", "--target", target, expect=2, **{**variables, **others, missing: None}
+    )
+    assert f"Env var required but not provided: '{missing}'" in result.stdout.splitlines()[-1]
+
+
+def test_oauth_needs_no_token(tmp_path: Path) -> None:
+    Home(tmp_path).dbt(
+        "parse",
+        "--target",
+        "prod",
+        DATABRICKS_HOST="h",
+        DATABRICKS_HTTP_PATH="p",
+        DATABRICKS_CLIENT_ID="id",
+        DATABRICKS_CLIENT_SECRET="x",
+    )
+
+
+def test_a_host_that_is_no_workspace(built: DatabricksHome) -> None:
+    quiet = type("Quiet", (http.server.BaseHTTPRequestHandler,), {"log_message": lambda *_: None})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        other = f"http://127.0.0.1:{server.server_address[1]}"
+        with nothing_changes(built):
+            result = built.dbt(*RUN, expect=2, connect_to=other, DATABRICKS_HOST=other)
+        server.shutdown()
+    assert other in result.stdout
+
+
+def test_an_expired_token(built: DatabricksHome) -> None:
+    warehouse = built.warehouse
+    warehouse.expired.add(warehouse.token(PIPELINE))
+    try:
+        with nothing_changes(built):
+            result = built.dbt(*RUN, expect=2)
+    finally:
+        warehouse.expired.clear()
+    assert "Invalid access token" in result.stdout
+
+
+def test_an_unknown_token(built: DatabricksHome) -> None:
+    with nothing_changes(built):
+        result = built.dbt(*RUN, expect=2, DATABRICKS_TOKEN="nobody-knows-it")
+    assert "Invalid access token" in result.stdout
+
+
+def test_a_warehouse_that_is_stopped(built: DatabricksHome) -> None:
+    built.warehouse.stopped = True
+    try:
+        with nothing_changes(built):
+            result = built.dbt(*RUN, expect=2)
+    finally:
+        built.warehouse.stopped = False
+    assert "is stopped and could not be started" in result.stdout
+
+
+def test_a_principal_whom_masks_would_blind(built: DatabricksHome) -> None:
+    built.warehouse.add_principal("engineer", ["ecommerce_data_engineers"])
+    with nothing_changes(built):
+        result = built.dbt(*RUN, expect=2, DATABRICKS_TOKEN=built.warehouse.token("engineer"))
+    assert re.search(r"engineer is not in the account group ecommerce_pipeline", result.stdout)
+    assert "add the principal to it, then run again" in result.stdout
+
+
+def test_no_rights_on_the_catalog(built: DatabricksHome) -> None:
+    built.warehouse.add_principal("stranger", [PIPELINE_GROUP])
+    with nothing_changes(built):
+        result = built.dbt(*RUN, expect=1, DATABRICKS_TOKEN=built.warehouse.token("stranger"))
+    assert "INSUFFICIENT_PERMISSIONS" in result.stdout
+    assert f"USE CATALOG on Catalog '{CATALOG}'" in result.stdout
+
+
+def test_a_missing_group(built: DatabricksHome, tmp_path: Path) -> None:
+    project = copy_project(
+        tmp_path, ("dbt_project.yml", "ecommerce_data_scientists", "ecommerce_data_scientist")
+    )
+    misspelt = DatabricksHome(tmp_path, built.warehouse, project)
+    with nothing_changes(built):
+        result = misspelt.dbt(*RUN, expect=1)
+    assert "Could not find principal with name ecommerce_data_scientist." in result.stdout
+
+
+def test_a_statement_that_fails_half_way(built: DatabricksHome, tmp_path: Path) -> None:
+    project = copy_project(
+        tmp_path,
+        (
+            "models/gold/customer_metrics.sql",
+            "select * from customer_metrics",
+            "select * from customer_metrics\nwhere cast(user_segment as bigint) > 0",
+        ),
+    )
+    faulty = DatabricksHome(tmp_path, built.warehouse, project)
+    with nothing_changes(built):
+        result = faulty.dbt("build", *WITHOUT_TESTS, "--select", "customer_metrics", expect=1)
+    assert "CAST_INVALID_INPUT" in result.stdout or "Cannot cast" in result.stdout

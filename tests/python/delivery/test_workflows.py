@@ -1,0 +1,242 @@
+"""The workflows: linted, least permissions, nothing swallowed, and every deployment reachable."""
+
+from __future__ import annotations
+
+import copy
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import pytest
+import yaml
+
+from project.home import CHECKOUT
+
+Workflow: TypeAlias = dict[str, Any]
+
+FOLDER: Final = CHECKOUT / ".github" / "workflows"
+WORKFLOWS: Final = sorted(FOLDER.glob("*.yml"))
+PINNED: Final = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+SWALLOWED: Final = re.compile(r"\|\|\s*(true|:|echo|exit 0)|set \+e|continue-on-error|--no-fail")
+
+
+def load(name: str) -> Workflow:
+    # As GitHub reads it: in YAML 1.1 `on` is a boolean.
+    workflow: dict[Any, Any] = yaml.safe_load((FOLDER / name).read_text("utf-8"))
+    workflow["on"] = workflow.pop(True)
+    return workflow
+
+
+@pytest.fixture(scope="module")
+def deploy() -> Workflow:
+    return load("deploy.yml")
+
+
+def test_all_workflows_are_here() -> None:
+    assert [path.name for path in WORKFLOWS] == ["deploy.yml", "docs.yml", "pull_request.yml"]
+
+
+@pytest.mark.parametrize(
+    "linter",
+    [
+        ("zizmor", "--offline", "--no-progress"),
+        ("check-jsonschema", "--builtin-schema", "vendor.github-workflows"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_linters_find_nothing(linter: tuple[str, ...]) -> None:
+    command = [str(Path(sys.executable).with_name(linter[0])), *linter[1:], *map(str, WORKFLOWS)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_planted_injection_is_found(tmp_path: Path) -> None:
+    text = (FOLDER / "pull_request.yml").read_text("utf-8")
+    broken = tmp_path / "pull_request.yml"
+    broken.write_text(text.replace("run: .ci/run", "run: echo ${{ github.head_ref }}"), "utf-8")
+    command = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--no-progress"]
+    result = subprocess.run([*command, str(broken)], capture_output=True, text=True, check=False)
+    assert result.returncode != 0
+    assert "template-injection" in result.stdout
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_and_nothing_is_swallowed(path: Path) -> None:
+    text = path.read_text("utf-8")
+    for used in re.findall(r"uses: (.+)", text):
+        assert PINNED.fullmatch(used) or used.startswith("$/.github/"), used
+    assert not SWALLOWED.search(text)
+    assert "pull_request_target" not in text
+    assert "workflow_run" not in text
+    assert "secrets." not in text
+    assert "secrets: inherit" not in text
+    # Each action has one version in all workflows.
+    pins = [pin for p in WORKFLOWS for pin in re.findall(r"uses: (.+@.+)", p.read_text("utf-8"))]
+    assert len({pin.split("@")[0] for pin in pins}) == len(set(pins))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_permissions_are_least(path: Path) -> None:
+    workflow = load(path.name)
+    assert workflow["permissions"] == {"contents": "read"}
+    for name, job in workflow["jobs"].items():
+        writes = {key for key, level in job.get("permissions", {}).items() if level == "write"}
+        allowed = {"id-token", "pages"} if name == "publish" else {"id-token"}
+        assert writes <= allowed, name
+        # An identity is given only where an environment's rules hold.
+        assert ("environment" in job) == ("id-token" in writes), name
+        if "uses" not in job:
+            assert job["timeout-minutes"] <= 240, name
+
+
+def test_a_pull_request_runs_what_a_developer_runs() -> None:
+    job = load("pull_request.yml")["jobs"]["checks"]
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    java = next(step for step in job["steps"] if "setup-java" in step.get("uses", ""))
+    assert java["with"]["java-version"] == "17"
+    assert "environment" not in job
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_each_deployment_goes_to_the_target_of_its_environment(deploy: Workflow, name: str) -> None:
+    job = deploy["jobs"][name]
+    assert job["environment"] == name
+    assert job["env"]["DATABRICKS_AUTH_TYPE"] == "github-oidc"
+    targets = {
+        target
+        for step in job["steps"]
+        for target in re.findall(r"--target (\w+)", step.get("run", ""))
+    }
+    assert targets == {name}
+    assert any("bundle deploy" in step.get("run", "") for step in job["steps"])
+    # The job that a push to main cuts off would leave an environment half deployed.
+    assert "cancel-in-progress" not in job["concurrency"]
+
+
+def test_the_preview_builds_what_changed_against_the_base(deploy: Workflow) -> None:
+    job = deploy["jobs"]["preview"]
+    script = "\n".join(step.get("run", "") for step in job["steps"])
+    assert "--select state:modified+" in script
+    assert "--defer --state" in script
+    prefix = job["env"]["DBT_SCHEMA_PREFIX"]
+    assert prefix == deploy["jobs"]["clean_up"]["env"]["PREFIX"] == "pr_${{ github.event.number }}_"
+
+
+# --- which jobs run ----------------------------------------------------------------------------
+
+ENABLED: Final = {"DATABRICKS_ENABLED": "true"}
+PULL_REQUEST: Final = {
+    "github.event_name": "pull_request",
+    "github.ref": "refs/pull/7/merge",
+    "github.repository": "shop/platform",
+    "github.event.pull_request.head.repo.full_name": "shop/platform",
+}
+FORK: Final = PULL_REQUEST | {"github.event.pull_request.head.repo.full_name": "other/platform"}
+MAIN: Final = {
+    "github.event_name": "push",
+    "github.ref": "refs/heads/main",
+    "github.repository": "shop/platform",
+}
+BY_HAND: Final = MAIN | {"github.event_name": "workflow_dispatch"}
+BRANCH: Final = BY_HAND | {"github.ref": "refs/heads/feature"}
+
+
+def jobs_that_run(
+    workflow: Workflow,
+    event: Mapping[str, str],
+    variables: Mapping[str, str],
+    failing: tuple[str, ...] = (),
+) -> set[str]:
+    """Jobs that GitHub would start, by the rules for `needs` and `if`.
+
+    A job starts when all that it needs succeeded and its condition holds. A condition that calls
+    a status function replaces the first half of the rule.
+    """
+    facts = dict(event) | {f"vars.{name}": value for name, value in variables.items()}
+    results: dict[str, str] = {}
+    waiting = dict(workflow["jobs"])
+    while waiting:
+        ready = [name for name, job in waiting.items() if set(needs(job)) <= set(results)]
+        assert ready, f"jobs wait for one another: {sorted(waiting)}"
+        for name in ready:
+            job = waiting.pop(name)
+            facts |= {f"needs.{other}.result": results[other] for other in needs(job)}
+            condition = job.get("if", "true")
+            succeeded = all(results[other] == "success" for other in needs(job))
+            starts = holds(condition, facts) and (succeeded or "always()" in condition)
+            results[name] = ("failure" if name in failing else "success") if starts else "skipped"
+    return {name for name, result in results.items() if result != "skipped"}
+
+
+def needs(job: Workflow) -> list[str]:
+    named: str | list[str] = job.get("needs", [])
+    return [named] if isinstance(named, str) else named
+
+
+def holds(condition: str, facts: Mapping[str, str]) -> bool:
+    """Value of a condition made of comparisons, `&&`, `||`, `always()` and parentheses."""
+    python = condition.replace("&&", " and ").replace("||", " or ").replace("always()", "True")
+    python = re.sub(r"\btrue\b(?!')", "True", python)
+    # A fact that the event does not have is empty, as on GitHub.
+    python = re.sub(
+        r"\b(?:github|vars|needs)(?:\.\w+)+", lambda match: repr(facts.get(match[0], "")), python
+    )
+    assert not re.search(r"[\w.]+\(", python), f"a function that is not known here: {condition}"
+    return bool(eval(python, {"__builtins__": {}}))
+
+
+@pytest.mark.parametrize(
+    ("event", "variables", "failing", "expected"),
+    [
+        (PULL_REQUEST, ENABLED, (), {"preview", "clean_up"}),
+        (PULL_REQUEST, ENABLED, ("preview",), {"preview", "clean_up"}),
+        (PULL_REQUEST, {}, (), set()),
+        (FORK, ENABLED, (), set()),
+        (MAIN, {}, (), {"checks"}),
+        (MAIN, ENABLED, (), {"checks", "dev", "staging", "prod"}),
+        (BY_HAND, ENABLED, (), {"checks", "dev", "staging", "prod"}),
+        (BRANCH, ENABLED, (), {"checks"}),
+        (MAIN, ENABLED, ("checks",), {"checks"}),
+        (MAIN, ENABLED, ("dev",), {"checks", "dev"}),
+        (MAIN, ENABLED, ("staging",), {"checks", "dev", "staging"}),
+    ],
+)
+def test_the_right_jobs_run(
+    deploy: Workflow,
+    event: Mapping[str, str],
+    variables: Mapping[str, str],
+    failing: tuple[str, ...],
+    expected: set[str],
+) -> None:
+    assert jobs_that_run(deploy, event, variables, failing) == expected
+
+
+@pytest.mark.parametrize(
+    ("job", "key", "value", "lost"),
+    [
+        # Production waits for a job of other branches, so that main never deploys.
+        ("staging", "if", "github.ref == 'refs/heads/develop'", {"staging", "prod"}),
+        # A job that main skips is needed.
+        ("dev", "needs", ["checks", "preview"], {"dev", "staging", "prod"}),
+    ],
+)
+def test_a_deployment_out_of_reach_is_found(
+    deploy: Workflow, job: str, key: str, value: Any, lost: set[str]
+) -> None:
+    broken = copy.deepcopy(deploy)
+    broken["jobs"][job][key] = value
+    all_of_them = {"checks", "dev", "staging", "prod"}
+    assert jobs_that_run(broken, MAIN, ENABLED) == all_of_them - lost
+
+
+def test_workflows_start_for_these_events(deploy: Workflow) -> None:
+    assert set(deploy["on"]) == {"pull_request", "push", "workflow_dispatch"}
+    assert deploy["on"]["push"] == {"branches": ["main"]}
+    assert set(load("pull_request.yml")["on"]) == {"pull_request", "workflow_call"}
+    docs = load("docs.yml")
+    assert set(docs["on"]) == {"push", "workflow_dispatch"}
+    assert jobs_that_run(docs, MAIN, {}) == {"build", "publish"}
+    assert jobs_that_run(docs, BRANCH, {}) == {"build"}

@@ -1,0 +1,56 @@
+"""The command `ecommerce`: installed as a script, and usable without the extras."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecommerce import cli
+from project.home import CHECKOUT
+
+EXTRAS = ("databricks", "matplotlib", "pyspark")
+
+
+def test_the_script_is_installed() -> None:
+    script = Path(sys.executable).with_name("ecommerce")
+    result = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
+    assert result.stdout.startswith("usage: ecommerce ")
+
+
+def test_the_parser_needs_no_extra() -> None:
+    program = f"""
+import sys
+from ecommerce.cli import build_parser
+build_parser()
+print(*sorted({{name.partition('.')[0] for name in sys.modules}} & set({EXTRAS!r})))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [
+        (["trigger", "--target", "dev"], "databricks.sdk", "databricks"),
+        (["bench"], "matplotlib", "bench"),
+        (["bench"], "dbt.adapters.databricks", "databricks"),
+    ],
+)
+def test_a_missing_extra_is_one_line_with_the_remedy(
+    command: list[str],
+    module: str,
+    extra: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert cli.main(command) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: this command needs the extra `{extra}` (import of {module}")
+    assert message.endswith(f"--editable '.[{extra}]'\n")
+    assert message.count("\n") == 1

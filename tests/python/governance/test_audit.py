@@ -1,0 +1,101 @@
+"""The audit's queries, compiled for a target, on system tables with planted events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pytest
+
+from project.home import CHECKOUT
+from support.databricks_runs import CATALOG, DatabricksHome, running_warehouse
+from support.system_tables import MASK, SESSIONS, function, plant_events
+
+
+class Analyses:
+    """The compiled analyses and a warehouse with the system tables."""
+
+    def __init__(self, dev: DatabricksHome) -> None:
+        self._dev = dev
+        self._folder = dev.folder / "target"
+        self.manifest = json.loads((self._folder / "manifest.json").read_text("utf-8"))
+
+    def rows(self, name: str) -> pa.Table:
+        folder = self._folder / "compiled" / "ecommerce_analytics" / "analyses"
+        return self._dev.query((folder / f"{name}.sql").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def analyses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analyses]:
+    with running_warehouse() as warehouse:
+        plant_events(warehouse)
+        dev = DatabricksHome(tmp_path_factory.mktemp("audit"), warehouse)
+        dev.dbt("compile", "--select", "path:analyses")
+        yield Analyses(dev)
+
+
+def test_reads_of_personal_columns_are_counted_by_reader_table_and_tool(
+    analyses: Analyses,
+) -> None:
+    found = {
+        (r["reader"], r["relation_name"].split(".", 1)[1], r["read_through"]): (
+            r["times_read"],
+            r["personal_columns"],
+        )
+        for r in analyses.rows("who_read_personal_columns").to_pylist()
+    }
+    raw = "user_id, user_session, _rescued_data"
+    assert found == {
+        ("eve", "silver_layer.sessions", "OTHER"): (2, "user_id, user_session"),
+        ("eve", "silver_layer.sessions", "NOTEBOOK"): (1, "user_id, user_session"),
+        ("eng", "bronze_layer.events_raw", "JOB"): (1, raw),
+        ("eng", "silver_layer.events_staged", "JOB"): (1, raw),
+    }
+
+
+def test_refusals_are_counted_by_principal_action_and_object(analyses: Analyses) -> None:
+    found = {
+        (r["principal"], r["action_name"], r["object_name"]): r["attempts"]
+        for r in analyses.rows("refused_attempts").to_pylist()
+    }
+    assert found == {
+        ("eve", "getTable", SESSIONS): 2,
+        ("bob", "updatePermissions", CATALOG): 1,
+    }
+
+
+def test_changes_of_privileges_groups_functions_and_tables_are_listed(analyses: Analyses) -> None:
+    rows = analyses.rows("privilege_changes").to_pylist()
+    assert {
+        r["event_id"]: (r["object_type"], r["object_name"], r["changed_what"]) for r in rows
+    } == {
+        "6": ("CATALOG", CATALOG, "[]"),
+        "10": ("GROUP", "ecommerce_pipeline", "eve"),
+        "12": ("FUNCTION", MASK, function(CATALOG)),
+        # Which function is not told: better a row too many.
+        "14": ("FUNCTION", None, None),
+        "15": ("FUNCTION", MASK, None),
+        "16": ("TABLE", SESSIONS, None),
+    }
+
+
+@pytest.mark.parametrize("name", ["who_read_personal_columns", "refused_attempts",
+                                  "privilege_changes"])  # fmt: skip
+def test_every_analysis_is_described_with_its_grain_and_columns(
+    analyses: Analyses, name: str
+) -> None:
+    [node] = [n for n in analyses.manifest["nodes"].values()
+              if n["resource_type"] == "analysis" and n["name"] == name]  # fmt: skip
+    assert node["description"].startswith("One row per ")
+    described = analyses.manifest["nodes"][node["unique_id"]]["columns"]
+    assert list(described) == analyses.rows(name).column_names
+    assert all(column["description"] for column in described.values())
+
+
+def test_no_analysis_is_left_out(analyses: Analyses) -> None:
+    names = [n["name"] for n in analyses.manifest["nodes"].values()
+             if n["resource_type"] == "analysis"]  # fmt: skip
+    folder = CHECKOUT / "analyses"
+    assert sorted(names) == sorted(path.stem for path in folder.glob("*.sql"))
+    assert len(names) == 3

@@ -1,0 +1,106 @@
+"""Answers of the Statement Execution API that the loopback warehouse does not give."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.config import Config
+
+from governance import state
+from governance.live import Catalog
+from project.errors import UserError
+
+# What is answered to a statement that reads this view; all others have no rows.
+Answers = dict[str, dict[str, Any]]
+
+
+def rows(*data: list[str], **manifest: Any) -> dict[str, Any]:
+    return {
+        "statement_id": "s",
+        "status": {"state": "SUCCEEDED"},
+        "manifest": {"total_row_count": len(data), "truncated": False} | manifest,
+        "result": {"data_array": list(data)},
+    }
+
+
+@pytest.fixture
+def answers() -> Answers:
+    return {}
+
+
+@pytest.fixture
+def catalog(answers: Answers) -> Iterator[Catalog]:
+    class Api(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            found = [a for view, a in answers.items() if f".{view}" in asked["statement"]]
+            body = json.dumps(found[0] if found else rows()).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Api) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"http://127.0.0.1:{server.server_port}"
+        client = WorkspaceClient(config=Config(host=host, token="t", auth_type="pat"))
+        yield Catalog(client, "w1", "shop")
+        server.shutdown()
+
+
+def test_an_answer_without_rows_may_leave_out_its_parts(catalog: Catalog, answers: Answers) -> None:
+    empty = {"statement_id": "s", "status": {"state": "SUCCEEDED"}}
+    answers |= {"column_masks": empty | {"manifest": {}, "result": {}}, "row_filters": empty}
+    assert catalog.state() == {}
+
+
+def test_rows_that_did_not_all_come_are_told(catalog: Catalog, answers: Answers) -> None:
+    answers["row_filters"] = rows(["s", "t", "shop.s.f", "a"], total_row_count=2)
+    with pytest.raises(UserError, match="1 of 2 rows came in one answer"):
+        catalog.state()
+
+
+def test_rows_that_were_cut_off_are_told(catalog: Catalog, answers: Answers) -> None:
+    answers["row_filters"] = rows(["s", "t", "shop.s.f", "a"], truncated=True)
+    with pytest.raises(UserError, match="1 of more rows came in one answer"):
+        catalog.state()
+
+
+def test_what_databricks_grants_on_its_own_schema_is_no_grant(
+    catalog: Catalog, answers: Answers
+) -> None:
+    who, system = "account users", "System user"
+    answers |= {
+        "schema_privileges": rows(
+            ["shop", "information_schema", who, "USE_SCHEMA", system],
+            ["shop", "gold_layer", who, "USE_SCHEMA", "ann"],
+        ),
+        "table_privileges": rows(["shop", "information_schema", "tables", who, "SELECT", system]),
+    }
+    assert catalog.state() == dict([state.grant("schema gold_layer", who, "USE_SCHEMA")])
+
+
+def test_a_warehouse_that_is_still_starting_asks_for_patience(
+    catalog: Catalog, answers: Answers
+) -> None:
+    answers["catalog_privileges"] = {"statement_id": "s", "status": {"state": "CANCELED"}}
+    with pytest.raises(UserError, match=r"w1: no answer within 50s; .* run again") as raised:
+        catalog.state()
+    assert "deploy the bundle" not in str(raised.value)
+
+
+def test_a_statement_that_fails_names_the_bundle(catalog: Catalog, answers: Answers) -> None:
+    failed = {"state": "FAILED", "error": {"message": "NO_SUCH_CATALOG\n'shop'"}}
+    answers["catalog_privileges"] = {"statement_id": "s", "status": failed}
+    with pytest.raises(UserError, match="NO_SUCH_CATALOG 'shop'; deploy the bundle") as raised:
+        catalog.state()
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,485 @@
+"""The Auto Loader job loads what the local loader would, each file once, despite failures."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+from pyspark import cloudpickle
+from pyspark.sql import SparkSession
+
+from ecommerce import cli
+from ingestion import auto_loader, bronze, event_stream, file_load
+from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
+from ingestion.event_stream import Limits
+from ingestion.file_load import FileReport, Status
+from project.errors import UserError
+from project.home import CHECKOUT
+from support.auto_loader_runs import (
+    CATALOG,
+    TABLE,
+    counted,
+    local_rows,
+    require_java,
+    start_spark,
+    stream_rows,
+)
+from support.dirty_files import HEADER, Lines, write_dirty_files
+from support.unreadable import make_unreadable
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    require_java()
+    session = start_spark(tmp_path_factory.mktemp("warehouse"))
+    yield session
+    session.stop()
+
+
+class Lake:
+    """A landing folder, a checkpoint and an empty bronze schema."""
+
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self.spark = spark
+        self.landing = folder.resolve() / "landing"
+        self.landing.mkdir()
+        self.checkpoint = folder / "checkpoint"
+        self.lines = Lines()
+        spark.sql(f"drop schema if exists {bronze.SCHEMA} cascade")
+        spark.sql(f"create schema {bronze.SCHEMA} location '{folder}/bronze'")
+
+    def land(self, name: str, rows: int = 3) -> Path:
+        path = self.landing / name
+        path.write_text("\n".join([HEADER, *[self.lines.line() for _ in range(rows)], ""]))
+        return path
+
+    def run(self, *arguments: str) -> int:
+        paths = ["--source", str(self.landing), "--checkpoint", str(self.checkpoint)]
+        command = ["--catalog", CATALOG, *paths, *arguments]
+        return auto_loader.main(command, source_format="binaryFile")
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.spark.sql(sql).collect()]
+
+    def counts(self) -> dict[str, int]:
+        sql = f"select _source_file, count(*) from {TABLE} group by all"
+        return {Path(path).name: rows for path, rows in self.query(sql)}
+
+    def micro_batches(self) -> int:
+        return len(list((self.checkpoint / "commits").glob("[0-9]*")))
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+    return Lake(spark, tmp_path)
+
+
+def test_bronze_equals_that_of_the_local_loader(
+    lake: Lake, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    generate = ["generate", "--events", "3000", "--days", "4", "--out", str(lake.landing)]
+    assert cli.main(generate) == 0
+    for path in list(lake.landing.glob("*.csv"))[:2]:
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+    write_dirty_files(lake.landing)
+    (lake.landing / "sub dir" / "month=10").mkdir(parents=True)
+    (lake.landing / "_unfinished").mkdir()
+    for name in ("a b.csv", "100%25.csv", "a[1].csv", "é+#.csv", "B.CSV", "sub dir/month=10/z.csv"):
+        lake.land(name)
+    for name in (".a.csv", "_b.csv", "_c=1.csv", "_unfinished/d.csv", "e.csv.part", "f.txt"):
+        lake.land(name)
+    report, rows = local_rows(lake.landing, tmp_path / "local.duckdb")
+    capsys.readouterr()
+
+    assert lake.run() == 0
+    found = stream_rows(lake.spark)
+    assert found == rows
+    assert sum(found.values()) > 3000
+    reported = dict(re.findall(r"^\w+ +(/.+?): (.*)$", capsys.readouterr().out, re.MULTILINE))
+    assert list(reported) == [str(file.path) for file in report.files]
+    for file in report.files:
+        if file.status is Status.LOADED:
+            assert reported[str(file.path)].startswith(f"{file.rows:,} rows"), file
+        else:
+            assert reported[str(file.path)].startswith(file.message), file
+    assert {file.status for file in report.files} == {Status.LOADED, Status.REFUSED, Status.EMPTY}
+
+
+def test_real_rows(lake: Lake, real_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(real_data, lake.landing, dirs_exist_ok=True)
+    _, rows = local_rows(lake.landing, tmp_path / "local.duckdb")
+    assert lake.run() == 0
+    assert stream_rows(lake.spark) == rows
+
+
+def test_a_file_is_loaded_once_across_runs(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    times = f"select max(_ingested_at), count(distinct _ingested_at) from {TABLE}"
+    lake.land("b.csv")
+    (lake.landing / "x.csv").write_text("no,events\n")
+    assert lake.run() == 0
+    [(first, distinct)] = lake.query(times)
+    assert distinct == 1
+    assert "files: 1 loaded, 1 refused" in capsys.readouterr().out
+    # First in path order, but not in time.
+    lake.land("a.csv", 5)
+    assert lake.run() == 0
+    assert "files: 1 loaded, 1 already_loaded, 1 refused" in capsys.readouterr().out
+    assert lake.counts() == {"a.csv": 5, "b.csv": 3}
+    [(second, distinct)] = lake.query(times)
+    assert (distinct, second > first) == (2, True)
+    assert lake.run() == 0
+    assert "files: 2 already_loaded, 1 refused" in capsys.readouterr().out
+    assert lake.counts() == {"a.csv": 5, "b.csv": 3}
+
+
+def test_micro_batches_respect_the_limits(lake: Lake) -> None:
+    paths = [lake.land(f"{number}.csv", 40) for number in range(5)]
+    assert lake.run("--max-files-per-trigger", "2") == 0
+    assert lake.micro_batches() == 3
+    sql = f"select count(distinct _source_file) from {TABLE} group by _ingested_at order by 1"
+    assert lake.query(sql) == [(1,), (2,), (2,)]
+    each_file = f"select max(n) from (select count(distinct _ingested_at) as n from {TABLE}"
+    assert lake.query(f"{each_file} group by _source_file)") == [(1,)]
+    for path in paths:
+        path.with_name(f"more {path.name}").write_bytes(path.read_bytes())
+    size = 2 * max(path.stat().st_size for path in paths) + 1
+    assert lake.run("--max-bytes-per-trigger", f"{size}b") == 0
+    assert lake.micro_batches() == 6
+
+
+def test_a_retried_micro_batch_keeps_its_time(lake: Lake) -> None:
+    lake.land("a.csv")
+    assert lake.run() == 0
+    times = f"select distinct unix_millis(_ingested_at) from {TABLE}"
+    first = lake.query(times)
+    # The state after a kill before the sink's commit: planned, but not done.
+    (lake.checkpoint / "commits" / "0").unlink()
+    [(location,)] = lake.query(f"select distinct _metadata.file_path from {TABLE}")
+    sink_log = Path(location.removeprefix("file:")).parent.joinpath("_spark_metadata")
+    (sink_log / "0").unlink()
+    for crc in (*lake.checkpoint.rglob(".*.crc"), *sink_log.glob(".*.crc")):
+        crc.unlink()
+    lake.spark.catalog.refreshTable(TABLE)
+    assert lake.run() == 0
+    assert lake.counts() == {"a.csv": 3}
+    assert lake.query(times) == first
+    planned = (lake.checkpoint / "offsets" / "0").read_text().splitlines()[1]
+    assert [(json.loads(planned)["batchTimestampMs"],)] == first
+
+
+def test_continuous_mode_loads_files_that_land_later(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes: list[int] = []
+    arguments = ("--mode", "continuous", "--interval", "200 milliseconds")
+    job = threading.Thread(target=lambda: codes.append(lake.run(*arguments)))
+    job.start()
+    while not lake.spark.streams.active and job.is_alive():
+        job.join(0.1)
+    [query] = lake.spark.streams.active
+    for number, name in enumerate(["a.csv", "b.csv"], start=1):
+        lake.land(name)
+        query.processAllAvailable()
+        assert len(lake.counts()) == number
+    query.stop()
+    job.join()
+    assert codes == [0]
+    assert "files: 2 loaded" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["unreadable", "growing"])
+def test_a_file_that_cannot_be_read_yet_is_not_skipped(
+    lake: Lake, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.land("a.csv")
+
+    def deny(path: Path) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    def see_it_grow(_: object, path: Path) -> FileReport:
+        return FileReport(path, Status.GROWING, message="changed while it was read")
+
+    # Root can read any file, so patch the readers; workers receive the patched functions.
+    with monkeypatch.context() as patch:
+        if kind == "unreadable":
+            patch.setattr(file_load, "open_content", deny)
+        else:
+            patch.setattr(event_stream, "load_readable_file", see_it_grow)
+        assert lake.run() == 2
+    message = capsys.readouterr().err.strip()
+    reason = "cannot be read: Permission denied; grant" if kind == "unreadable" else "changed"
+    assert message.startswith(f"error: {lake.landing / 'a.csv'}: {reason}"), message
+    assert "\n" not in message
+    assert lake.counts() == {}
+    assert lake.run() == 0
+    assert lake.counts() == {"a.csv": 3}
+
+
+def test_a_file_that_replaced_a_refused_one_is_reported(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.land("a.csv")
+    (lake.landing / "b.csv").write_text("no,events\n")
+    assert lake.run() == 0
+    assert "b.csv: not an events file" in capsys.readouterr().out
+    lake.land("b.csv")
+    assert lake.run() == 0
+    output = capsys.readouterr().out
+    assert re.search(r"^waiting .*b\.csv: .*land it under another name", output, re.MULTILINE)
+    lake.land("c.csv")
+    assert lake.run() == 0
+    assert lake.counts() == {"a.csv": 3, "c.csv": 3}
+
+
+def no_schema(lake: Lake) -> None:
+    lake.spark.sql(f"drop schema {bronze.SCHEMA} cascade")
+
+
+def other_columns(lake: Lake) -> None:
+    lake.spark.sql(f"create table {TABLE} (event_time timestamp, price string) using parquet")
+
+
+def checkpoint_of_another_table(lake: Lake) -> None:
+    assert lake.run() == 0
+    lake.land("b.csv")
+    marker = lake.checkpoint / auto_loader.MARKER
+    marker.write_text(marker.read_text().replace(CATALOG, "other"))
+
+
+def checkpoint_of_another_stream(lake: Lake) -> None:
+    rate = lake.spark.readStream.format("rate").load().writeStream.format("noop")
+    place = str(lake.checkpoint)
+    rate.trigger(availableNow=True).option("checkpointLocation", place).start().awaitTermination()
+
+
+def table_is_gone(lake: Lake) -> None:
+    assert lake.run() == 0
+    lake.spark.sql(f"drop table {TABLE}")
+
+
+def checkpoint_is_gone(lake: Lake) -> None:
+    assert lake.run() == 0
+    shutil.rmtree(lake.checkpoint)
+
+
+def clock_is_behind(lake: Lake) -> None:
+    assert lake.run() == 0
+    frame = lake.spark.table(TABLE).drop("_ingested_at")
+    future = frame.selectExpr("*", "current_timestamp() + interval 1 hour as _ingested_at")
+    rows = lake.spark.createDataFrame(future.collect(), lake.spark.table(TABLE).schema)
+    lake.spark.sql(f"drop table {TABLE}")
+    rows.write.saveAsTable(TABLE)
+
+
+def checkpoint_below_a_file(lake: Lake) -> None:
+    lake.checkpoint.write_text("no folder")
+    lake.checkpoint = lake.checkpoint / "events_raw"
+
+
+BAD_STATES: dict[Callable[[Lake], None], str] = {
+    no_schema: "no such schema, or no USE SCHEMA",
+    other_columns: "columns are not those of ingestion/event_schema.py; move",
+    checkpoint_of_another_table: r"is the checkpoint of `other`.*pass another --checkpoint",
+    checkpoint_of_another_stream: "is the checkpoint of another stream.*pass another --checkpoint",
+    table_is_gone: "does not exist, but .*undrop table",
+    checkpoint_is_gone: "is empty, but .* loaded a second time; pass the --checkpoint",
+    clock_is_behind: "newest _ingested_at is in the future.*correct the clock",
+    checkpoint_below_a_file: "cannot be written: Not a directory; create the volume",
+}
+
+
+@pytest.mark.parametrize("spoil", BAD_STATES, ids=lambda spoil: spoil.__name__)
+def test_bad_state_is_a_one_line_error_that_changes_nothing(
+    lake: Lake, spoil: Callable[[Lake], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = lake.landing.parent
+
+    def state() -> tuple[object, object]:
+        files = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+        is_there = lake.spark.catalog.tableExists(TABLE)
+        return files, lake.query(f"select count(*) from {TABLE}") if is_there else None
+
+    lake.land("a.csv")
+    spoil(lake)
+    capsys.readouterr()
+    before = state()
+    assert lake.run() == 2
+    message = capsys.readouterr().err
+    assert re.fullmatch(rf"error: [^\n]*{BAD_STATES[spoil]}[^\n]*\n", message), message
+    assert state() == before
+
+
+def test_nothing_loadable_is_an_error(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    (lake.landing / "b.csv").write_text("no,events\n")
+    assert lake.run() == 2
+    printed = capsys.readouterr()
+    assert "b.csv: not an events file" in printed.out
+    assert "none of its files could be loaded" in printed.err
+
+
+CONNECT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import pyarrow.parquet
+from pyspark import cloudpickle
+from pyspark.sql import SparkSession
+from ingestion import auto_loader
+spark = SparkSession.builder.remote("local[2]").getOrCreate()
+spark.sql("create schema bronze_layer")
+code = auto_loader.main(sys.argv[3:], source_format="binaryFile")
+rows = spark.table("bronze_layer.events_raw").drop("_ingested_at").toArrow()
+pyarrow.parquet.write_table(rows, sys.argv[2])
+sys.exit(code)
+"""
+
+
+def test_spark_connect_gives_the_same_rows(tmp_path: Path) -> None:
+    # Serverless compute accepts only Spark Connect.
+    require_java()
+    landing = tmp_path / "landing"
+    write_dirty_files(landing)
+    _, rows = local_rows(landing, tmp_path / "local.duckdb")
+    paths = ["--source", str(landing), "--checkpoint", str(tmp_path / "cp")]
+    found = tmp_path / "found.parquet"
+    command = [sys.executable, "-c", CONNECT, str(CHECKOUT), str(found), "--catalog", CATALOG]
+    environment = os.environ | {"PYSPARK_PYTHON": sys.executable}
+    result = subprocess.run(
+        [*command, *paths], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert counted(pyarrow.parquet.read_table(found)) == rows
+
+
+# Removes this project's editable installation from a process, as on a cluster.
+NOT_INSTALLED = """
+import sys
+from importlib.util import find_spec
+sys.meta_path = [f for f in sys.meta_path if "__editable__" not in getattr(f, "__module__", "")]
+sys.path = [p for p in sys.path if p]
+assert not any(find_spec(name) for name in ("ingestion", "project"))
+"""
+READ = (
+    NOT_INSTALLED
+    + """
+import pickle
+import pyarrow
+read = pickle.load(sys.stdin.buffer)
+paths = pyarrow.RecordBatch.from_pydict({"path": sys.argv[1:]})
+print(sum(batch.num_rows for batch in read(iter([paths]))))
+"""
+)
+
+
+def test_workers_need_no_package_on_their_path(tmp_path: Path) -> None:
+    path = tmp_path.resolve() / "a.csv"
+    lines = Lines()
+    path.write_text("\n".join([HEADER, lines.line(), lines.line(), ""]))
+
+    reader = event_stream.reader(str(path.parent))
+    pickled = cloudpickle.dumps(reader)  # type: ignore[no-untyped-call]
+
+    def read(file: Path) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-c", READ, str(file)],
+            cwd=tmp_path,
+            input=pickled,
+            capture_output=True,
+        )
+
+    result = read(path)
+    assert result.stdout == b"2\n", result.stderr.decode()
+    # Workers also need the error classes.
+    result = read(path.with_name("gone.csv"))
+    assert b"UserError: " in result.stderr and b"cannot be read: No such file" in result.stderr
+
+
+def test_the_script_needs_no_package_on_its_path(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "f.csv").write_text(HEADER)
+    script = str(CHECKOUT / "ingestion" / "auto_loader.py")
+    program = f"{NOT_INSTALLED}\nimport runpy\nrunpy.run_path({script!r}, run_name='__main__')"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+    def run(source: str, *arguments: str) -> tuple[int, str]:
+        paths = ["--source", str(tmp_path / source), "--checkpoint", str(tmp_path / "cp")]
+        command = [sys.executable, "-c", program, "--catalog", "c", *paths, *arguments]
+        result = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        return result.returncode, result.stderr.splitlines()[-1]
+
+    code, message = run("missing")
+    assert (code, "cannot be read as a folder: No such file" in message) == (2, True)
+    assert "create the volume" in message
+    code, message = run("f.csv")
+    assert (code, "cannot be read as a folder: Not a directory" in message) == (2, True)
+    code, message = run("empty")
+    assert (code, "no .csv or .csv.gz file in this folder" in message) == (2, True)
+    code, message = run("empty", "--max-files-per-trigger", "0")
+    assert (code, "not a positive integer" in message) == (2, True)
+    code, message = run("empty", "--max-bytes-per-trigger", "ten")
+    assert (code, "not a size such as" in message) == (2, True)
+    code, message = run("empty", "--interval", "soon")
+    assert (code, "not an interval such as" in message) == (2, True)
+    assert not (tmp_path / "cp").exists()
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_unreadable(tmp_path.resolve() / "closed", monkeypatch)
+    paths = ["--source", str(tmp_path), "--checkpoint", str(tmp_path / "cp")]
+    assert auto_loader.main(["--catalog", "c", *paths]) == 2
+    message = capsys.readouterr().err
+    assert "closed: cannot be read: Permission denied; get permission" in message
+    assert "with --source" in message
+
+
+def test_options_of_auto_loader() -> None:
+    options = event_stream.source_options("cloudFiles", Limits(7, 10 << 30), file_events=True)
+    assert options.pop("pathGlobFilter").startswith("*{")
+    assert options == {
+        "recursiveFileLookup": "true",
+        "cloudFiles.format": "binaryFile",
+        "cloudFiles.useManagedFileEvents": "true",
+        "cloudFiles.maxFilesPerTrigger": "7",
+        "cloudFiles.maxBytesPerTrigger": "10737418240",
+    }
+    fewer = event_stream.source_options("cloudFiles", Limits(), file_events=False)
+    assert set(fewer) == {"recursiveFileLookup", "pathGlobFilter", "cloudFiles.format"}
+
+
+def test_table_on_databricks_is_clustered_and_described() -> None:
+    statement = auto_loader.create_statement(TABLE, "cloudFiles")
+    assert " using delta cluster by (event_time) comment 'One row per data line" in statement
+    for column in EVENT_COLUMNS + METADATA_COLUMNS:
+        comment = column.comment.replace("'", "\\'")
+        assert f"{column.name} {column.sql_type} comment '{comment}'" in statement
+
+
+@pytest.mark.parametrize(
+    "uri", ["dbfs:/Volumes/c/f.csv", "file:///Volumes/c/f.csv", "/Volumes/c/f.csv"]
+)
+def test_paths_as_spark_writes_them(uri: str) -> None:
+    assert event_stream.local_path(uri) == Path("/Volumes/c/f.csv")
+
+
+def test_escaped_paths_and_paths_outside_volumes(tmp_path: Path) -> None:
+    for name in ("a b.csv", "c%20d.csv"):
+        (tmp_path / name).touch()
+        assert event_stream.local_path(f"file:{tmp_path}/{name}") == tmp_path / name
+    assert event_stream.local_path(f"file:{tmp_path}/a%20b.csv") == tmp_path / "a b.csv"
+    with pytest.raises(UserError, match="not a path of a volume; pass --source as /Volumes"):
+        event_stream.local_path("s3://bucket/f.csv")

@@ -1,0 +1,481 @@
+"""The bronze contract, file by file."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from ecommerce import cli
+from ingestion import bronze, fast_scan
+from ingestion.csv_records import MAX_LINE_BYTES, MAX_RECORD_BYTES
+from ingestion.event_schema import EVENT_COLUMN_NAMES, EVENT_COLUMNS, METADATA_COLUMNS
+from ingestion.file_load import FileReport, Status, load_file
+from ingestion.landing_files import Layout, profile
+from ingestion.local_loader import load
+from project.errors import UserError
+from support.dirty_files import HEADER, DirtyFile, Lines, dirty_files, write_dirty_files
+from support.unreadable import make_unreadable
+
+Rows = list[tuple[Any, ...]]
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    return folder.resolve()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "home" / "shop.duckdb"
+
+
+def query(database: Path, sql: str, *parameters: object) -> Rows:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return connection.execute(sql, parameters).fetchall()
+
+
+def load_one(landing: Path, database: Path, content: bytes, name: str = "f.csv") -> FileReport:
+    (landing / name).write_bytes(content)
+    [report] = load(landing / name, database).files
+    return report
+
+
+def brands(database: Path) -> list[str | None]:
+    return [
+        row[0] for row in query(database, "select brand from bronze_layer.events_raw order by 1")
+    ]
+
+
+def rescued(database: Path) -> list[dict[str, str]]:
+    sql = "select _rescued_data from bronze_layer.events_raw where _rescued_data is not null"
+    return [json.loads(row[0]) for row in query(database, sql)]
+
+
+@pytest.fixture(scope="module")
+def dirty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, FileReport]]]:
+    folder = tmp_path_factory.mktemp("dirty")
+    write_dirty_files(folder / "landing")
+    database = folder / "shop.duckdb"
+    yield database, {f.path.name: f for f in load(folder / "landing", database).files}
+
+
+@pytest.mark.parametrize("file", dirty_files(), ids=lambda file: file.name)
+def test_each_kind_of_bad_file_is_accounted_for(
+    file: DirtyFile, dirty: tuple[Path, dict[str, FileReport]]
+) -> None:
+    database, reports = dirty
+    report = reports[file.name]
+    assert (report.status, report.rows, report.rows_with_rescued_data) == (
+        file.status,
+        file.rows,
+        file.rescued,
+    ), report.message
+    sql = (
+        "select count(*), count(_rescued_data) from bronze_layer.events_raw where _source_file = ?"
+    )
+    assert query(database, sql, str(report.path)) == [(file.rows, file.rescued)]
+    ledger = query(
+        database, "select rows from bronze_layer.loaded_files where path = ?", str(report.path)
+    )
+    assert ledger == ([(file.rows,)] if file.status is Status.LOADED else [])
+    assert report.message or file.status is Status.LOADED
+
+
+def test_a_good_line_in_a_dirty_file_keeps_its_values(
+    dirty: tuple[Path, dict[str, FileReport]],
+) -> None:
+    database, reports = dirty
+    for name in ("other_order.csv", "crlf.csv", "byte_order_mark.csv", "no_header.csv"):
+        sql = (
+            "select distinct event_type, product_id, category_id, category_code, brand, price,"
+            " strlen(user_session) from bronze_layer.events_raw where _source_file = ?"
+        )
+        expected = ("view", 1004767, 2053013555631882655, "electronics.smartphone", "samsung")
+        assert query(database, sql, str(reports[name].path)) == [(*expected, 254.82, 36)], name
+
+
+def test_table_has_the_columns_of_the_contract(landing: Path, database: Path) -> None:
+    load_one(landing, database, f"{HEADER}\n".encode())
+    types = {"string": "VARCHAR"}
+    assert query(
+        database,
+        "select column_name, data_type from information_schema.columns"
+        " where table_schema = 'bronze_layer' and table_name = 'events_raw'"
+        " order by ordinal_position",
+    ) == [
+        (c.name, types.get(c.sql_type, c.sql_type.upper()))
+        for c in EVENT_COLUMNS + METADATA_COLUMNS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "value"),
+    [
+        ("product_id", "-9223372036854775808", -(2**63)),
+        ("product_id", "9223372036854775807", 2**63 - 1),
+        ("product_id", "0", 0),
+        ("price", "33.20", 33.2),
+        ("price", "-0.5e-3", -0.0005),
+        ("price", "1e400", float("inf")),
+        ("price", "-Infinity", float("-inf")),
+        ("price", "NaN", float("nan")),
+        ("price", ".5", 0.5),
+        ("brand", " NULL ", " NULL "),
+        ("brand", "", None),
+        ("brand", '""', None),
+        ("brand", "a\rb", "a\rb"),
+        ("brand", "x" * 3_000_000, "x" * 3_000_000),
+        ("category_code", "été\\", "été\\"),
+    ],
+)
+def test_values_that_fit_their_type(
+    landing: Path, database: Path, column: str, text: str, value: object
+) -> None:
+    load_one(landing, database, f"{HEADER}\n{Lines().line(**{column: text})}\n".encode())
+    [row] = query(database, f"select {column}, _rescued_data from bronze_layer.events_raw")
+    assert repr(row) == repr((value, None))
+
+
+MISFITS = {
+    "product_id": [
+        "12.7",
+        "1e3",
+        "+5",
+        "007",
+        "-0",
+        "1_000",
+        "0x10",
+        "9223372036854775808",
+        "--",
+        "true",
+        "NULL",
+        "\uff11\uff12",
+        " 5",
+        "5 ",
+    ],
+    "price": ["1_0.5", "0x1p3", "1.5f", "--", "e5", ".", "1e", "true", "infinit", " 1.5", "1.5 "],
+    "event_time": [
+        "2019-10-01 24:00:00 UTC",
+        "2019-10-01 00:00:60 UTC",
+        "2019-1-1 00:00:00 UTC",
+        "2019-02-29 00:00:00 UTC",
+        "2019-10-01 00:00:00",
+        "2019-10-01 00:00:00 utc",
+        "2019-10-01 00:00:00 UTC ",
+        " 2019-10-1 00:00:00 UTC",
+        "2019-10-01T00:00:00 UTC",
+        "infinity UTC",
+    ],
+}
+
+
+@pytest.mark.parametrize("column", MISFITS)
+def test_values_that_do_not_fit_their_type_are_rescued(
+    landing: Path, database: Path, column: str
+) -> None:
+    lines = Lines()
+    texts = MISFITS[column]
+    content = "\n".join([HEADER, *[lines.line(**{column: text}) for text in texts]])
+    report = load_one(landing, database, content.encode())
+    assert report.message == "", "bad values alone do not need the slow path"
+    assert sorted(r[column] for r in rescued(database)) == sorted(texts)
+    sql = f"select count(*), count({column}), count(user_id) from bronze_layer.events_raw"
+    assert query(database, sql) == [(len(texts), 0, len(texts))]
+
+
+def test_quoted_decimal_commas_are_rescued(landing: Path, database: Path) -> None:
+    line = Lines().line(price='"1,5"')
+    load_one(landing, database, f"{HEADER}\n{line}\n".encode())
+    assert rescued(database) == [{"price": "1,5"}]
+
+
+def test_several_misfits_share_one_json_object(landing: Path, database: Path) -> None:
+    line = Lines().line(product_id="x", price="q\\'") + ",été"
+    load_one(landing, database, f"{HEADER},it's new\n{line}\n".encode())
+    assert rescued(database) == [{"product_id": "x", "price": "q\\'", "it's new": "été"}]
+
+
+def test_whole_line_is_kept_when_malformed(landing: Path, database: Path) -> None:
+    content = f"{HEADER}\n".encode() + b'a,"b\\\r\n\xff\0,\xc3\xa9\n' + b'x,a"b,"c"d\n'
+    report = load_one(landing, database, content)
+    assert {r["_line"] for r in rescued(database)} == {'a,"b\\', "\\xff\\x00,é", 'x,a"b,"c"d'}
+    assert report.rows == 3
+    null = " and ".join(f"{name} is null" for name in EVENT_COLUMN_NAMES)
+    assert query(database, f"select count(*) from bronze_layer.events_raw where {null}") == [(3,)]
+
+
+def test_quoted_records(landing: Path, database: Path) -> None:
+    lines = Lines()
+    good = ['"a, b"', '"two\nlines"', '"cr\r\nlf\n"', '"say ""hi"""', '"plain"']
+    content = "\n".join([HEADER, *[lines.line(brand=brand) for brand in good], ""])
+    load_one(landing, database, content.encode())
+    assert brands(database) == sorted(["a, b", "two\nlines", "cr\r\nlf\n", 'say "hi"', "plain"])
+
+
+def test_stray_quote_spoils_only_its_own_line(landing: Path, database: Path) -> None:
+    lines = Lines()
+    stray = lines.line(brand='"stray')
+    # The second stray quote closes the first; the record between them has too many fields.
+    content = [
+        HEADER,
+        stray,
+        *[lines.line() for _ in range(50)],
+        stray,
+        lines.line(brand='"a"'),
+        "",
+    ]
+    report = load_one(landing, database, "\n".join(content).encode())
+    assert (report.rows, report.rows_with_rescued_data) == (53, 2)
+    assert rescued(database) == [{"_line": stray}] * 2
+
+
+def test_multi_line_records_have_a_size_limit(landing: Path, database: Path) -> None:
+    lines = Lines()
+    within = '"' + ("x" * 1023 + "\n") * (MAX_RECORD_BYTES // 1024 - 1) + '"'
+    # Only its last line exceeds the limit.
+    beyond = '"' + ("y" * 1023 + "\n") * (MAX_RECORD_BYTES // 1024 - 1) + "y" * 2000 + '"'
+    content = [HEADER, lines.line(brand=within), lines.line(brand=beyond), lines.line(), ""]
+    report = load_one(landing, database, "\n".join(content).encode())
+    assert report.rows_with_rescued_data == beyond.count("\n") + 1
+    assert brands(database)[:2] == ["samsung", within.strip('"')]
+
+
+def test_endless_line_is_refused_in_bounded_memory(landing: Path, database: Path) -> None:
+    line = Lines().line()
+    content = f"{HEADER}\n{line}\n".encode() + b"z" * (MAX_LINE_BYTES + 1)
+    report = load_one(landing, database, content)
+    assert report.status is Status.REFUSED
+    assert "longer than" in report.message
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("brand", ["samsung", '"with, comma"'])
+def test_clean_file_takes_the_fast_path(
+    landing: Path, database: Path, suffix: str, end: str, brand: str
+) -> None:
+    lines = Lines()
+    content = end.join([HEADER, *[lines.line(brand=brand) for _ in range(5)], ""]).encode()
+    compressed = gzip.compress(content) if suffix == "csv.gz" else content
+    report = load_one(landing, database, compressed, f"f.{suffix}")
+    assert (report.status, report.rows, report.message) == (Status.LOADED, 5, "")
+    assert brands(database) == [brand.strip('"')] * 5
+
+
+def test_bad_line_sends_a_file_to_the_slow_path(landing: Path, database: Path) -> None:
+    content = f"{HEADER}\n{Lines().line()},\n".encode()
+    assert "read line by line" in load_one(landing, database, content).message
+
+
+def test_many_batches_give_the_rows_of_the_fast_path(landing: Path) -> None:
+    lines = Lines()
+    path = landing / "f.csv"
+    path.write_text("\n".join([HEADER, *[lines.line() for _ in range(60_000)], ""]))
+    sql = f"select count(*), sum(hash({', '.join(EVENT_COLUMN_NAMES)})) from {bronze.EVENTS}"
+    found = []
+    for tolerant in (False, True):
+        with duckdb.connect() as connection:
+            bronze.create_tables(connection)
+            assert load_file(connection, path, tolerant=tolerant).message == ""
+            found.append(connection.execute(sql).fetchall())
+    assert found[0] == found[1]
+    assert found[0][0][0] == 60_000
+
+
+@pytest.mark.parametrize(
+    "brands", [['"a" '], [' "a"'], ['a"b'], ['a"b', '"a" '], ['"a"', '"a",more']], ids=str
+)
+def test_invalid_quotes_that_duckdb_accepts_are_malformed(
+    landing: Path, database: Path, brands: list[str]
+) -> None:
+    lines = Lines()
+    body = [lines.line(brand=brand) for brand in brands]
+    malformed = body[-1:] if brands[0] == '"a"' else body
+    report = load_one(landing, database, "\n".join([HEADER, lines.line(), *body]).encode())
+    assert report.rows == 1 + len(body)
+    assert sorted(r["_line"] for r in rescued(database)) == sorted(malformed)
+
+
+def test_empty_tenth_field_that_duckdb_accepts_is_malformed(landing: Path, database: Path) -> None:
+    lines = Lines()
+    tenth = lines.line(brand='"a"') + ","
+    report = load_one(landing, database, "\n".join([HEADER, lines.line(), tenth]).encode())
+    assert (report.rows, rescued(database)) == (2, [{"_line": tenth}])
+
+
+@pytest.mark.parametrize("brand", ["a", '"a, b"'])
+def test_scan_is_not_trusted_when_counts_differ(landing: Path, brand: str) -> None:
+    path = landing / "f.csv"
+    path.write_text(f"{HEADER}\n{Lines().line(brand=brand)}\n")
+    counted = profile(path)
+    one_line_more = replace(counted, lines=counted.lines + 1, commas=counted.commas + 8)
+    content = replace(counted, size=counted.size + 1) if '"' in brand else one_line_more
+    layout = Layout(EVENT_COLUMN_NAMES, has_header=True)
+    with duckdb.connect() as connection:
+        bronze.create_tables(connection)
+        with pytest.raises(fast_scan.NotRegularError):
+            fast_scan.insert_by_scan(
+                connection,
+                path,
+                layout,
+                HEADER.encode() + b"\n",
+                content,
+                datetime(2020, 1, 1),
+                int,
+            )
+
+
+@pytest.mark.parametrize("name", ["a[1].csv", "what?.csv", "it's *.csv", "month=10/a b.csv"])
+def test_file_names_with_glob_characters(landing: Path, database: Path, name: str) -> None:
+    (landing / name).parent.mkdir(exist_ok=True)
+    (landing / "a1.csv").write_text(f"{HEADER}\n{Lines().line()}\n{Lines().line()}\n")
+    report = load_one(landing, database, f"{HEADER}\n{Lines().line()}\n".encode(), name)
+    assert (report.rows, report.message) == (1, "")
+    sql = "select distinct _source_file from bronze_layer.events_raw"
+    assert query(database, sql) == [(str(landing / name),)]
+
+
+def test_second_load_loads_nothing(landing: Path, database: Path) -> None:
+    write_dirty_files(landing)
+    first = load(landing, database)
+    before = query(database, "select count(*), max(_ingested_at) from bronze_layer.events_raw")
+    second = load(landing, database)
+    assert second.count(Status.ALREADY_LOADED) == first.count(Status.LOADED) > 0
+    assert second.count(Status.LOADED) == 0
+    after = query(database, "select count(*), max(_ingested_at) from bronze_layer.events_raw")
+    assert after == before
+    assert [(f.path, f.rows) for f in first.files] == [(f.path, f.rows) for f in second.files]
+
+
+def test_refused_file_is_read_again(landing: Path, database: Path) -> None:
+    content = gzip.compress(f"{HEADER}\n{Lines().line()}\n".encode())
+    assert load_one(landing, database, content[:-4], "f.csv.gz").status is Status.REFUSED
+    assert load_one(landing, database, content, "f.csv.gz").status is Status.LOADED
+
+
+def test_changed_content_is_reported_and_not_loaded(landing: Path, database: Path) -> None:
+    lines = Lines()
+    first = f"{HEADER}\n{lines.line(brand='aaa')}\n"
+    load_one(landing, database, first.encode())
+    longer = load_one(landing, database, (first + lines.line()).encode())
+    same_size = load_one(landing, database, first.replace("aaa", "bbb").encode())
+    assert (longer.status, same_size.status) == (Status.CHANGED, Status.CHANGED)
+    assert "new file" in same_size.message
+    assert brands(database) == ["aaa"]
+
+
+def test_touched_file_counts_as_unchanged_and_is_hashed_once(landing: Path, database: Path) -> None:
+    report = load_one(landing, database, f"{HEADER}\n{Lines().line()}\n".encode())
+    os.utime(report.path, ns=(1, 1))
+    [touched] = load(landing, database).files
+    assert touched.status is Status.ALREADY_LOADED
+    assert query(database, "select modified_ns from bronze_layer.loaded_files") == [(1,)]
+
+
+def test_ingestion_times_increase_even_if_the_clock_steps_back(
+    landing: Path, database: Path
+) -> None:
+    load_one(landing, database, f"{HEADER}\n".encode(), "a.csv")
+    future = "timestamp '2150-01-01 00:00:00'"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(f"update bronze_layer.loaded_files set _ingested_at = {future}")
+    lines = Lines()
+    for name in ("b.csv", "c.csv"):
+        load_one(landing, database, f"{HEADER}\n{lines.line()}\n{lines.line()}\n".encode(), name)
+    sql = "select epoch_us(_ingested_at) - epoch_us({}) from bronze_layer.events_raw order by 1"
+    assert query(database, sql.format(future)) == [(1,), (1,), (2,), (2,)]
+
+
+def test_folder_is_searched_in_path_order_without_unfinished_files(
+    landing: Path, database: Path
+) -> None:
+    content = f"{HEADER}\n{Lines().line()}\n"
+    for name in (
+        "b/2.csv",
+        "b/1.CSV",
+        "a.csv",
+        ".hidden.csv",
+        "_tmp.csv",
+        "a.csv.part",
+        ".d/x.csv",
+    ):
+        (landing / name).parent.mkdir(exist_ok=True)
+        (landing / name).write_text(content)
+    (landing / "link.csv").symlink_to(landing / "a.csv")
+    files = load(landing, database).files
+    assert [f.path for f in files] == [landing / n for n in ("a.csv", "b/1.CSV", "b/2.csv")]
+
+
+def test_command_with_nothing_to_load(
+    landing: Path, database: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(data: Path) -> tuple[int, str]:
+        code = cli.main(["load", "--data", str(data), "--database", str(database)])
+        return code, capsys.readouterr().err
+
+    code, message = run(landing / "missing")
+    assert (code, "no such file" in message) == (2, True)
+    code, message = run(landing)
+    assert (code, "no .csv or .csv.gz file" in message) == (2, True)
+    (landing / "x.txt").write_text("x")
+    code, message = run(landing / "x.txt")
+    assert (code, "not a .csv" in message) == (2, True)
+    (landing / "other.csv").write_text("a,b\n")
+    code, message = run(landing)
+    assert (code, "none of its files" in message) == (2, True)
+    write_dirty_files(landing)
+    code, message = run(landing)
+    assert (code, message) == (0, "")
+
+
+def test_database_path_of_another_kind_of_file(landing: Path, tmp_path: Path) -> None:
+    (landing / "f.csv").write_text(HEADER)
+    (tmp_path / "no.duckdb").write_text("not a database " * 1000)
+    with pytest.raises(UserError, match=r"no\.duckdb"):
+        load(landing, tmp_path / "no.duckdb")
+
+
+def test_real_rows(real_data: Path, database: Path) -> None:
+    report = load(real_data, database)
+    assert [(f.rows, f.rows_with_rescued_data, f.message) for f in report.files if f.rows] == [
+        (17_434, 0, ""),
+        (683, 0, ""),
+    ]
+    assert report.count(Status.LOADED) == 2
+    assert report.count(Status.REFUSED) >= 22
+    assert query(database, "select count(*) from bronze_layer.events_raw") == [(18_117,)]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "f.csv").write_text(HEADER)
+    make_unreadable(tmp_path / "closed", monkeypatch)
+    with pytest.raises(UserError, match="closed: cannot be read: Permission denied; get"):
+        load(tmp_path, tmp_path / "shop.duckdb")
+
+
+def test_a_path_that_the_system_refuses_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read: File name too long"):
+        load(tmp_path / ("x" * 300), tmp_path / "shop.duckdb")
+
+
+def test_error_distinguishes_an_unusable_path_from_another_kind_of_file(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text(HEADER)
+    with pytest.raises(UserError, match="set ECOMMERCE_HOME to a writable folder") as caught:
+        load(tmp_path, tmp_path)
+    assert "not a DuckDB database" not in str(caught.value)
+    with pytest.raises(UserError, match="not a DuckDB database"):
+        load(tmp_path, Path(shutil.copy(tmp_path / "f.csv", tmp_path / "f.duckdb")))

@@ -1,0 +1,268 @@
+"""Killed runs, two runs at once, full disks: the next run ends where an undisturbed one does."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pytest
+
+from support.forked_runs import Forks, Run
+from support.platform_runs import Home, differences, tables
+
+SEED: Final = 20191001
+KILLED_LOADS: Final = 40
+# Each chain: a build is killed, and so is the next one, which should have made good for it.
+CHAINS: Final = ("update", "full refresh", "first build") * 3
+KILLS_IN_A_CHAIN: Final = 2
+
+# Every relation that a run of `make run` builds; its tests only read.
+BUILD: Final = ("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+# A query of one database, whose catalog is `{0}`: what the times of its runs do not change.
+SNAPSHOTS: Final = (
+    "select user_id, user_segment from {0}.silver_layer.users_snapshot where dbt_valid_to is null",
+    "select product_id, current_price, brand, category_id, category_code"
+    " from {0}.silver_layer.products_snapshot where dbt_valid_to is null",
+)
+BRONZE: Final = (
+    "select * exclude _ingested_at, dense_rank() over (order by _ingested_at)"
+    " from {0}.bronze_layer.events_raw",
+    "select * exclude _ingested_at, rank() over (order by _ingested_at)"
+    " from {0}.bronze_layer.loaded_files",
+)
+
+
+@pytest.fixture(scope="module")
+def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve days, not in their order; every third file takes the loader's slow path."""
+    home = Home(tmp_path_factory.mktemp("generated"))
+    folder = home.folder / "landing"
+    command = ["generate", "--events", "30000", "--days", "12", "--dirty", "0.002"]
+    home.run(*command, "--out", str(folder))
+    for number, file in enumerate(sorted(folder.glob("*.csv"))):
+        if number % 3 == 0:
+            with file.open("a", encoding="utf-8") as lines:
+                lines.write("half a line\n")
+        file.rename(folder / f"{(number * 5) % 12:02}.csv")
+    return folder
+
+
+@dataclass(frozen=True)
+class Stages:
+    """One shop after undisturbed runs: half of the files built, all loaded, all built."""
+
+    landing: Path
+    half: Home
+    loaded: Home
+    built: Home
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory, fork: Forks, landing: Path) -> Stages:
+    folder = tmp_path_factory.mktemp("stages")
+    some = folder / "some"
+    some.mkdir()
+    for file in sorted(landing.glob("*.csv"))[:6]:
+        (some / file.name).symlink_to(file)
+    home = Home(folder / "home")
+    fork.ecommerce(home, *load(home, some)).succeeds()
+    fork.dbt(home, *BUILD).succeeds()
+    half = copy(home, folder / "half")
+    fork.ecommerce(home, *load(home, landing)).succeeds()
+    loaded = copy(home, folder / "loaded")
+    fork.dbt(home, *BUILD).succeeds()
+    return Stages(landing, half, loaded, home)
+
+
+def load(home: Home, data: Path) -> tuple[str, ...]:
+    return "load", "--data", str(data), "--database", str(home.database)
+
+
+def copy(home: Home, folder: Path) -> Home:
+    folder.mkdir(parents=True)
+    shutil.copyfile(home.database, folder / home.database.name)
+    return Home(folder)
+
+
+def leftovers(home: Home) -> list[str]:
+    """Relations and files that no finished run leaves."""
+    relations = home.query(
+        "select table_name from information_schema.tables where table_name like '%\\_\\_dbt\\_%'"
+        " escape '\\'"
+    )
+    beside = home.folder.glob(f"{home.database.name}?*")
+    return [name for (name,) in relations] + [path.name for path in beside]
+
+
+def unlike(left: Home, right: Home, queries: tuple[str, ...]) -> list[str]:
+    """Queries that give other rows, or other numbers of a row, in the two databases."""
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{left.database}' as a (read_only)")
+        connection.execute(f"attach '{right.database}' as b (read_only)")
+        return [
+            query
+            for query in queries
+            for one, other in (("a", "b"), ("b", "a"))
+            if connection.execute(
+                f"{query.format(one)} except all {query.format(other)}"
+            ).fetchone()
+        ]
+
+
+def test_killed_loads(fork: Forks, landing: Path, tmp_path: Path) -> None:
+    whole = Home(tmp_path / "whole")
+    seconds = fork.ecommerce(whole, *load(whole, landing)).succeeds()
+    moments = random.Random(SEED)
+    codes = []
+    for number in range(KILLED_LOADS):
+        home = Home(tmp_path / f"home_{number}")
+        run = fork.ecommerce(home, *load(home, landing))
+        time.sleep(moments.uniform(0, 0.95 * seconds))
+        codes.append(run.kill())
+        fork.ecommerce(home, *load(home, landing)).succeeds()
+        assert unlike(home, whole, BRONZE) == [], f"kill {number} of seed {SEED}"
+        assert leftovers(home) == []
+        shutil.rmtree(home.folder)
+    print(f"seed {SEED}: {codes.count(-9)} of {KILLED_LOADS} loads of {seconds:.2f} s killed")
+    assert codes.count(-9) >= 30
+
+
+def test_killed_builds(fork: Forks, stages: Stages, tmp_path: Path) -> None:
+    seconds = fork.dbt(copy(stages.loaded, tmp_path / "whole"), *BUILD).succeeds()
+    moments = random.Random(SEED)
+    codes, seen = [], []
+    for number, kind in enumerate(CHAINS):
+        home = copy(stages.loaded, tmp_path / f"home_{number}")
+        command = (*BUILD, "--full-refresh") if kind == "full refresh" else BUILD
+        if kind == "first build":
+            drop_layers(home)
+        for _ in range(KILLS_IN_A_CHAIN):
+            run = fork.dbt(home, *command)
+            # On a machine that is busy in one minute and free in the next, builds end early too.
+            time.sleep(moments.uniform(0, 0.85 * seconds))
+            codes.append(run.kill())
+            seen.append(leftovers(home))
+        fork.dbt(home, *command).succeeds()
+        assert differences(home, stages.built) == {}, f"{kind}, chain {number}, seed {SEED}"
+        assert unlike(home, stages.built, SNAPSHOTS) == []
+        assert leftovers(home) == []
+        shutil.rmtree(home.folder)
+    print(f"seed {SEED}: {codes.count(-9)} of {len(codes)} builds of {seconds:.1f} s killed")
+    print(f"left by the killed: {[names for names in seen if names]}")
+    assert codes.count(-9) >= 15
+
+
+def drop_layers(home: Home) -> None:
+    with duckdb.connect(str(home.database)) as connection:
+        for layer in ("gold", "silver"):
+            connection.execute(f"drop schema {layer}_layer cascade")
+
+
+def test_what_a_kill_leaves_between_two_statements_is_removed(
+    fork: Forks, stages: Stages, tmp_path: Path
+) -> None:
+    home = copy(stages.half, tmp_path / "home")
+    # dbt drops the old table after the commit of the new one, and a Python model commits early.
+    with duckdb.connect(str(home.database)) as connection:
+        built = tables(connection)
+        for table in built:
+            for left in ("__dbt_backup", "__dbt_tmp"):
+                connection.execute(f"create table {table}{left} as from {table}")
+    assert len(leftovers(home)) == 2 * len(built)
+    fork.ecommerce(home, *load(home, stages.landing)).succeeds()
+    fork.dbt(home, *BUILD).succeeds()
+    assert leftovers(home) == []
+
+
+def refuse_beside(run: Run, home: Home, data: Path) -> None:
+    """Start everything else that writes while the run holds the database."""
+    with run.held_with_database():
+        for command in (load(home, data), ("run", "--data", str(data))):
+            message = home.run(*command, expect=2).stderr
+            assert f"{home.database}: another process has this database open; wait until" in message
+        output = home.dbt("run", expect=2).stdout
+        assert f'Could not set lock on file "{home.database}": Conflicting lock is held' in output
+
+
+def test_nothing_runs_beside_a_load(fork: Forks, stages: Stages, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    run = fork.ecommerce(home, *load(home, stages.landing))
+    refuse_beside(run, home, stages.landing)
+    run.succeeds()
+    assert unlike(home, stages.loaded, BRONZE) == []
+
+
+def test_nothing_runs_beside_a_build(fork: Forks, stages: Stages, tmp_path: Path) -> None:
+    home = copy(stages.loaded, tmp_path / "home")
+    run = fork.dbt(home, *BUILD)
+    refuse_beside(run, home, stages.landing)
+    run.succeeds()
+    assert differences(home, stages.built) == {}
+
+
+class Disk:
+    """A small disk in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def leave(self, free: int) -> None:
+        """Change its size so that it has so many bytes left."""
+        used = shutil.disk_usage(self.folder).used
+        option = f"remount,size={used + free}"
+        subprocess.run(["mount", "-o", option, str(self.folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=200M", "tmpfs", str(folder)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("filling a disk takes a small one of its own, and mount is not permitted here")
+    yield Disk(folder)
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_load_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
+    home = copy(stages.half, disk.folder / "home")
+    disk.leave(1_000_000)
+    code, output = fork.ecommerce(home, *load(home, stages.landing)).ends()
+    assert code == 2
+    assert f"{home.database} refused it: " in output
+    assert output.endswith("No space left on device; make room, then run again\n")
+    assert differences(home, stages.half) == {}
+    files = home.query(
+        "select rows, (select count(*) from bronze_layer.events_raw where _source_file = path)"
+        " from bronze_layer.loaded_files"
+    )
+    assert 6 <= len(files) < 12
+    assert all(rows == found for rows, found in files)
+    disk.leave(100_000_000)
+    fork.ecommerce(home, *load(home, stages.landing)).succeeds()
+    assert unlike(home, stages.loaded, BRONZE) == []
+    assert leftovers(home) == []
+
+
+def test_build_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
+    home = copy(stages.loaded, disk.folder / "home")
+    disk.leave(3_000_000)
+    code, output = fork.dbt(home, *BUILD).ends()
+    assert code == 1
+    assert "No space left on device" in output
+    # Each table is as it was or as it is to be.
+    assert not differences(home, stages.half).keys() & differences(home, stages.built).keys()
+    assert unlike(home, stages.loaded, BRONZE) == []
+    disk.leave(100_000_000)
+    fork.dbt(home, *BUILD).succeeds()
+    assert differences(home, stages.built) == {}
+    assert leftovers(home) == []

@@ -1,0 +1,77 @@
+"""A load and a build on each of 61 days end where one load of all the days does."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pytest
+
+from ingestion.file_load import Status
+from ingestion.local_loader import load
+from support.dbt_replay import record, replay
+from support.forked_runs import Forks
+from support.platform_runs import Home, differences
+
+EVENTS: Final = 1_000_000
+DAYS: Final = 61
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    home = Home(tmp_path_factory.mktemp("generated"))
+    command = ["generate", "--events", str(EVENTS), "--days", str(DAYS), "--dirty", "0.001"]
+    home.run(*command, "--out", str(home.folder / "files"))
+    return sorted((home.folder / "files").glob("*.csv"))
+
+
+@pytest.fixture(scope="module")
+def daily(tmp_path_factory: pytest.TempPathFactory, fork: Forks, files: list[Path]) -> Home:
+    """One file a day, a build after each: the first two and the last by dbt, its replay between."""
+    home = Home(tmp_path_factory.mktemp("daily"))
+    landing = home.folder / "landing"
+    landing.mkdir()
+
+    def load_day(file: Path) -> None:
+        shutil.copy2(file, landing)
+        assert load(landing, home.database).count(Status.LOADED) == 1
+
+    load_day(files[0])
+    first = record(fork, home)
+    load_day(files[1])
+    update = record(fork, home)
+    logging.disable(logging.WARNING)
+    with duckdb.connect(str(home.database)) as connection:
+        for file in files[2:-1]:
+            load_day(file)
+            # The last build makes all others anew.
+            replay(connection, first, update, update.lasting)
+    logging.disable(logging.NOTSET)
+    load_day(files[-1])
+    fork.dbt(home, "run").succeeds()
+    return home
+
+
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory: pytest.TempPathFactory, fork: Forks, daily: Home) -> Home:
+    """All files in one load and one build."""
+    home = Home(tmp_path_factory.mktemp("at_once"))
+    assert load(daily.folder / "landing", home.database).count(Status.LOADED) == DAYS
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute(f"attach '{daily.database}' as daily (read_only)")
+        # The one thing that differs by design, and that many tables carry: when a file was loaded.
+        connection.execute(
+            "update bronze_layer.events_raw set _ingested_at = loaded_files._ingested_at"
+            " from daily.bronze_layer.loaded_files where _source_file = path"
+        )
+    fork.dbt(home, "run").succeeds()
+    return home
+
+
+def test_daily_loads_equal_one_load(daily: Home, at_once: Home) -> None:
+    assert differences(daily, at_once, ("bronze_layer.events_raw",)) == {}
+    [(rows, days)] = daily.query("select sum(raw_rows), count(*) from silver_layer.source_files")
+    assert (rows, days) == (EVENTS, DAYS)

@@ -1,0 +1,353 @@
+"""However events arrive, in whatever files, batches and builds: the tables are the same.
+
+`pytest tests/python/models/test_histories.py --histories 5000` tries more histories, other ones
+each time.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+
+from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.file_load import Status
+from ingestion.local_loader import load
+from support.dbt_replay import Recording, record, replay
+from support.forked_runs import Forks
+from support.platform_runs import FACTS, Home, differences, tables
+
+HISTORIES_IN_THE_SUITE: Final = 200
+
+# Pauses of exactly the session gap and of a second more, both sides of midnight, weeks between.
+TIMES: Final = (
+    "2019-10-01 10:00:00",
+    "2019-10-01 10:00:01",
+    "2019-10-01 10:30:00",
+    "2019-10-01 10:30:01",
+    "2019-10-01 11:00:01",
+    "2019-10-01 23:45:00",
+    "2019-10-02 00:10:00",
+    "2019-10-02 00:40:01",
+    "2019-10-03 10:00:00",
+    "2019-10-16 12:00:00",
+    "2019-11-20 10:00:00",
+)
+# One column's value replaced in a line that is otherwise an event, or the whole line.
+FAULTS: Final = (
+    {"event_time": "yesterday"},
+    {"event_time": "1970-01-01 00:00:00 UTC"},
+    {"event_type": "wish"},
+    {"product_id": "0"},
+    {"category_id": ""},
+    {"user_id": ""},
+    {"user_session": " "},
+    {"price": "-1"},
+    {"price": "free"},
+    {"price": "nan"},
+    {"line": "half a line"},
+    {"line": '"open quote'},
+)
+
+
+class Event(NamedTuple):
+    """An event by what the shop means; how it is spelled in a file is another matter."""
+
+    time: str
+    event_type: str
+    product: int
+    category: tuple[str, str]
+    brand: str
+    price: str
+    user: int
+    session: str
+
+
+class After(StrEnum):
+    """What happens once a file has landed."""
+
+    NOTHING = "the next file lands"
+    LOAD = "load"
+    BUILD = "load and build"
+    BROKEN_BUILD = "load and a build that dies half way"
+
+
+@dataclass(frozen=True)
+class Landing:
+    """A file's lines, none for no file, what follows, and a broken build's number of commits."""
+
+    lines: tuple[str, ...]
+    after: After
+    commits: int
+
+
+EVENTS: Final = st.builds(
+    Event,
+    time=st.sampled_from(TIMES),
+    event_type=st.sampled_from(["view", "cart", "remove_from_cart", "purchase"]),
+    product=st.integers(1, 2),
+    category=st.sampled_from([("20", "electronics.smartphone"), ("20", ""), ("21", "apparel")]),
+    brand=st.sampled_from(["apple", "", "sony"]),
+    price=st.sampled_from(["100.00", "0.00", "7.77"]),
+    user=st.integers(1, 3),
+    session=st.sampled_from(["s1", "s2"]),
+)
+
+
+def spelled(event: Event, spelling: str) -> dict[str, str]:
+    fields = {
+        "event_time": f"{event.time} UTC",
+        "event_type": event.event_type,
+        "product_id": str(event.product),
+        "category_id": event.category[0],
+        "category_code": event.category[1],
+        "brand": event.brand,
+        "price": event.price,
+        "user_id": str(event.user),
+        "user_session": event.session,
+    }
+    texts = ("event_type", "category_code", "brand")
+    if spelling == "upper case":
+        return fields | {name: fields[name].upper() for name in texts}
+    if spelling == "blanks":
+        return fields | {name: f" {fields[name]} " for name in (*texts, "user_session")}
+    if spelling == "another price of the same cents":
+        return fields | {"price": event.price + "1"}
+    return fields
+
+
+def line(event: Event, spelling: str, fault: Mapping[str, str]) -> str:
+    return fault.get("line") or ",".join({**spelled(event, spelling), **fault}.values())
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Landing]:
+    # Few events, each in many lines: copies within a file and across files.
+    events = draw(st.lists(EVENTS, min_size=1, max_size=12))
+    lines = st.builds(
+        line,
+        st.sampled_from(events),
+        st.sampled_from(
+            ["plain", "plain", "upper case", "blanks", "another price of the same cents"]
+        ),
+        # One line in five is a bad one.
+        st.sampled_from([{}] * 48 + [*FAULTS]),
+    )
+    landing = st.builds(
+        Landing,
+        lines=st.lists(lines, max_size=6).map(tuple),
+        after=st.sampled_from(
+            [After.NOTHING, After.LOAD, After.BUILD, After.BUILD, After.BROKEN_BUILD]
+        ),
+        commits=st.integers(1, 15),
+    )
+    return draw(
+        st.lists(landing, min_size=1, max_size=4).filter(lambda ls: any(x.lines for x in ls))
+    )
+
+
+@dataclass(frozen=True)
+class Builds:
+    """Recorded builds: on an empty database, an update of it, and a full refresh."""
+
+    first: Recording
+    update: Recording
+    refresh: Recording
+
+
+class Shop:
+    """A database that is loaded by the shipped loader and built by what dbt executed.
+
+    It stays open in this process, which saves half of the time: the loader's connection joins it.
+    """
+
+    def __init__(self, folder: Path, builds: Builds, database: Path | None = None) -> None:
+        self.home = Home(folder)
+        self.landing = folder / "landing"
+        self.landing.mkdir(parents=True)
+        self.builds = builds
+        if database:
+            shutil.copy(database, self.home.database)
+        self.connection = duckdb.connect(str(self.home.database))
+        self.connection.execute("set threads = 1")
+
+    def __enter__(self) -> Shop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+    def land(self, name: str, lines: Sequence[str]) -> None:
+        text = "\n".join([",".join(EVENT_COLUMN_NAMES), *lines, ""])
+        (self.landing / name).write_text(text, encoding="utf-8")
+
+    def load(self) -> None:
+        report = load(self.landing, self.home.database)
+        assert report.count(Status.LOADED, Status.ALREADY_LOADED) == len(report.files)
+
+    def build(self, models: Sequence[str] | None = None, dies_after: int | None = None) -> None:
+        replay(self.connection, self.builds.first, self.builds.update, models, dies_after)
+
+    def refresh(self) -> None:
+        replay(self.connection, self.builds.first, self.builds.refresh)
+
+    def rows(self) -> dict[str, Counter[str]]:
+        """Rows of every silver and gold table, whatever build wrote them last."""
+        names = tables(self.connection)
+        return {name: self._rows(f"select {FACTS} from {name}") for name in names}
+
+    def bronze(self) -> Counter[str]:
+        """Bronze rows, with each file's place in the order of loading for its time."""
+        return self._rows(
+            "select * replace (parse_filename(_source_file) as _source_file,"
+            " dense_rank() over (order by _ingested_at) as _ingested_at)"
+            " from bronze_layer.events_raw",
+        )
+
+    def _rows(self, query: str) -> Counter[str]:
+        # As text, in which a price that is not a number equals itself.
+        return Counter(map(repr, self.connection.execute(query).fetchall()))
+
+
+def live(shop: Shop, history: Sequence[Landing]) -> None:
+    """Let files land, load and build as the history has it, and end with a load and a build."""
+    lasting = shop.builds.update.lasting
+    is_empty = True
+    for number, landing in enumerate(history):
+        if landing.lines:
+            shop.land(f"{number}.csv", landing.lines)
+            is_empty = False
+        if is_empty or landing.after is After.NOTHING:
+            continue
+        shop.load()
+        # What each build makes anew decides nothing in the next one: only the last build does all.
+        if landing.after is After.BUILD:
+            shop.build(lasting)
+        elif landing.after is After.BROKEN_BUILD:
+            shop.build(lasting, landing.commits)
+    shop.load()
+    shop.build()
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Real runs of dbt: what they executed, and databases before, between and after them."""
+
+    builds: Builds
+    idle_update: Recording
+    loaded: Path
+    updated: Home
+    refreshed: Home
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory, fork: Forks) -> Recorded:
+    home = Home(tmp_path_factory.mktemp("recorded"))
+    pool, landing = home.folder / "pool", home.folder / "landing"
+    home.run("generate", "--events", "3000", "--days", "9", "--dirty", "0.02", "--out", str(pool))
+    landing.mkdir()
+    days = sorted(pool.glob("*.csv"))
+    # Late days: the update changes sessions, users and products that the first build knew.
+    for day in (*days[:3], *days[6:]):
+        shutil.copy(day, landing)
+    load(landing, home.database)
+    loaded = Path(shutil.copy(home.database, home.folder / "loaded.duckdb"))
+    first = record(fork, home)
+    for day in days[3:6]:
+        shutil.copy(day, landing)
+    load(landing, home.database)
+    update = record(fork, home)
+    idle_update = record(fork, home)
+    updated = Home(tmp_path_factory.mktemp("updated"))
+    shutil.copy(home.database, updated.database)
+    builds = Builds(first, update, record(fork, home, "--full-refresh"))
+    return Recorded(builds, idle_update, loaded, updated, home)
+
+
+def test_an_update_executes_the_same_whatever_the_data(recorded: Recorded) -> None:
+    assert recorded.idle_update.shape() == recorded.builds.update.shape()
+
+
+def test_a_replay_does_what_dbt_does(recorded: Recorded, tmp_path: Path) -> None:
+    with Shop(tmp_path, recorded.builds, recorded.loaded) as shop:
+        shop.build()
+        shop.connection.execute(f"attach '{recorded.updated.database}' as built (read_only)")
+        shop.connection.execute(
+            "insert into bronze_layer.events_raw from built.bronze_layer.events_raw"
+            " where _ingested_at > (select max(_ingested_at) from bronze_layer.events_raw)"
+        )
+        shop.build()
+        shop.build()
+    assert differences(shop.home, recorded.updated) == {}
+    with Shop(tmp_path / "refreshed", recorded.builds, shop.home.database) as shop:
+        shop.refresh()
+    assert differences(shop.home, recorded.refreshed) == {}
+
+
+def test_histories(recorded: Recorded, request: pytest.FixtureRequest) -> None:
+    builds, wanted = recorded.builds, request.config.getoption("--histories")
+
+    @settings(
+        max_examples=wanted or HISTORIES_IN_THE_SUITE,
+        # The suite shows the same result each time; a longer run looks for new histories.
+        derandomize=wanted is None,
+        database=None,
+        deadline=None,
+        # To explain a failure takes as long as to shrink it, and says less than the files.
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(histories())
+    def check(history: list[Landing]) -> None:
+        for number, landing in enumerate(history):
+            note("\n".join([f"{number}.csv:", *landing.lines, f"-> {landing.after}"]))
+        with TemporaryDirectory() as folder, Shop(Path(folder) / "batches", builds) as shop:
+            live(shop, history)
+            found, bronze = shop.rows(), shop.bronze()
+            shop.refresh()
+            assert differing(found, shop.rows()) == {}
+            # Both sides could lose the same row.
+            accounted = ("silver_layer.events_cleaned", "silver_layer.events_quarantined")
+            assert sum(found[name].total() for name in accounted) == bronze.total()
+        # Which copy of an event is kept follows the order of loading by design, so files are named
+        # in the order in which they land: one load of them all takes them in the same order. Only
+        # the times of loading differ, and stand in the tables. So the full refresh reads the bronze
+        # of the batches, and this shows that it is the bronze of one load but for these times.
+        with TemporaryDirectory() as folder, Shop(Path(folder) / "at_once", builds) as shop:
+            for number, landing in enumerate(history):
+                if landing.lines:
+                    shop.land(f"{number}.csv", landing.lines)
+            shop.load()
+            assert bronze == shop.bronze()
+
+    logging.disable(logging.WARNING)
+    try:
+        check()
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def differing(
+    found: Mapping[str, Counter[str]], expected: Mapping[str, Counter[str]]
+) -> dict[str, dict[str, list[str]]]:
+    """Rows by table that only one side has."""
+    assert found.keys() == expected.keys()
+    return {
+        table: {
+            "only in batches": list((found[table] - expected[table]).elements()),
+            "only in the full refresh": list((expected[table] - found[table]).elements()),
+        }
+        for table in found
+        if found[table] != expected[table]
+    }

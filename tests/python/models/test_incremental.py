@@ -1,0 +1,143 @@
+"""Loading in batches gives what one full refresh gives, row for row."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from project.home import CHECKOUT
+from support.databricks_runs import copy_project
+from support.event_batches import FIRST, NOTHING, SECOND, THIRD, line, write
+from support.platform_runs import Home, differences
+
+
+@pytest.fixture(scope="module")
+def in_batches(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Hand-made and generated events in batches, a build after each."""
+    home = Home(tmp_path_factory.mktemp("batches"))
+    pool = home.folder / "pool"
+    home.run("generate", "--events", "6000", "--days", "21", "--dirty", "0.02", "--out", str(pool))
+    days = sorted(pool.glob("*.csv"))
+    # Every third day of each batch comes in another batch: late days, out of order.
+    batches = [[], [*days[:6], days[14]], [*days[8:14], days[20]], [days[7], days[6], *days[15:20]]]
+    landing = home.folder / "files"
+    for number, (lines, files) in enumerate(
+        zip([NOTHING, FIRST, SECOND, THIRD], batches, strict=True)
+    ):
+        write(landing / f"batch_{number}.csv", lines)
+        for file in files:
+            shutil.copy(file, landing)
+        home.load(landing)
+        home.dbt("run")
+    return home
+
+
+@pytest.fixture(scope="module")
+def refreshed(in_batches: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The same bronze, every table built whole."""
+    home = Home(tmp_path_factory.mktemp("refreshed"))
+    shutil.copyfile(in_batches.database, home.database)
+    home.dbt("build", "--full-refresh", "--exclude-resource-type", "unit_test")
+    return home
+
+
+def test_every_table_equals_a_full_refresh(in_batches: Home, refreshed: Home) -> None:
+    assert differences(in_batches, refreshed) == {}
+
+
+def test_a_late_event_joined_two_sessions(in_batches: Home) -> None:
+    assert in_batches.query(
+        "select events, purchases, is_view_cart_purchase_in_order from silver_layer.sessions"
+        " where user_id = 1 and user_session = 's1'"
+    ) == [(4, 1, True)]
+
+
+def test_a_session_that_goes_on_stands_on_the_day_it_started(in_batches: Home) -> None:
+    assert in_batches.query(
+        "select cast(session_date as varchar), events from silver_layer.sessions"
+        " where user_id = 3 and user_session = 's3'"
+    ) == [("2019-10-03", 4)]
+
+
+def test_duplicates_across_files_keep_the_copy_that_was_loaded_first(in_batches: Home) -> None:
+    assert in_batches.query(
+        "select parse_filename(_source_file), count(*) from silver_layer.events_quarantined"
+        " where rejection_reason = 'duplicate' and parse_filename(_source_file) like 'batch%'"
+        " group by 1 order by 1"
+    ) == [("batch_1.csv", 1), ("batch_2.csv", 2), ("batch_3.csv", 1)]
+
+
+def test_a_build_that_died_half_way_is_made_good_by_the_next(
+    in_batches: Home, refreshed: Home, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    shutil.copyfile(in_batches.database, home.database)
+    write(tmp_path / "late.csv", [line("2019-10-01 09:50:00", user=1), line("2019-10-09 01:00:00")])
+    home.load(tmp_path / "late.csv")
+    # Only these two commit; every table behind them is left as it was.
+    home.dbt("run", "--select", "source_files", "events_cleaned")
+    home.dbt("build", "--exclude-resource-type", "unit_test")
+    whole = Home(tmp_path / "whole")
+    whole.folder.mkdir()
+    shutil.copyfile(home.database, whole.database)
+    whole.dbt("run", "--full-refresh")
+    assert differences(home, whole) == {}
+    assert differences(home, refreshed) != {}
+
+
+CURRENT_SEGMENTS = (
+    "select user_id, user_segment from silver_layer.users_snapshot where dbt_valid_to is null"
+    " order by 1"
+)
+
+
+@pytest.mark.parametrize("changed", ["as_of_date: 2020-01-31", "segment_vip_min_orders: 1"])
+def test_a_changed_var_judges_every_user_again(
+    in_batches: Home, tmp_path: Path, changed: str
+) -> None:
+    updated, whole = Home(tmp_path / "updated"), Home(tmp_path / "whole")
+    for home, options in ((updated, ()), (whole, ("--full-refresh",))):
+        home.folder.mkdir()
+        shutil.copyfile(in_batches.database, home.database)
+        home.dbt("build", *options, "--vars", f"{{{changed}}}", "--select", "user_activity+",
+                 "--exclude-resource-type", "unit_test")  # fmt: skip
+    assert differences(updated, in_batches).keys() >= {"gold_layer.customer_metrics"}
+    assert differences(updated, whole) == {}
+    users = "select user_id, user_segment from silver_layer.users_dim order by 1"
+    assert updated.query(CURRENT_SEGMENTS) == updated.query(users)
+
+
+def test_an_update_keeps_to_half_the_memory(refreshed: Home, tmp_path: Path) -> None:
+    setting = "select current_setting('memory_limit') as used"
+    hook = f"create or replace table silver_layer.memory as {setting}"
+    project = copy_project(
+        tmp_path, ("dbt_project.yml", "on-run-start:", f'on-run-end: ["{hook}"]\n\non-run-start:')
+    )
+    home = Home(tmp_path)
+    shutil.copyfile(refreshed.database, home.database)
+
+    def used(*options: str, limit: str | None = None) -> list[tuple[str]]:
+        home.dbt(
+            *("run", "--project-dir", str(project), "--profiles-dir", str(CHECKOUT)),
+            *("--select", "source_files", *options),
+            ECOMMERCE_MEMORY_LIMIT=limit,
+        )
+        return home.query("select used from silver_layer.memory")
+
+    assert used() == [("3.7 GiB",)]
+    assert used("--full-refresh") == [("7.4 GiB",)]
+    assert used(limit="6GB") == [("5.5 GiB",)]
+
+
+def test_a_lost_row_stops_the_build_before_the_marts(refreshed: Home, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    shutil.copyfile(refreshed.database, home.database)
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute("delete from silver_layer.events_quarantined where rowid = 0")
+    result = home.dbt("build", "--exclude-resource-type", "unit_test", expect=1)
+    assert "Failure in test assert_every_bronze_row_is_accounted_for" in result.stdout
+    for mart in ("customer_metrics", "product_performance", "conversion_funnel"):
+        assert f"SKIP relation gold_layer.{mart}" in result.stdout

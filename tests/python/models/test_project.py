@@ -1,0 +1,165 @@
+"""Rules that every file of the dbt project keeps, checked on what dbt and DuckDB made of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
+from project.home import CHECKOUT
+from support.platform_runs import Home
+
+LONGEST_MODEL = 150
+WALL_CLOCK = re.compile(r"current_date|current_timestamp|getdate|now\s*\(|\bsysdate\b|today\s*\(")
+# Dialects disagree on these; macros/engine/ has what is needed instead.
+NOT_PORTABLE = re.compile(r"\bqualify\b|group by all|\*\s*(except|exclude)\b|\bilike\b", re.I)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A small platform, built with every data and unit test."""
+    home = Home(tmp_path_factory.mktemp("project"))
+    home.load_generated(events=5000, days=7)
+    home.dbt("build")
+    return home
+
+
+@pytest.fixture(scope="module")
+def manifest(built: Home) -> dict[str, Any]:
+    text = (built.folder / "target" / "manifest.json").read_text(encoding="utf-8")
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
+
+
+def own(resources: dict[str, Any], *kinds: str) -> Iterator[Any]:
+    for resource in resources.values():
+        if resource["package_name"] == "ecommerce_analytics" and resource["resource_type"] in kinds:
+            yield resource
+
+
+def models() -> list[Path]:
+    return sorted(p for p in (CHECKOUT / "models").rglob("*") if p.suffix in (".sql", ".py"))
+
+
+def test_every_unit_test_and_data_test_ran(built: Home, manifest: dict[str, Any]) -> None:
+    results = json.loads((built.folder / "target" / "run_results.json").read_text("utf-8"))
+    ran = {r["unique_id"] for r in results["results"] if r["status"] in ("pass", "success")}
+    nodes = own(manifest["nodes"], "model", "test", "snapshot", "operation")
+    expected = {node["unique_id"] for node in nodes}
+    assert expected | set(manifest["unit_tests"]) | set(manifest["functions"]) == ran
+
+
+def test_yml_columns_are_the_tables_columns(built: Home, manifest: dict[str, Any]) -> None:
+    columns: dict[tuple[str, str], list[str]] = {}
+    for schema, table, column in built.query(
+        "select table_schema, table_name, column_name from information_schema.columns"
+    ):
+        columns.setdefault((schema, table), []).append(column)
+    described = [
+        *own(manifest["nodes"], "model", "snapshot"),
+        *own(manifest["sources"], "source"),
+    ]
+    assert described
+    for node in described:
+        assert sorted(columns[node["schema"], node["name"]]) == sorted(node["columns"]), node[
+            "name"
+        ]
+
+
+def test_bronze_is_described_as_the_one_definition_has_it(manifest: dict[str, Any]) -> None:
+    [source] = [s for s in own(manifest["sources"], "source") if s["name"] == "events_raw"]
+    described = [(c["name"], c["data_type"]) for c in source["columns"].values()]
+    assert described == [(c.name, c.sql_type) for c in EVENT_COLUMNS + METADATA_COLUMNS]
+
+
+def test_everything_is_described(manifest: dict[str, Any]) -> None:
+    nodes = [
+        *own(manifest["nodes"], "model", "snapshot", "seed"),
+        *own(manifest["sources"], "source"),
+    ]
+    for node in nodes:
+        assert node["description"], node["name"]
+        for column in node["columns"].values():
+            assert column["description"], f"{node['name']}.{column['name']}"
+    for macro in own(manifest["macros"], "macro"):
+        is_implementation = re.match("(default|duckdb|databricks)__", macro["name"])
+        assert macro["description"] or is_implementation, macro["name"]
+    for function in manifest["functions"].values():
+        assert function["description"] and function["returns"]["description"], function["name"]
+        assert all(argument["description"] for argument in function["arguments"]), function["name"]
+    for unit_test in manifest["unit_tests"].values():
+        assert unit_test["description"], unit_test["name"]
+
+
+def test_the_first_sentence_of_a_model_gives_its_grain(manifest: dict[str, Any]) -> None:
+    for node in own(manifest["nodes"], "model", "snapshot"):
+        assert node["description"].startswith("One row per "), node["name"]
+
+
+def test_every_model_has_a_tested_key(manifest: dict[str, Any]) -> None:
+    keyed = {
+        test["attached_node"]
+        for test in own(manifest["nodes"], "test")
+        if test.get("test_metadata") and test["test_metadata"]["name"] in ("unique", "unique_key")
+    }
+    # Rows that equal one another are what these hold; bronze has no key by design.
+    without = {"events_staged", "events_repeated", "events_quarantined"}
+    for node in own(manifest["nodes"], "model", "snapshot"):
+        assert (node["unique_id"] in keyed) != (node["name"] in without), node["name"]
+
+
+def test_gold_is_the_four_marts_under_contract(manifest: dict[str, Any]) -> None:
+    gold = [n for n in own(manifest["nodes"], "model") if n["schema"] == "gold_layer"]
+    assert {node["name"] for node in gold} == {
+        "customer_metrics",
+        "product_performance",
+        "daily_sales_summary",
+        "conversion_funnel",
+    }
+    assert all(node["config"]["contract"]["enforced"] for node in gold)
+
+
+def test_every_declared_variable_is_used_and_every_used_one_declared() -> None:
+    project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
+    files = [
+        path
+        for folder in ("models", "macros", "tests", "snapshots", "analyses", "seeds")
+        for path in (CHECKOUT / folder).rglob("*")
+        if path.suffix in (".sql", ".yml", ".py") and "python" not in path.parts
+    ]
+    used = {
+        name
+        for path in files
+        for name in re.findall(r"""\bvar\(\s*['"](\w+)['"]""", path.read_text("utf-8"))
+    }
+    assert used == set(project["vars"])
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda path: path.stem)
+def test_models_are_short_and_portable_and_read_no_clock(model: Path) -> None:
+    text = model.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert len(lines) <= LONGEST_MODEL
+    assert max(map(len, lines)) <= 100
+    # Bronze says when a line was loaded; only what is built on it must not depend on the clock.
+    assert model.parent.name == "bronze" or not WALL_CLOCK.search(text)
+    assert not NOT_PORTABLE.search(text)
+    assert "target.type" not in text
+    assert model.with_suffix(".yml").exists()
+
+
+def test_macros_read_no_clock() -> None:
+    for path in (CHECKOUT / "macros").rglob("*.sql"):
+        assert not WALL_CLOCK.search(path.read_text(encoding="utf-8")), path
+
+
+def test_models_end_with_the_cte_they_are_named_after() -> None:
+    for model in models():
+        if model.suffix == ".sql":
+            assert re.search(r"\nselect \* from \w+\n$", model.read_text("utf-8")), model.name

@@ -1,0 +1,101 @@
+"""The gate before gold: open on a built platform, shut with the reason for every planted fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from support.platform_runs import Home
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("gate"))
+    home.load_generated(events=3000, days=3)
+    home.dbt("run", "--select", "source_files", "events_staged", "events_repeated",
+             "events_cleaned", "events_quarantined")  # fmt: skip
+    return home
+
+
+@pytest.fixture
+def home(built: Home) -> Iterator[Home]:
+    """The built platform, for a test to break."""
+    with built.database_restored():
+        yield built
+
+
+def gate(home: Home, expect: int) -> str:
+    return home.dbt("run-operation", "quality_gate", expect=expect).stdout
+
+
+def test_the_gate_is_open_on_a_built_platform(home: Home) -> None:
+    assert "the quality gate is open" in gate(home, expect=0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("drop table silver_layer.events_cleaned", '"events_cleaned" does not exist'),
+        ("drop table silver_layer.events_quarantined", '"events_quarantined" does not exist'),
+        ("drop table silver_layer.source_files", '"source_files" does not exist'),
+        ("drop schema silver_layer cascade", '"events_cleaned" does not exist'),
+        ("drop table bronze_layer.events_raw", '"events_raw" does not exist'),
+        ("delete from silver_layer.events_cleaned", '"events_cleaned" is empty'),
+        ("delete from silver_layer.source_files", '"source_files" covers no file'),
+        ("delete from bronze_layer.events_raw", '"events_raw" is empty'),
+        (
+            "insert into bronze_layer.events_raw (_source_file, _ingested_at)"
+            " select 'late.csv', max(_ingested_at) + interval 3601 second"
+            " from bronze_layer.events_raw",
+            "silver is stale: bronze is 3601 s ahead of it",
+        ),
+        (
+            "delete from silver_layer.events_cleaned where event_id = ("
+            "select min(event_id) from silver_layer.events_cleaned)",
+            "2019-10-0",
+        ),
+        (
+            "insert into silver_layer.events_cleaned"
+            " select * from silver_layer.events_cleaned limit 1",
+            "rows in bronze",
+        ),
+        (
+            "insert into bronze_layer.events_raw (_source_file, _ingested_at)"
+            " select 'bad.csv', max(_ingested_at) from bronze_layer.events_raw, range(31)"
+            " group by range;"
+            "insert into silver_layer.events_quarantined (_source_file, _ingested_at)"
+            " select _source_file, _ingested_at from bronze_layer.events_raw"
+            " where _source_file = 'bad.csv'",
+            "rows are quarantined, a share above 0.01",
+        ),
+    ],
+)
+def test_the_gate_is_shut(home: Home, fault: str, reason: str) -> None:
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute(fault)
+    output = gate(home, expect=1)
+    assert "the quality gate is shut and gold stays as it is" in output
+    assert reason in output
+
+
+def test_what_lands_while_silver_builds_waits_for_the_next_run(home: Home) -> None:
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute(
+            "insert into bronze_layer.events_raw (_source_file, _ingested_at)"
+            " select 'new.csv', max(_ingested_at) + interval 3600 second"
+            " from bronze_layer.events_raw"
+        )
+    gate(home, expect=0)
+    output = home.dbt(
+        "run-operation", "quality_gate", "--vars", "gate_max_lag_minutes: 0", expect=1
+    ).stdout
+    assert "silver is stale" in output
+
+
+def test_the_threshold_of_quarantined_rows_is_the_variable(home: Home) -> None:
+    output = home.dbt(
+        "run-operation", "quality_gate", "--vars", "gate_max_quarantined_share: 0", expect=1
+    ).stdout
+    assert "a share above 0" in output

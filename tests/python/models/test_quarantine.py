@@ -1,0 +1,65 @@
+"""Planted faults: for each rejection rule one bad line goes in, and is found with that reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+
+from ingestion.event_schema import EVENT_COLUMN_NAMES
+from project.home import CHECKOUT
+from support.dirty_files import Lines
+from support.platform_runs import Home
+
+FAULTS: Final = {
+    "malformed_line": {"price": "free"},
+    "invalid_event_time": {"event_time": "1970-01-01 00:00:00 UTC"},
+    "unknown_event_type": {"event_type": "wishlist"},
+    "missing_product_id": {"product_id": "0"},
+    "missing_category_id": {"category_id": ""},
+    "missing_user_id": {"user_id": "-1"},
+    "missing_user_session": {"user_session": "  "},
+    "invalid_price": {"price": "-0.01"},
+    "zero_price_purchase": {"event_type": "Purchase", "price": "0.00"},
+}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """One file with a good line, its copy, and one line per rule."""
+    home = Home(tmp_path_factory.mktemp("planted"))
+    lines = Lines()
+    good = lines.line()
+    bad = [lines.line(**fault) for fault in FAULTS.values()]
+    landing = home.folder / "events.csv"
+    landing.write_text(
+        "\n".join([",".join(EVENT_COLUMN_NAMES), good, *bad, good]) + "\n", encoding="utf-8"
+    )
+    home.load(landing)
+    home.dbt("run", "--select", "+events_quarantined")
+    return home
+
+
+@pytest.mark.parametrize("reason", [*FAULTS, "duplicate"])
+def test_a_planted_fault_is_quarantined_with_its_reason(planted: Home, reason: str) -> None:
+    assert planted.query(
+        f"select count(*) from silver_layer.events_quarantined where rejection_reason = '{reason}'"
+    ) == [(1,)]
+
+
+def test_only_the_good_line_is_clean(planted: Home) -> None:
+    assert planted.query("select count(*) from silver_layer.events_cleaned") == [(1,)]
+
+
+def test_every_rule_has_its_fault() -> None:
+    path = Path(CHECKOUT / "models" / "silver" / "events_quarantined.yml")
+    [model] = yaml.safe_load(path.read_text("utf-8"))["models"]
+    [reason] = [column for column in model["columns"] if column["name"] == "rejection_reason"]
+    [values] = [
+        test["accepted_values"]["arguments"]["values"]
+        for test in reason["data_tests"]
+        if "accepted_values" in test
+    ]
+    assert set(values) == {*FAULTS, "duplicate"}

@@ -1,0 +1,92 @@
+"""Data tests that look at recent rows: what they see, what they leave to the weekly check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from support.platform_runs import Home
+
+RECENT = ("--vars", "check_hours: 48")
+WEEKLY = ("--selector", "weekly")
+SESSIONS = "silver_layer.sessions"
+TESTS = ("--select", "row_rules_sessions", "unique_key_sessions_session_id")
+
+
+def execute(home: Home, sql: str) -> None:
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute(sql)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("recent"))
+    home.load_generated(events=2000, days=2)
+    home.dbt("run", "--select", "+sessions")
+    # The sessions of the first day came three days before those of the second.
+    execute(
+        home,
+        f"update {SESSIONS} set _updated_at = _updated_at - interval 72 hours"
+        " where session_date = '2019-10-01'",
+    )
+    return home
+
+
+@pytest.fixture
+def home(built: Home) -> Iterator[Home]:
+    """The built platform, for a test to break."""
+    with built.database_restored():
+        yield built
+
+
+def session_of(day: str) -> str:
+    """The lowest session id of a day, as SQL."""
+    return f"(select min(session_id) from {SESSIONS} where session_date = '2019-10-{day}')"
+
+
+def copy_of(day: str, hours_older: int) -> str:
+    """A second row of a session, loaded so much earlier."""
+    return (
+        f"insert into {SESSIONS} select * replace (_updated_at - interval {hours_older} hours as"
+        f" _updated_at) from {SESSIONS} where session_id = {session_of(day)}"
+    )
+
+
+def broken(day: str) -> str:
+    """A row that breaks a rule."""
+    return f"update {SESSIONS} set events = 0 where session_id = {session_of(day)}"
+
+
+def test_sound_rows_pass(home: Home) -> None:
+    home.dbt("test", *TESTS)
+    home.dbt("test", *TESTS, *RECENT)
+
+
+@pytest.mark.parametrize(
+    ("fault", "in_daily_check"),
+    [
+        (broken("01"), False),
+        (broken("02"), True),
+        (copy_of("01", 0), False),
+        (copy_of("02", 0), True),
+        (copy_of("02", 96), True),
+    ],
+    ids=["old row", "recent row", "old key", "recent key", "key of an old and a recent row"],
+)
+def test_daily_check_sees_what_is_recent_and_the_weekly_everything(
+    home: Home, fault: str, in_daily_check: bool
+) -> None:
+    execute(home, fault)
+    home.dbt("test", *TESTS, expect=1)
+    home.dbt("test", *TESTS, *RECENT, expect=1 if in_daily_check else 0)
+
+
+def test_weekly_selector_is_every_data_test(built: Home) -> None:
+    def names(*arguments: str) -> set[str]:
+        return set(built.dbt("-q", "ls", *arguments).stdout.split())
+
+    weekly = names(*WEEKLY)
+    assert weekly == names("--resource-type", "test")
+    assert len(weekly) > 100

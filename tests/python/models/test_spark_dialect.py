@@ -1,0 +1,309 @@
+"""A second opinion on the dialect: Spark on the JVM runs what dbt compiled for Databricks.
+
+Sail, the engine of the loopback warehouse, takes SQL that Databricks refuses. Spark's grammar and
+analyzer are the nearest to Databricks' that can be had without a workspace.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pyarrow as pa
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from project.home import CHECKOUT
+from support import databricks_clauses
+from support.auto_loader_runs import require_java
+from support.databricks_clauses import CLAUSES, Clause
+from support.databricks_runs import (
+    WITHOUT_TESTS,
+    DatabricksHome,
+    bronze_rows,
+    differences,
+    running_warehouse,
+)
+from support.event_batches import FIRST, SECOND, THIRD, line, write
+from support.platform_runs import Home
+from support.spark_runs import (
+    Compiled,
+    SparkTarget,
+    compiled,
+    jvm_spark,
+    parse_without_clauses,
+)
+from support.system_tables import TABLES, plant_events
+
+T = TypeVar("T")
+REFRESHED = ("users_dim", "sessions", "customer_lifetime_value")
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Two batches on DuckDB, and what dbt compiled and sent for the same on target dev."""
+
+    first: Home
+    second: Home
+    whole: list[Compiled]
+    incremental: list[Compiled]
+    sent: list[str]
+    unit_tests: int
+    system_tables: dict[str, pa.Table]
+    analyses: dict[str, pa.Table]
+
+    def sent_for(self, node: str, kind: str) -> list[str]:
+        """Statements of a node that hold a text, as sent."""
+        return [s for s in self.sent if f'.{node}"}} */' in s and kind in s]
+
+
+def repeat_buyers(number: int) -> list[str]:
+    """Orders of buyers who come and leave as the lifetime model has it, enough to fit it."""
+    draw = random.Random(1)
+    lines = []
+    for user in range(1000, 1000 + number):
+        rate, leaves = draw.gammavariate(1.5, 0.15), draw.betavariate(0.5, 0.7)
+        spends = draw.gauss(4, 0.6)
+        day, is_alive = draw.randint(1, 15), True
+        while day <= 31 and is_alive:
+            time, price = f"2019-10-{day:02d} 12:00:00", draw.lognormvariate(spends, 0.3)
+            session = f"r{user}-{day}"
+            lines.append(line(time, "purchase", user=user, session=session, price=f"{price:.2f}"))
+            day += 1 + int(draw.expovariate(rate))
+            is_alive = draw.random() > leaves
+    return lines
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    require_java()
+    folder = tmp_path_factory.mktemp("runs")
+    home, first = Home(folder / "second"), Home(folder / "first")
+    first.folder.mkdir()
+    pool, landing, late = folder / "pool", folder / "landing", folder / "late"
+    home.run("generate", "--events", "4000", "--days", "14", "--dirty", "0.02", "--out", str(pool))
+    write(landing / "batch_1.csv", [*FIRST, *repeat_buyers(250)])
+    write(late / "batch_2.csv", SECOND)
+    write(late / "batch_3.csv", THIRD)
+    for number, file in enumerate(sorted(pool.glob("*.csv"))):
+        shutil.move(file, landing if number % 3 else late)
+
+    with running_warehouse() as warehouse, ThreadPoolExecutor() as at_once:
+        dev = DatabricksHome(folder / "dev", warehouse)
+        home.load(landing)
+        dev.land(home)
+        local = at_once.submit(home.dbt, "build", *WITHOUT_TESTS)
+        dev.dbt("build", *WITHOUT_TESTS)
+        whole = compiled(folder / "dev" / "target")
+        local.result()
+        shutil.copyfile(home.database, first.database)
+
+        [(newest,)] = home.query("select max(_ingested_at) from bronze_layer.events_raw")
+        home.load(late)
+        dev.land(home, f"_ingested_at > '{newest}'")
+        local = at_once.submit(home.dbt, "build", "--exclude-resource-type", "unit_test")
+        dev.dbt("build", *WITHOUT_TESTS)
+        # Compiles every model, test and analysis as the next build would.
+        dev.dbt("docs", "generate")
+        incremental = compiled(folder / "dev" / "target")
+        # Sail cannot plan two of them; they are sent all the same, and this is about Spark.
+        dev.dbt("test", "--select", "test_type:unit", expect=1)
+        dev.dbt("run", "--full-refresh", "--select", *REFRESHED)
+        plant_events(warehouse)
+        system_tables = {name: warehouse.read(f"system.access.{name}") for name in TABLES}
+        analyses = {n.name: dev.query(n.code) for n in incremental if n.kind == "analysis"}
+        local.result()
+        sent = [entry.text for entry in warehouse.journal.entries if entry.kind != "REST"]
+    manifest = json.loads((folder / "dev" / "target" / "manifest.json").read_text("utf-8"))
+    unit_tests = len(manifest["unit_tests"])
+    return Runs(first, home, whole, incremental, sent, unit_tests, system_tables, analyses)
+
+
+@pytest.fixture(scope="module")
+def spark(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    with jvm_spark(tmp_path_factory.mktemp("jvm")) as session:
+        yield session
+
+
+@dataclass(frozen=True)
+class Built:
+    """Spark's tables after both builds, and how they differed from DuckDB's after each."""
+
+    target: SparkTarget
+    first: dict[str, int]
+    second: dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def built(runs: Runs, spark: SparkSession) -> Built:
+    target = SparkTarget(spark)
+    found = []
+    for home, nodes, statement in (
+        (runs.first, runs.whole, "create or replace table"),
+        (runs.second, runs.incremental, "create or replace temporary view"),
+    ):
+        target.keep("events_raw", bronze_rows(home))
+        for node in nodes:
+            if node.kind == "model":
+                target.build(node)
+            elif node.kind == "snapshot":
+                [sent] = runs.sent_for(node.name, statement)
+                target.snapshot(node.name, sent)
+        found.append(differences(home, target))
+    return Built(target, *found)
+
+
+def in_threads(run: Callable[[str], T], texts: Iterable[str]) -> list[T]:
+    """Results of many small queries; Spark plans each in one thread."""
+    with ThreadPoolExecutor(4) as threads:
+        return list(threads.map(run, texts))
+
+
+def test_a_whole_build_equals_duckdb(built: Built) -> None:
+    assert built.first == {}
+
+
+def test_an_incremental_build_equals_duckdb(built: Built) -> None:
+    assert built.second == {}
+
+
+def test_the_incremental_form_was_compiled(runs: Runs) -> None:
+    whole = {node.name: node.code for node in runs.whole}
+    models = [n for n in runs.incremental if n.kind == "model" and n.language == "sql"]
+    changed = {node.name for node in models if node.code != whole[node.name]}
+    strategies = ("delete+insert", "append")
+    assert changed == {n.name for n in models if n.config["incremental_strategy"] in strategies}
+    assert len(changed) > 5
+
+
+def test_the_lifetime_model_was_fitted(built: Built) -> None:
+    query = "select count(*) from silver_layer.customer_lifetime_value where probability_alive < 1"
+    assert built.target.query(query).column(0)[0].as_py() > 100
+
+
+def test_data_tests_find_nothing(runs: Runs, built: Built) -> None:
+    tests = {node.name: node.code for node in runs.incremental if node.kind == "test"}
+    counts = in_threads(lambda sql: built.target.query(sql).num_rows, tests.values())
+    assert {name: rows for name, rows in zip(tests, counts, strict=True) if rows} == {}
+    assert len(tests) > 100
+
+
+def test_data_tests_find_what_duckdb_would(runs: Runs, built: Built) -> None:
+    """One lost row, as in the test that stops the local build."""
+    [name] = [n for n in runs.incremental if n.name == "assert_every_bronze_row_is_accounted_for"]
+    quarantined = built.target.query("select * from silver_layer.events_quarantined")
+    built.target.keep("events_quarantined", quarantined.slice(1))
+    try:
+        assert built.target.query(name.code).num_rows > 0
+    finally:
+        built.target.keep("events_quarantined", quarantined)
+
+
+def test_unit_tests_give_what_they_expect(runs: Runs, spark: SparkSession) -> None:
+    target = SparkTarget(spark)
+    tests = [text for text in runs.sent if "dbt_internal_unit_test_expected as" in text]
+    assert len(tests) == runs.unit_tests > 100
+    results = in_threads(target.query, tests)
+    wrong = {}
+    for text, rows in zip(tests, results, strict=True):
+        sides = by_side(rows)
+        if sides["actual"] != sides["expected"]:
+            wrong[unit_test_name(text)] = sides
+    assert wrong == {}
+
+
+def test_analyses_give_what_the_warehouse_gives(runs: Runs, spark: SparkSession) -> None:
+    target = SparkTarget(spark)
+    for name, rows in runs.system_tables.items():
+        target.keep(name, rows)
+    found = {
+        node.name: target.query(node.code).to_pylist()
+        for node in runs.incremental
+        if node.kind == "analysis"
+    }
+    assert found == {name: rows.to_pylist() for name, rows in runs.analyses.items()}
+    assert set(found) == {file.stem for file in (CHECKOUT / "analyses").glob("*.sql")}
+    assert all(found.values())
+
+
+def by_side(rows: pa.Table) -> dict[str, Counter[tuple[object, ...]]]:
+    """Rows that a unit test computed, and those that it wants."""
+    sides: dict[str, Counter[tuple[object, ...]]] = {"actual": Counter(), "expected": Counter()}
+    for row in rows.to_pylist():
+        sides[row.pop("actual_or_expected")][tuple(row.values())] += 1
+    return sides
+
+
+def unit_test_name(text: str) -> str:
+    """The name that dbt puts into the comment before each statement."""
+    [name] = re.findall(r'"node_id": "unit_test\.([\w.]+)"', text)
+    return str(name)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What Spark's parser says of every statement that reached the warehouse."""
+
+    needed: set[Clause]
+    refused: Sequence[str]
+
+
+@pytest.fixture(scope="module")
+def parsed(runs: Runs, spark: SparkSession) -> Parsed:
+    needed: set[Clause] = set()
+    refused = []
+    for statement in runs.sent:
+        clauses, error = parse_without_clauses(spark, statement)
+        needed |= clauses
+        if error:
+            refused.append(f"{statement}\n{error}")
+    return Parsed(needed, refused)
+
+
+def test_every_statement_parses_but_for_clauses_of_databricks(runs: Runs, parsed: Parsed) -> None:
+    assert list(parsed.refused) == []
+    assert len(runs.sent) > 1000
+
+
+@pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.name)
+def test_every_clause_of_the_list_is_needed(parsed: Parsed, clause: Clause) -> None:
+    assert clause in parsed.needed
+
+
+def test_the_documents_show_the_list() -> None:
+    assert databricks_clauses.table() in (CHECKOUT / "docs" / "architecture.md").read_text("utf-8")
+
+
+FAULTS = {
+    "a unit in quotes": (r"datediff\((\w+), (\w+)\)", r"date_diff('day', \2, \1)"),
+    "seconds since 1970": (r"unix_timestamp\((\w+)\)", r"extract(epoch from \1)"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
+def test_sql_that_sail_takes_and_databricks_refuses_is_refused(
+    runs: Runs, built: Built, fault: tuple[str, str]
+) -> None:
+    found = 0
+    for node in runs.incremental:
+        faulty = re.sub(*fault, node.code)
+        if node.kind == "model" and faulty != node.code:
+            found += 1
+            built.target.analyze(node.code)
+            with pytest.raises(PySparkException):
+                built.target.analyze(faulty)
+    assert found
+
+
+def test_a_statement_with_a_fault_beside_a_known_clause_is_refused(spark: SparkSession) -> None:
+    statement = "create table t (user_id bigint mask c.s.mask_user_id) using delta {} by (user_id)"
+    assert parse_without_clauses(spark, statement.format("cluster"))[1] == ""
+    assert parse_without_clauses(spark, statement.format("clustre"))[1] != ""

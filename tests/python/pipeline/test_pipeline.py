@@ -1,0 +1,186 @@
+"""The whole platform, from files to gold, run as by `make run`."""
+
+from __future__ import annotations
+
+import shutil
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from ingestion.file_load import Status
+from support.dirty_files import dirty_files, write_dirty_files
+from support.platform_runs import SNAPSHOTS, Home, differences
+
+EVENTS = "20000"
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("generated"))
+    home.run("run", "--events", EVENTS)
+    return home
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory, real_data: Path) -> tuple[Home, str]:
+    home = Home(tmp_path_factory.mktemp("real"))
+    result = home.run("run", "--data", str(real_data))
+    return home, result.stdout
+
+
+@pytest.fixture(scope="module")
+def dirty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
+    home = Home(tmp_path_factory.mktemp("dirty"))
+    landing = home.folder / "files"
+    write_dirty_files(landing)
+    return home, home.run("run", "--data", str(landing)).stdout
+
+
+def write_dirty_file(folder: Path, name: str) -> Path:
+    [path] = [path for path in write_dirty_files(folder / "all") if path.name == name]
+    return path
+
+
+def test_first_run_builds_every_layer_and_the_docs(generated: Home) -> None:
+    [(events,)] = generated.query("select sum(events) from gold_layer.daily_sales_summary")
+    [(clean, quarantined)] = generated.query(
+        "select (select count(*) from silver_layer.events_cleaned),"
+        " (select count(*) from silver_layer.events_quarantined)"
+    )
+    assert events == clean
+    assert clean + quarantined == int(EVENTS)
+    docs = (generated.folder / "docs" / "index.html").read_text(encoding="utf-8")
+    assert "One row per user. What is each customer worth" in docs
+
+
+def test_second_run_loads_nothing_and_changes_no_table(generated: Home, tmp_path: Path) -> None:
+    before = Home(tmp_path)
+    shutil.copyfile(generated.database, before.database)
+    snapshots = [f"select * from silver_layer.{name} order by dbt_scd_id" for name in SNAPSHOTS]
+    result = generated.run("run", "--events", EVENTS)
+    assert "0 loaded now, 61 loaded before" in result.stdout
+    assert differences(before, generated) == {}
+    for snapshot in snapshots:
+        assert generated.query(snapshot) == before.query(snapshot)
+
+
+def test_real_rows_give_the_known_silver_figures(real: tuple[Home, str]) -> None:
+    home, _ = real
+    assert home.query(
+        "select event_type, count(*) from silver_layer.events_cleaned group by 1 order by 1"
+    ) == [("cart", 167), ("purchase", 216), ("view", 17_729)]
+    assert home.query("select count(*) from bronze_layer.events_raw") == [(18_117,)]
+    assert home.query(
+        "select rejection_reason, count(*) from silver_layer.events_quarantined group by 1"
+    ) == [("duplicate", 5)]
+    assert home.query(
+        "select count(*), count_if(is_order), count_if(carts > 0), sum(revenue)"
+        " from silver_layer.sessions"
+    ) == [(5_308, 202, 121, Decimal("60220.85"))]
+
+
+def test_real_rows_give_the_same_figures_in_the_four_gold_tables(real: tuple[Home, str]) -> None:
+    home, _ = real
+    figures = (Decimal("60220.85"), 202, 195)
+    for query in (
+        "select sum(revenue), sum(orders), count_if(orders > 0) from gold_layer.customer_metrics",
+        "select sum(revenue), sum(orders_opened), sum(buyers_acquired)"
+        " from gold_layer.product_performance",
+        "select sum(revenue), sum(orders), sum(new_buyers) from gold_layer.daily_sales_summary",
+        "select sum(revenue), sum(sessions_with_purchase), sum(new_buyers)"
+        " from gold_layer.conversion_funnel where category_l1 = '(all)'",
+    ):
+        assert home.query(query) == [figures], query
+    assert home.query(
+        "select (select count(*) from gold_layer.customer_metrics),"
+        " (select count(*) from gold_layer.product_performance)"
+    ) == [(4_737, 6_814)]
+    assert home.query(
+        "select cast(event_date as varchar), purchases, revenue"
+        " from gold_layer.daily_sales_summary where purchases > 0 order by 1"
+    ) == [("2019-10-01", 214, Decimal("59442.63")), ("2019-11-01", 2, Decimal("778.22"))]
+
+
+def test_files_without_events_are_refused_and_named(real: tuple[Home, str]) -> None:
+    _, output = real
+    assert "refused" in output
+    assert "monthly_kpis.csv" in output
+    assert "2019-10-01_head.csv" not in output
+
+
+def test_too_few_repeat_buyers_give_null_predictions(real: tuple[Home, str]) -> None:
+    home, _ = real
+    assert home.query(
+        "select count(*) from gold_layer.customer_metrics"
+        " where expected_orders_90d is not null or expected_revenue_90d is not null"
+    ) == [(0,)]
+
+
+def test_tracker_sessions_can_be_kept(real: tuple[Home, str], tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    shutil.copyfile(real[0].database, home.database)
+    home.dbt("build", "--full-refresh", "--vars", "session_gap_minutes: null")
+    assert home.query("select count(*) from silver_layer.sessions") == [(5_307,)]
+
+
+def test_every_line_of_every_dirty_file_is_accounted_for(dirty: tuple[Home, str]) -> None:
+    home, _ = dirty
+    rows = home.query(
+        "select parse_filename(_source_file), count(*) from bronze_layer.events_raw group by 1"
+    )
+    assert dict(rows) == {file.name: file.rows for file in dirty_files() if file.rows}
+    quarantined = home.query(
+        "select parse_filename(_source_file), rejection_reason, count(*)"
+        " from silver_layer.events_quarantined group by all"
+    )
+    assert {(file, reason): number for file, reason, number in quarantined} == {
+        (file.name, reason): number
+        for file in dirty_files()
+        for reason, number in file.rejected.items()
+    }
+    clean = home.query(
+        "select parse_filename(_source_file), count(*) from silver_layer.events_cleaned group by 1"
+    )
+    assert dict(clean) == {
+        file.name: file.rows - sum(file.rejected.values())
+        for file in dirty_files()
+        if file.rows > sum(file.rejected.values())
+    }
+
+
+def test_the_summary_names_dirty_files_and_reasons(dirty: tuple[Home, str]) -> None:
+    _, output = dirty
+    for file in dirty_files():
+        if file.rejected or file.status is not Status.LOADED:
+            assert file.name in output
+        for reason in file.rejected:
+            assert reason in output
+
+
+def test_a_folder_without_any_good_file_is_an_error(tmp_path: Path) -> None:
+    landing = tmp_path / "landing-zone"
+    landing.mkdir()
+    (landing / "notes.csv").write_text("just,some,notes\n1,2,3\n", encoding="utf-8")
+    result = Home(tmp_path).run("run", "--data", str(landing), expect=2)
+    assert "notes.csv" in result.stderr
+
+
+def test_a_file_of_bad_lines_only_builds_empty_tables(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    landing = write_dirty_file(tmp_path, "special_prices.csv")
+    output = home.run("run", "--data", str(landing)).stdout
+    assert "Clean        0 events" in output
+    assert home.query("select count(*) from gold_layer.customer_metrics") == [(0,)]
+
+
+def test_generated_and_real_events_do_not_mix(generated: Home, tmp_path: Path) -> None:
+    landing = write_dirty_file(tmp_path, "crlf.csv")
+    result = generated.run("run", "--data", str(landing), expect=2)
+    assert "make clean" in result.stderr
+
+
+def test_another_number_of_events_needs_a_clean_home(generated: Home) -> None:
+    message = generated.run("run", "--events", "30000", expect=2).stderr
+    assert "run `make clean` first, or set ECOMMERCE_HOME to another folder" in message
+    assert "--out" not in message

@@ -1,0 +1,295 @@
+"""Finds what a deployment of the bundle would refuse.
+
+The CLI validates a bundle only with a workspace at hand. Here the classes of `databricks-bundles`
+take every resource and refuse unknown keys and wrong types. Every check returns its findings as
+text, so that the same function judges the real bundle and one with a planted fault.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from databricks.bundles.catalogs import Catalog
+from databricks.bundles.cluster_policies import ClusterPolicy
+from databricks.bundles.core import Resource
+from databricks.bundles.external_locations import ExternalLocation
+from databricks.bundles.jobs import Job
+from databricks.bundles.schemas import Schema
+from databricks.bundles.sql_warehouses import SqlWarehouse
+from databricks.bundles.volumes import Volume
+
+from workspace.bundle import REFERENCE, Config, deployed
+
+PARSERS: Final[Mapping[str, Callable[[Any], Resource]]] = {
+    "catalogs": Catalog.from_dict,
+    "cluster_policies": ClusterPolicy.from_dict,
+    "external_locations": ExternalLocation.from_dict,
+    "jobs": Job.from_dict,
+    "schemas": Schema.from_dict,
+    "sql_warehouses": SqlWarehouse.from_dict,
+    "volumes": Volume.from_dict,
+}
+
+# What the CLI knows of these keys and this bundle may use; no class describes them.
+_ROOT_KEYS: Final = {
+    "bundle": {"name", "engine", "databricks_cli_version"},
+    "experimental": {"skip_name_prefix_for_schema"},
+    "include": None,
+    "resources": set(PARSERS),
+    "sync": {"include", "exclude", "paths"},
+    "targets": None,
+    "variables": None,
+}
+_TARGET_KEYS: Final = {
+    "default": None,
+    "mode": None,
+    "permissions": None,
+    "presets": {"name_prefix", "trigger_pause_status", "tags", "jobs_max_concurrent_runs"},
+    "resources": set(PARSERS),
+    "run_as": {"service_principal_name", "user_name"},
+    "variables": None,
+    "workspace": {"root_path", "host"},
+}
+_VARIABLE_KEYS: Final = {"description", "default", "lookup", "type"}
+_JOB_PARAMETER: Final = re.compile(r"\{\{\s*job\.parameters\.(\w+)\s*\}\}")
+
+
+def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a configuration with its path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from strings(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from strings(item, f"{path}[{number}]")
+    elif isinstance(value, str):
+        yield path, value
+
+
+def unknown_keys(root: Config) -> list[str]:
+    """Keys outside of resources that the CLI would not know."""
+    found = _unknown(root, _ROOT_KEYS, "databricks.yml")
+    for name, variable in root.get("variables", {}).items():
+        found += [f"variables.{name}: {key}" for key in set(variable) - _VARIABLE_KEYS]
+    for name, target in root.get("targets", {}).items():
+        found += _unknown(target, _TARGET_KEYS, f"targets.{name}")
+        found += [
+            f"targets.{name}.variables: {key} is not declared"
+            for key in set(target.get("variables", {})) - set(root.get("variables", {}))
+        ]
+    return found
+
+
+def _unknown(value: Config, known: Mapping[str, set[str] | None], place: str) -> list[str]:
+    found = [f"{place}: {key}" for key in set(value) - set(known)]
+    for key, inner in known.items():
+        if inner is not None:
+            found += [f"{place}.{key}: {name}" for name in set(value.get(key) or {}) - inner]
+    return found
+
+
+def refused_resources(bundle: Config) -> list[str]:
+    """What the resource classes say to each resource of a deployed bundle."""
+    found = []
+    for kind, resources in bundle["resources"].items():
+        if kind not in PARSERS:
+            found.append(f"{kind}: no kind of resource that this bundle uses")
+            continue
+        for key, resource in resources.items():
+            try:
+                PARSERS[kind](resource)
+            except (ValueError, TypeError) as error:
+                found.append(f"{kind}.{key}: {error}")
+    return found
+
+
+def dangling_references(bundle: Config) -> list[str]:
+    """References of a deployed bundle that lead nowhere."""
+    found = []
+    for path, text in strings(bundle):
+        for reference in REFERENCE.findall(text):
+            kind, _, rest = reference.partition(".")
+            group, _, rest = rest.partition(".")
+            key, _, attribute = rest.partition(".")
+            resource = bundle["resources"].get(group, {}).get(key) if kind == "resources" else None
+            if resource is None or not (attribute == "id" or attribute in resource):
+                found.append(f"{path}: ${{{reference}}}")
+    return found
+
+
+def tasks(bundle: Config) -> Iterator[tuple[str, Config, Config]]:
+    """Name of the job, the job and the task, for every task."""
+    for name, job in bundle["resources"].get("jobs", {}).items():
+        for task in job["tasks"]:
+            yield name, job, task
+
+
+def missing_paths(bundle: Config, folder: Path) -> list[str]:
+    """Files and folders that tasks name and that are not in the checkout."""
+    found = []
+    for name, _, task in tasks(bundle):
+        named = [
+            task.get("spark_python_task", {}).get("python_file"),
+            task.get("notebook_task", {}).get("notebook_path"),
+            task.get("dbt_task", {}).get("project_directory"),
+        ]
+        found += [
+            f"{name}.{task['task_key']}: {path}"
+            for path in named
+            # The CLI reads a path from the folder of the file that holds it.
+            if path is not None and not (folder / "resources" / path).exists()
+        ]
+    for key, dashboard in bundle["resources"].get("dashboards", {}).items():
+        if not (folder / "resources" / dashboard["file_path"]).exists():
+            found.append(f"dashboards.{key}: {dashboard['file_path']}")
+    return found
+
+
+def dbt_commands(bundle: Config) -> list[list[str]]:
+    """The words of every dbt command, as Databricks splits them."""
+    return [
+        shlex.split(command)
+        for _, _, task in tasks(bundle)
+        for command in task.get("dbt_task", {}).get("commands", [])
+    ]
+
+
+def unpinned_dependencies(bundle: Config, pins: Mapping[str, str]) -> list[str]:
+    """Dependencies of serverless environments that are not exactly the version of `pins`."""
+    found = []
+    for name, job in bundle["resources"].get("jobs", {}).items():
+        for environment in job.get("environments", []):
+            for dependency in environment["spec"].get("dependencies", []):
+                package, _, version = dependency.partition("==")
+                if not version or pins.get(package) != version:
+                    found.append(f"{name}.{environment['environment_key']}: {dependency}")
+    return found
+
+
+def missing_environments(bundle: Config) -> list[str]:
+    """Tasks that run on serverless compute in an environment that their job does not have."""
+    return [
+        f"{name}.{task['task_key']}"
+        for name, job, task in tasks(bundle)
+        if ("dbt_task" in task or "spark_python_task" in task)
+        and task.get("environment_key")
+        not in [environment["environment_key"] for environment in job.get("environments", [])]
+    ]
+
+
+def unknown_job_parameters(bundle: Config) -> list[str]:
+    """Uses of a job parameter that the job does not declare, and declared ones nobody uses."""
+    found = []
+    for name, job in bundle["resources"].get("jobs", {}).items():
+        used = {
+            match for _, text in strings(job["tasks"]) for match in _JOB_PARAMETER.findall(text)
+        }
+        declared = {parameter["name"] for parameter in job.get("parameters", [])}
+        found += [f"{name}: {parameter}" for parameter in used ^ declared]
+    return found
+
+
+def upstream(job: Config, task_key: str) -> set[str]:
+    """Every task that must have succeeded before one task starts."""
+    needed = {
+        task["task_key"]: [dependency["task_key"] for dependency in task.get("depends_on", [])]
+        for task in job["tasks"]
+    }
+    found: set[str] = set()
+    waiting = list(needed[task_key])
+    while waiting:
+        key = waiting.pop()
+        if key not in found:
+            found.add(key)
+            waiting += needed.get(key, [])
+    return found
+
+
+def gate_faults(bundle: Config) -> list[str]:
+    """Ways around the gate of full_pipeline_job."""
+    job = bundle["resources"]["jobs"]["full_pipeline_job"]
+    by_key = {task["task_key"]: task for task in job["tasks"]}
+    gates = [key for key, task in by_key.items() if _runs(task, "run-operation", "quality_gate")]
+    found = []
+    if len(gates) != 1:
+        return [f"{len(gates)} tasks run the quality gate"]
+    [gate] = gates
+    for key, task in by_key.items():
+        if any("gold" in command.split() for command in _commands(task)):
+            found += [f"{key} does not wait for {gate}"] * (gate not in upstream(job, key))
+    if "silver" not in upstream(job, gate):
+        found.append(f"{gate} does not wait for silver")
+    # Any other value than all_success would let a task run after a failed one.
+    found += [f"{key}: run_if" for key, task in by_key.items() if task.get("run_if")]
+    found += [f"{key}: disabled" for key, task in by_key.items() if task.get("disabled")]
+    found += [
+        f"{job_key}: depends on {dependency}, which is no task"
+        for job_key in by_key
+        for dependency in upstream(job, job_key) - set(by_key)
+    ]
+    return found
+
+
+def _commands(task: Config) -> Sequence[str]:
+    commands: Sequence[str] = task.get("dbt_task", {}).get("commands", [])
+    return commands
+
+
+def _runs(task: Config, *words: str) -> bool:
+    return any(list(words) == command.split()[1:3] for command in _commands(task))
+
+
+def target_faults(root: Config) -> list[str]:
+    """Development that starts by itself, and deployed targets that run as a person."""
+    found = []
+    for name, target in root["targets"].items():
+        bundle = deployed(root, name)
+        if target.get("mode") == "development":
+            if bundle.get("presets", {}).get("trigger_pause_status") != "PAUSED":
+                found.append(f"{name} is not paused")
+            # A status of its own would win over the target's.
+            found += [
+                f"{name}: {job_name}.{key} has a pause_status of its own"
+                for job_name, job in bundle["resources"]["jobs"].items()
+                for key in ("trigger", "schedule", "continuous")
+                if "pause_status" in job.get(key, {})
+            ]
+        elif target.get("mode") == "production":
+            principal = target.get("run_as", {}).get("service_principal_name")
+            if principal != "${var.pipeline_principal}":
+                found.append(f"{name} does not run as the service principal")
+            # Without a path of its own, every deployer would deploy a copy.
+            if not target.get("workspace", {}).get("root_path"):
+                found.append(f"{name} has no root_path")
+        else:
+            found.append(f"{name} has no mode")
+    return found
+
+
+def task_graph(bundle: Config) -> str:
+    """A picture of every job as text: what starts it, and each task with what it waits for."""
+    lines = []
+    for name, job in sorted(bundle["resources"]["jobs"].items()):
+        trigger = job.get("trigger", {}).get("file_arrival", {}).get("url")
+        schedule = job.get("schedule", {}).get("quartz_cron_expression")
+        started = (
+            f"files in {trigger}" if trigger else f"cron {schedule}" if schedule else "by hand"
+        )
+        lines.append(f"{name}  ({started})")
+        for task in job["tasks"]:
+            waits = ", ".join(item["task_key"] for item in task.get("depends_on", []))
+            lines.append(f"  {waits + ' -> ' if waits else ''}{task['task_key']}: {_work(task)}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _work(task: Config) -> str:
+    if "run_job_task" in task:
+        return f"run {task['run_job_task']['job_id']}"
+    if "spark_python_task" in task:
+        return str(task["spark_python_task"]["python_file"])
+    return "; ".join(_commands(task))

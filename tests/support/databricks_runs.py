@@ -1,0 +1,206 @@
+"""Runs of the dbt project on target dev, against a loopback warehouse, with the shipped profile."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import duckdb
+import pyarrow as pa
+import yaml
+
+from governance.access_policy import load
+from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
+from project.home import CHECKOUT
+from support.platform_runs import Home, run_dbt
+from warehouse.server import Warehouse
+
+CATALOG: Final = "ecommerce_analytics_dev"
+PIPELINE: Final = "pipeline"
+PIPELINE_GROUP: Final = "ecommerce_pipeline"
+# Every group that the project names exists, though nobody may be in it.
+GROUPS: Final = (
+    "ecommerce_platform_admins",
+    "ecommerce_data_engineers",
+    "ecommerce_data_scientists",
+    "ecommerce_business_analysts",
+    "ecommerce_all_segments",
+    *(
+        f"ecommerce_segment_{segment}"
+        for segment in ("vip", "loyal", "regular", "new", "at_risk", "prospect")
+    ),
+)
+WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
+
+
+@contextmanager
+def running_warehouse(
+    principals: Mapping[str, Iterable[str]] | None = None, owner: str = PIPELINE
+) -> Iterator[Warehouse]:
+    """A warehouse with the dev catalog, its pipeline principal and all account groups."""
+    everybody = {PIPELINE: [PIPELINE_GROUP]} | dict(principals or {})
+    with Warehouse([CATALOG], everybody, owner, GROUPS) as warehouse:
+        yield warehouse
+
+
+class DatabricksHome:
+    """One target dev: a warehouse and the folder of what dbt writes about it."""
+
+    def __init__(self, folder: Path, warehouse: Warehouse, project: Path = CHECKOUT) -> None:
+        self.folder = folder
+        self.warehouse = warehouse
+        self.project = project
+
+    def dbt(
+        self,
+        *arguments: str,
+        expect: int = 0,
+        connect_to: str = "",
+        **variables: str | None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `dbt ... --target dev` and check its exit code; None takes a variable away."""
+        connection: dict[str, str | None] = {
+            "DATABRICKS_HOST": self.warehouse.host,
+            "DATABRICKS_HTTP_PATH": self.warehouse.http_path,
+            "DATABRICKS_TOKEN": self.warehouse.token(PIPELINE),
+            "DBT_PROFILES_DIR": str(self._profiles(connect_to or self.warehouse.host)),
+        }
+        command = [*arguments, "--target", "dev"]
+        return run_dbt(self.folder, command, expect, connection | variables, self.project)
+
+    def _profiles(self, host: str) -> Path:
+        """The folder of the shipped profile, its connections led to an address without TLS."""
+        profile: dict[str, Any] = yaml.safe_load((CHECKOUT / "profiles.yml").read_text("utf-8"))
+        for output in profile["ecommerce_analytics"]["outputs"].values():
+            if output["type"] == "databricks":
+                output.setdefault("connection_parameters", {}).update(
+                    _connection_uri=host + self.warehouse.http_path, enable_telemetry=False
+                )
+        folder = self.folder / "profiles"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "profiles.yml").write_text(yaml.safe_dump(profile), "utf-8")
+        return folder
+
+    def land(self, home: Home, where: str = "true") -> None:
+        """Put rows of a local bronze table into the warehouse's, as Auto Loader would."""
+        rows = bronze_rows(home, where)
+        self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", rows, PIPELINE)
+
+    def query(self, statement: str, principal: str = PIPELINE) -> pa.Table:
+        """Rows of a query over a connection of the principal's own."""
+        with (
+            self.warehouse.connect(principal, catalog=CATALOG) as connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(statement)
+            rows: pa.Table = cursor.fetchall_arrow()
+            return rows
+
+
+def unprotected(warehouse: Warehouse) -> list[str]:
+    """Policies in silver and gold that differ from what the access policy asks for."""
+    policy = load()
+    personal = {name for one in policy.classes for name in one.columns}
+    by_segment = [name for name, exception in policy.exceptions.items() if exception.rows_by]
+    found = []
+    for relation in warehouse.ledger.relations.values():
+        name = ".".join(relation.key[1:])
+        if relation.is_view or relation.key[1] == "bronze_layer":
+            continue
+        if (relation.row_filter is not None) != (name in by_segment):
+            found.append(f"{'no ' if name in by_segment else ''}row filter: {name}")
+        for column in relation.columns:
+            for what, held in (("mask", column.mask), ("tag", column.tags.get("personal"))):
+                if bool(held) != (column.name in personal):
+                    said = "no " if column.name in personal else ""
+                    found.append(f"{said}{what}: {name}.{column.name}")
+    return found
+
+
+def bronze_rows(home: Home, where: str = "true") -> pa.Table:
+    """Rows of a local bronze table, with times that Spark takes for instants in UTC."""
+    columns = ", ".join(
+        f"cast({c.name} as timestamptz) as {c.name}" if c.sql_type == "timestamp" else c.name
+        for c in EVENT_COLUMNS + METADATA_COLUMNS
+    )
+    with duckdb.connect(str(home.database), read_only=True) as connection:
+        connection.execute("set timezone = 'UTC'")
+        return connection.sql(
+            f"select {columns} from bronze_layer.events_raw where {where}"
+        ).to_arrow_table()
+
+
+def copy_project(folder: Path, *edits: tuple[str, str, str]) -> Path:
+    """Copy the dbt project into the folder and edit it: (file, old text, new text), each found."""
+    project = folder / "project"
+    for part in (
+        "dbt_project.yml",
+        "models",
+        "macros",
+        "snapshots",
+        "functions",
+        "analyses",
+        "tests/generic",
+        "tests/silver",
+        "tests/gold",
+    ):
+        source, target = CHECKOUT / part, project / part
+        if source.is_dir():
+            shutil.copytree(source, target)
+        elif source.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    for name, old, new in edits:
+        text = (project / name).read_text("utf-8")
+        assert old in text, f"{name} has no {old!r}"
+        (project / name).write_text(text.replace(old, new), "utf-8")
+    return project
+
+
+class Queryable(Protocol):
+    """An engine with the tables of target dev."""
+
+    def query(self, statement: str, /) -> pa.Table:
+        """Rows of a query."""
+
+
+def differences(home: Home, databricks: Queryable, ignore: Collection[str] = ()) -> dict[str, int]:
+    """Rows by table that stand on one engine only; snapshots are compared without run times.
+
+    `ignore` names columns that are left out of the comparison.
+    """
+    found = {}
+    with duckdb.connect() as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(f"attach '{home.database}' as duck (read_only)")
+        tables = connection.execute(
+            "select table_schema || '.' || table_name, list(column_name order by ordinal_position),"
+            " list(data_type order by ordinal_position) from information_schema.columns"
+            " join information_schema.tables using (table_catalog, table_schema, table_name)"
+            " where table_catalog = 'duck' and table_schema in ('silver_layer', 'gold_layer')"
+            " and table_type = 'BASE TABLE' and not starts_with(column_name, 'dbt_')"
+            " group by all order by 1"
+        ).fetchall()
+        for table, all_names, all_types in tables:
+            kept = [at for at, name in enumerate(all_names) if name not in ignore]
+            names, types = [all_names[at] for at in kept], [all_types[at] for at in kept]
+            # DuckDB finds `other` among this function's variables.
+            other = databricks.query(f"select {', '.join(names)} from {table}")
+            typed = ", ".join(
+                f"cast({name} as {type_}) as {name}"
+                for name, type_ in zip(names, types, strict=True)
+            )
+            ours, theirs = f"select {typed} from duck.{table}", f"select {typed} from other"
+            [(rows,)] = connection.execute(
+                f"select count(*) from (({ours} except all {theirs})"
+                f" union all ({theirs} except all {ours}))"
+            ).fetchall()
+            if rows:
+                found[table] = rows
+            assert other.num_columns == len(names)
+        assert len(tables) > 25, "a build that made no table equals anything"
+    return found

@@ -1,0 +1,158 @@
+"""What dbt executed in a real build, kept to be executed again on many small databases.
+
+Starting dbt takes seconds, its statements a tenth of one, and they do not depend on the data:
+`Recording.shape` lets a test assert that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import CodeType
+from typing import Any, Final
+
+import duckdb
+
+from support.forked_runs import Forks
+from support.platform_runs import Home
+
+# Statements that only read tell dbt what is there; a replay knows.
+_READS: Final = frozenset({"select", "with", "describe"})
+# Comments change no row, and would be a third of a replay's time.
+_COMMENTS: Final = "comment"
+_TEMPORARY: Final = re.compile(r"(__dbt_tmp)\d+")
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One SQL statement, or the source of a Python model as dbt compiled it."""
+
+    text: str
+    is_python: bool = False
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One `dbt run`: statements by dbt's connection, which is a model's id for a model.
+
+    `lasting` are the models that a later build goes on from and what they are built from, in the
+    order of building; any other model is built anew by each build.
+    """
+
+    statements: Mapping[str, Sequence[Statement]]
+    lasting: Sequence[str]
+
+    def shape(self) -> dict[str, list[str]]:
+        """Return the statements without what differs between two runs by its nature."""
+        return {
+            connection: [_TEMPORARY.sub(r"\1", statement.text) for statement in statements]
+            for connection, statements in self.statements.items()
+        }
+
+
+def record(fork: Forks, home: Home, *arguments: str) -> Recording:
+    """Run dbt on the home's database, one node after the other, and keep what it executed."""
+    log = home.folder / "logs" / "dbt.log"
+    log.unlink(missing_ok=True)
+    fork.dbt(home, "--log-format-file", "json", "run", "--threads", "1", *arguments).succeeds()
+    statements: dict[str, list[Statement]] = {}
+    with log.open(encoding="utf-8") as lines:
+        for connection, statement in _executed(map(json.loads, lines), home.folder / "target"):
+            statements.setdefault(connection, []).append(statement)
+    manifest = json.loads((home.folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+    lasting = set(_lasting(manifest))
+    return Recording(statements, [name for name in statements if name in lasting])
+
+
+def _executed(events: Iterator[Any], target: Path) -> Iterator[tuple[str, Statement]]:
+    for event in events:
+        name, data = event["info"]["name"], event["data"]
+        if name == "SQLQuery":
+            text = re.sub(r"^/\*.*?\*/", "", data["sql"], flags=re.DOTALL).strip()
+            if text.split(maxsplit=1)[0].lower() not in {*_READS, _COMMENTS}:
+                # dbt sends some together; a process can die between them.
+                for part in duckdb.extract_statements(text):
+                    yield data["conn_name"], Statement(part.query)
+        elif event["info"]["msg"].startswith("Writing runtime python"):
+            node = data["node_info"]
+            [path] = (target / "run").glob(f"*/models/{node['node_path']}")
+            yield node["unique_id"], Statement(path.read_text(encoding="utf-8"), is_python=True)
+
+
+def _lasting(manifest: Mapping[str, Any]) -> Iterator[str]:
+    nodes = manifest["nodes"]
+    found = [
+        name for name, node in nodes.items() if node["config"]["materialized"] == "incremental"
+    ]
+    seen = set(found)
+    while found:
+        yield (name := found.pop())
+        parents = {parent for parent in nodes[name]["depends_on"]["nodes"] if parent in nodes}
+        found.extend(parents - seen)
+        seen |= parents
+
+
+def replay(
+    connection: duckdb.DuckDBPyConnection,
+    first: Recording,
+    update: Recording,
+    models: Collection[str] | None = None,
+    dies_after: int | None = None,
+) -> None:
+    """Execute a build: of a model that exists the update, of another one the first build.
+
+    `models` leaves out all others. After `dies_after` commits nothing more is executed: a death at
+    any other moment leaves the same, but for what dbt drops first. The connection's database has
+    the name of the recorded one.
+    """
+    _drop_leftovers(connection)
+    relations = connection.execute(_RELATIONS).fetchall()
+    present = {name.rpartition(".")[2] for _, name in relations}
+    commits = 0
+    for name in update.statements:
+        is_model = name.startswith("model.")
+        if is_model and models is not None and name not in models:
+            continue
+        is_new = is_model and name.rpartition(".")[2] not in present
+        statements = (first if is_new else update).statements[name]
+        # A cursor for each node, as dbt-duckdb has it: temporary tables end with it.
+        with connection.cursor() as cursor:
+            cursor.execute("set TimeZone = 'UTC'")
+            for statement in statements:
+                if commits == dies_after:
+                    return
+                _execute(cursor, statement)
+                commits += statement.text.lower() == "commit"
+
+
+def _drop_leftovers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Do what dbt does for a model whose last build died; test_crashes.py shows that it does."""
+    for kind, name in connection.execute(_RELATIONS).fetchall():
+        if "__dbt_" in name:
+            connection.execute(f"drop {kind} {name}")
+
+
+_RELATIONS: Final = (
+    "select if(table_type = 'VIEW', 'view', 'table'), table_schema || '.' || table_name"
+    " from information_schema.tables"
+)
+
+
+def _execute(cursor: duckdb.DuckDBPyConnection, statement: Statement) -> None:
+    if statement.is_python:
+        # As dbt-duckdb does it, which compiles the source each time.
+        names: dict[str, Any] = {}
+        exec(_compiled(statement.text), names)
+        model = names["dbtObj"](lambda table: cursor.query(f"select * from {table}"))
+        names["materialize"](names["model"](model, cursor), cursor)
+    else:
+        cursor.execute(statement.text)
+
+
+@cache
+def _compiled(source: str) -> CodeType:
+    return compile(source, "model.py", "exec")

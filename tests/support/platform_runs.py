@@ -1,0 +1,139 @@
+"""Runs of the whole platform in separate homes, started as a user would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+
+from project.home import CATALOG, CHECKOUT
+
+# Snapshots record when a run saw a change, so they differ between runs by design.
+SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
+# Every column except the one that records the build that last wrote a row.
+FACTS: Final = "columns(lambda name: name <> '_updated_at')"
+
+
+def run_command(
+    command: Sequence[str],
+    expect: int,
+    variables: Mapping[str, str | None],
+    folder: Path = CHECKOUT,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in the folder and check its exit code; None unsets a variable."""
+    environment = {**os.environ, **variables}
+    result = subprocess.run(
+        command,
+        cwd=folder,
+        env={name: value for name, value in environment.items() if value is not None},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == expect, result.stdout[-6000:] + result.stderr[-3000:]
+    return result
+
+
+def run_dbt(
+    home: Path,
+    arguments: Sequence[str],
+    expect: int,
+    variables: Mapping[str, str | None],
+    project: Path = CHECKOUT,
+) -> subprocess.CompletedProcess[str]:
+    """Run dbt on a project, with all of its output below `home`, and check its exit code."""
+    written = {
+        "ECOMMERCE_HOME": str(home),
+        "DBT_TARGET_PATH": str(home / "target"),
+        "DBT_LOG_PATH": str(home / "logs"),
+    }
+    dbt = str(Path(sys.executable).with_name("dbt"))
+    command = [dbt, "--no-use-colors", *arguments]
+    return run_command(command, expect, {**written, **variables}, project)
+
+
+class Home:
+    """One `ECOMMERCE_HOME`: a database and its files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.database = folder / f"{CATALOG}.duckdb"
+
+    def run(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run `ecommerce ...` and check its exit code."""
+        return self._call([sys.executable, "-m", "ecommerce", *arguments], expect)
+
+    def dbt(
+        self, *arguments: str, expect: int = 0, **variables: str | None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `dbt ...`, by default on the local target, and check its exit code."""
+        return run_dbt(self.folder, arguments, expect, variables)
+
+    def _call(self, command: Sequence[str], expect: int) -> subprocess.CompletedProcess[str]:
+        return run_command(command, expect, {"ECOMMERCE_HOME": str(self.folder)})
+
+    def load(self, data: Path) -> None:
+        """Load a file or a folder."""
+        self.run("load", "--data", str(data))
+
+    def load_generated(self, events: int, days: int) -> None:
+        """Generate click streams in the home's folder `files` and load them."""
+        files = self.folder / "files"
+        self.run("generate", "--events", str(events), "--days", str(days), "--out", str(files))
+        self.load(files)
+
+    @contextmanager
+    def database_restored(self) -> Iterator[None]:
+        """Restore the database after the block, under the same path, so that dbt need not parse."""
+        saved = self.folder / "saved.duckdb"
+        shutil.copyfile(self.database, saved)
+        yield
+        saved.replace(self.database)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query on the database."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def tables(self) -> list[str]:
+        """Return silver and gold tables as `schema.name`, without snapshots."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return tables(connection)
+
+
+def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return silver and gold tables as `schema.name`, without snapshots."""
+    rows = connection.execute(
+        "select table_schema || '.' || table_name from information_schema.tables"
+        " where table_schema in ('silver_layer', 'gold_layer') and table_type = 'BASE TABLE'"
+        f" and table_name not in {SNAPSHOTS} order by 1"
+    )
+    return [name for (name,) in rows.fetchall()]
+
+
+def differences(left: Home, right: Home, more: Sequence[str] = ()) -> dict[str, int]:
+    """Return the number of rows that only one database has, by table; `more` adds tables.
+
+    The same events can be loaded by different builds, so `_updated_at` is not compared.
+    """
+    found = {}
+    assert left.tables() == right.tables()
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{left.database}' as a (read_only)")
+        connection.execute(f"attach '{right.database}' as b (read_only)")
+        for table in [*left.tables(), *more]:
+            one, other = (f"select {FACTS} from {database}.{table}" for database in ("a", "b"))
+            rows = connection.execute(
+                f"select count(*) from (({one} except all {other})"
+                f" union all ({other} except all {one}))"
+            ).fetchone()
+            if rows and rows[0]:
+                found[table] = rows[0]
+    return found

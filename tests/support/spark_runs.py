@@ -1,0 +1,150 @@
+"""SQL as the unmodified adapter compiled it for target dev, run by Spark on the JVM."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from support.auto_loader_runs import require_java, start_spark
+from support.databricks_clauses import CLAUSES, Clause
+from support.databricks_runs import CATALOG
+
+# Spark keeps what has no storage in one database, so relations are told apart by their last name.
+_RELATION: Final = re.compile(
+    rf"(?:`{CATALOG}`\.`\w+`|(?<![.\w])(?:\w+_layer|system\.access))\.(?=[`\w])"
+)
+_DATABASE: Final = "global_temp."
+
+
+@contextmanager
+def jvm_spark(folder: Path) -> Iterator[SparkSession]:
+    """A classic session with what Databricks has by default: ANSI mode. Times are UTC."""
+    require_java()
+    spark = start_spark(folder)
+    # The rows are few and the queries many: what prepares for large data only costs time.
+    spark.conf.set("spark.sql.shuffle.partitions", 1)
+    spark.conf.set("spark.sql.adaptive.enabled", False)
+    spark.conf.set("spark.sql.ansi.enabled", True)
+    # Refused statements are expected here, and each would log its stack.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    try:
+        yield spark
+    finally:
+        spark.stop()
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A node as dbt compiled it."""
+
+    kind: str
+    name: str
+    language: str
+    code: str
+    config: dict[str, Any]
+
+
+def compiled(target: Path) -> list[Compiled]:
+    """Nodes that the last dbt command compiled, each after those that it needs."""
+    nodes = json.loads((target / "manifest.json").read_text("utf-8"))["nodes"]
+    needs = {key: node["depends_on"]["nodes"] for key, node in nodes.items()}
+    fields = ("resource_type", "name", "language", "compiled_code", "config")
+    return [
+        Compiled(*(nodes[key][field] for field in fields))
+        for key in TopologicalSorter(needs).static_order()
+        if key in nodes and nodes[key].get("compiled_code")
+    ]
+
+
+class SparkTarget:
+    """The relations of target dev as global temporary views of a Spark session."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self.spark = spark
+
+    def analyze(self, sql: str) -> DataFrame:
+        """A query that passed Spark's parser and analyzer; only names of relations are changed."""
+        return self.spark.sql(_RELATION.sub(_DATABASE, sql))
+
+    def query(self, sql: str) -> pa.Table:
+        """Rows of a query."""
+        return self.analyze(sql).toArrow()
+
+    def keep(self, relation: str, rows: pa.Table) -> None:
+        """Make rows readable as a relation, in the place of what it held."""
+        self.spark.createDataFrame(rows).coalesce(1).createOrReplaceGlobalTempView(relation)
+
+    def kept(self, relation: str) -> DataFrame | None:
+        """What a relation holds; nothing before it was built."""
+        name = _DATABASE + relation
+        return self.spark.table(name) if self.spark.catalog.tableExists(name) else None
+
+    def build(self, node: Compiled) -> None:
+        """Run a model and put its rows where its strategy puts them."""
+        new = self._python(node.code) if node.language == "python" else self.analyze(node.code)
+        strategy, kept = node.config["incremental_strategy"], self.kept(node.name)
+        if node.config["materialized"] == "view" or strategy == "full_replace" or kept is None:
+            rows = new
+        elif strategy == "append":
+            rows = kept.unionByName(new)
+        else:
+            assert strategy == "delete+insert", f"{node.name}: {strategy} is not known here"
+            key = node.config["unique_key"]
+            keys = [key] if isinstance(key, str) else key
+            rows = kept.join(new.select(keys), keys, "left_anti").unionByName(new)
+        self.keep(node.name, rows.toArrow())
+
+    def snapshot(self, name: str, statement: str) -> None:
+        """Run the query of a snapshot's `create ... as` as it was sent, and add its new rows."""
+        [query] = re.findall(r"\bas\s+((?:select|with)\b.*)", statement, re.DOTALL)
+        rows, kept = self.analyze(query), self.kept(name)
+        if kept is not None:
+            inserted = rows.where("dbt_change_type = 'insert'").select(kept.columns)
+            rows = kept.unionByName(inserted)
+        self.keep(name, rows.toArrow())
+
+    def _python(self, code: str) -> DataFrame:
+        """The notebook of a Python model, called as its last lines say."""
+        names: dict[str, Any] = {"__name__": "__main__"}
+        exec(compile(code, "<python model>", "exec"), names)
+
+        def table(relation: str) -> DataFrame:
+            return self.spark.table(_RELATION.sub(_DATABASE, relation))
+
+        frame: DataFrame = names["model"](names["dbtObj"](table), self.spark)
+        return frame
+
+
+def parse_error(spark: SparkSession, statement: str) -> str:
+    """What Spark's own parser has against a statement; nothing where it takes it."""
+    try:
+        spark._jsparkSession.sessionState().sqlParser().parsePlan(statement)
+    except PySparkException as error:
+        return str(error)
+    return ""
+
+
+def parse_without_clauses(spark: SparkSession, statement: str) -> tuple[set[Clause], str]:
+    """The clauses that only Databricks has, and the parser's error about the rest."""
+    error = parse_error(spark, statement)
+    if not error:
+        return set(), ""
+    found, rest = set(), statement
+    for clause in CLAUSES:
+        rest, times = re.subn(clause.pattern, "", rest, flags=re.IGNORECASE | re.DOTALL)
+        if times:
+            found.add(clause)
+    # A statement that is nothing but such a clause leaves its comment.
+    is_empty = not re.sub(r"/\*.*?\*/", "", rest, flags=re.DOTALL).strip()
+    return found, "" if is_empty else parse_error(spark, rest)

@@ -1,0 +1,118 @@
+"""Databricks' system tables that the analyses read, with the types of their documentation."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any, Final
+
+import pyarrow as pa
+
+from support.databricks_runs import CATALOG
+from warehouse.server import Warehouse
+
+# Name in the schema system.access to the columns as DDL.
+TABLES: Final[dict[str, str]] = {
+    "audit": (
+        "account_id string, workspace_id bigint, version string, event_time timestamp,"
+        " event_date date, source_ip_address string, user_agent string, session_id string,"
+        " user_identity struct<email: string, subject_name: string>, service_name string,"
+        " action_name string, request_id string, request_params map<string, string>,"
+        " response struct<status_code: int, error_message: string, result: string>,"
+        " audit_level string, event_id string"
+    ),
+    "table_lineage": (
+        "account_id string, metastore_id string, workspace_id string, entity_type string,"
+        " entity_id string, entity_run_id string, source_table_full_name string,"
+        " source_table_catalog string, source_table_schema string, source_table_name string,"
+        " source_path string, source_type string, target_table_full_name string,"
+        " target_table_catalog string, target_table_schema string, target_table_name string,"
+        " target_path string, target_type string, created_by string, event_time timestamp,"
+        " event_date date, record_id string, event_id string, statement_id string"
+    ),
+}
+
+NOW = dt.datetime.now(dt.UTC)
+TODAY, LONG_AGO = NOW.date(), NOW.date() - dt.timedelta(days=31)
+SESSIONS = f"{CATALOG}.silver_layer.sessions"
+MASK = f"{CATALOG}.silver_layer.mask_user_id"
+
+
+def action(
+    event_id: str, who: str, name: str, status: int = 200, day: dt.date = TODAY, **params: str
+) -> dict[str, Any]:
+    return {
+        "event_id": event_id,
+        "event_date": day,
+        "event_time": NOW,
+        "user_identity": {"email": who, "subject_name": None},
+        "service_name": "accounts" if name.endswith("Group") else "unityCatalog",
+        "action_name": name,
+        "source_ip_address": "10.0.0.1",
+        "request_params": params,
+        "response": {"status_code": status, "error_message": "no", "result": None},
+    }
+
+
+def read(who: str, table: str | None, tool: str | None = None, day: dt.date = TODAY) -> Any:
+    return {
+        "created_by": who,
+        "source_table_full_name": table,
+        "entity_type": tool,
+        "event_date": day,
+        "event_time": NOW,
+    }
+
+
+def function(catalog: str) -> str:
+    return json.dumps(
+        {"catalog_name": catalog, "schema_name": "silver_layer", "name": "mask_user_id"}
+    )
+
+
+EVENTS = {
+    "audit": [
+        action("1", "eve", "getTable", 403, full_name_arg=SESSIONS),
+        action("2", "eve", "getTable", 403, full_name_arg=SESSIONS.upper()),
+        action("3", "eve", "getTable", 403, LONG_AGO, full_name_arg=SESSIONS),
+        action("4", "eve", "getTable", 403, full_name_arg=f"{CATALOG}_ann.silver_layer.sessions"),
+        action("5", "eve", "getTable", 200, full_name_arg=SESSIONS),
+        action("6", "bob", "updatePermissions", securable_type="CATALOG",
+               securable_full_name=CATALOG, changes="[]"),
+        action("7", "bob", "updatePermissions", 403, securable_full_name=CATALOG),
+        action("8", "bob", "updatePermissions", 200, LONG_AGO, securable_full_name=CATALOG),
+        action("9", "bob", "updatePermissions", securable_full_name=f"{CATALOG}_ann"),
+        action("10", "bob", "addPrincipalToGroup", targetGroupName="ecommerce_pipeline",
+               targetUserName="eve"),
+        action("11", "bob", "addPrincipalToGroup", targetGroupName="cooks", targetUserName="eve"),
+        action("12", "eve", "createFunction", function_info=function(CATALOG)),
+        action("13", "eve", "createFunction", function_info=function("other")),
+        action("14", "eve", "createFunction"),
+        action("15", "eve", "deleteFunction", full_name_arg=MASK),
+        action("16", "ann@shop.example", "updateTables", full_name_arg=SESSIONS),
+        action("17", "8f0c-4a1e", "updateTables", full_name_arg=SESSIONS),
+        action("18", "ann@shop.example", "updateTables", full_name_arg=f"{CATALOG}_ann.s.t"),
+        action("19", "eve", "createFunction", 403, function_info=function(CATALOG)),
+    ],
+    "table_lineage": [
+        read("eve", SESSIONS),
+        read("eve", SESSIONS.upper()),
+        read("eve", SESSIONS, "NOTEBOOK"),
+        read("eve", SESSIONS, day=LONG_AGO),
+        read("eve", f"{CATALOG}.silver_layer.calendar"),
+        read("eng", f"{CATALOG}.bronze_layer.events_raw", "JOB"),
+        read("eng", f"{CATALOG}.silver_layer.events_staged", "JOB"),
+        read("eng", None, "JOB"),
+    ],
+}  # fmt: skip
+
+
+def plant_events(warehouse: Warehouse) -> None:
+    """Make the system tables with the events."""
+    warehouse.create_catalog("system")
+    warehouse.create_schema("system.access")
+    for name, columns in TABLES.items():
+        table = f"system.access.{name}"
+        warehouse.execute(f"create table {table} ({columns})")
+        schema = warehouse.read(table).schema
+        warehouse.load(table, pa.Table.from_pylist(EVENTS[name], schema=schema))

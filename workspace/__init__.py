@@ -1,0 +1,1 @@
+"""Talks to a Databricks workspace: sign-in, errors, the bundle, and runs of a deployed job."""
