@@ -5,43 +5,79 @@ PYTHON ?= python3
 BIN := .venv/bin
 EVENTS ?=
 DATA ?=
+SHARD ?=
+SHARDS ?=
+DURATIONS ?=
 
-.PHONY: help run test lint clean verify-published bench
+# Files in their order, the long ones first: by number of tests, a long file of one test is last.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# The markers of pyproject.toml: what a change needs on its way is without them.
+QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)
+
+.PHONY: help run test check slow lint lint-sql lint-types lint-python lint-spelling bench \
+	verify-published clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
 
-run: .venv/installed ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000]
+run: .venv/runtime ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000]
 	@$(BIN)/ecommerce run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS)))
 
 test: lint .venv-minilake/installed ## Run every check
-	@# Files in their order, the long ones first: by number of tests, a long file of one test is last.
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
-lint: .venv/installed ## Check the style of SQL and Python
+check: lint ## Run in 90 seconds what most changes can break: lint, types, unit and project tests
+	$(PYTEST) -m "$(QUICK)"
+
+slow: .venv/installed .venv-minilake/installed ## Run the tests that `make check` leaves out: make slow [SHARD=1 SHARDS=4]
+	$(PYTEST) -m "not ($(QUICK))" $(if $(SHARD),--splits $(SHARDS) --group $(SHARD)) $(DURATIONS)
+
+lint: .venv/installed ## Check the style of SQL, Python and English
+	@# Side by side; each prints as a whole when it ends, and all of them end.
+	@$(MAKE) --no-print-directory --keep-going --jobs \
+		$(if $(filter output-sync,$(.FEATURES)),--output-sync) \
+		lint-sql lint-types lint-python lint-spelling
+
+lint-sql lint-types lint-python lint-spelling: .venv/installed
+
+lint-sql:
+	@# The templater opens a database, which must not be the user's.
+	home="$$(mktemp -d)" && trap 'rm -r "$$home"' EXIT && \
+		ECOMMERCE_HOME="$$home" $(BIN)/sqlfluff lint --processes 0 models tests analyses
+
+lint-types:
+	$(BIN)/mypy
+
+lint-python:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	@# The templater opens a database, which must not be the user's.
-	ECOMMERCE_HOME="$$(mktemp -d)" $(BIN)/sqlfluff lint models tests analyses
+
+lint-spelling:
+	$(BIN)/typos
 
 bench: .venv/installed ## Measure speed and memory, write docs/benchmarks.md: make bench [EVENTS=110000000]
 	@$(BIN)/ecommerce bench $(if $(EVENTS),--events $(EVENTS))
 
-verify-published: .venv/installed ## Compare a build of the full Kaggle files with published totals
+verify-published: .venv/runtime ## Compare a build of the full Kaggle files with published totals
 	@$(BIN)/ecommerce verify-published
 
-clean: .venv/installed ## Remove what `make run` made
+clean: .venv/runtime ## Remove what `make run` made
 	@# dbt writes these two here when it is called by hand.
 	@rm -rf target logs "$${ECOMMERCE_HOME:-.local}/bench"
 	@$(BIN)/ecommerce clean
 
-.venv/installed: requirements.txt
+# What a local run needs. The checks need more, which the next rule adds to the same folder.
+.venv/runtime: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The linters, the tests and the Databricks adapter as well.
+.venv/installed: requirements-dev.txt .venv/runtime
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
 # A stand-in for a Databricks workspace, for the tests alone. It needs another DuckDB than ours.
