@@ -295,8 +295,8 @@ select
 from viewed
 left join (select * exclude (category_l1) from steps_of(false)) using (session_id);
 
--- step: user_days
-create table user_days as
+-- step: user_daily_activity
+create table user_daily_activity as
 select
     user_id, event_date,
     count(*) as events,
@@ -308,7 +308,7 @@ select
 from events_cleaned
 group by all;
 
-set variable as_of_date = (select max(event_date) from user_days);
+set variable as_of_date = (select max(event_date) from user_daily_activity);
 
 -- step: users_dim
 create table users_dim as
@@ -440,10 +440,10 @@ select
     nullif(split_part(arg_max_null(category_code, version_number), '.', 3), '') as category_l3,
     arg_max_null(brand, version_number) as brand,
     arg_max(price, version_number) as current_price,
-    max(valid_from) as current_since,
+    max(valid_from) as current_price_since,
     min(valid_from) as first_seen_at,
     count(*) as versions,
-    count(*) filter (price <> previous_price) as price_moves,
+    count(*) filter (price <> previous_price) as price_changes,
     min(price) as lowest_price,
     max(price) as highest_price
 from product_history
@@ -459,7 +459,7 @@ select
     coalesce(money_average(sum(revenue) - arg_min(revenue, event_date), count(*) - 1), 0)
         ::decimal(18, 2) as monetary_value,
     getvariable('as_of_date')::date as as_of_date
-from user_days
+from user_daily_activity
 where purchases > 0
 group by user_id;
 
@@ -475,7 +475,7 @@ with activity as (
         sum(events)::bigint as events,
         sum(views)::bigint as views,
         sum(carts)::bigint as carts
-    from user_days
+    from user_daily_activity
     group by user_id
 ),
 
@@ -591,7 +591,7 @@ totals as (
 openings as (
     select
         first_purchased_product_id as product_id,
-        count(*) as orders_opened,
+        count(*) as orders_started,
         count(*) filter (session_id in (from first_orders)) as buyers_acquired
     from sessions
     where is_order
@@ -614,9 +614,9 @@ ranked as (
 
 select
     product_id, category_id, category_code, category_l1, brand, current_price, lowest_price,
-    highest_price, price_moves, first_seen_at, views, carts, cart_removals, purchases, viewers,
+    highest_price, price_changes, first_seen_at, views, carts, cart_removals, purchases, viewers,
     buyers, view_sessions, cart_sessions, purchase_sessions,
-    coalesce(orders_opened, 0) as orders_opened,
+    coalesce(orders_started, 0) as orders_started,
     coalesce(buyers_acquired, 0) as buyers_acquired,
     rate(view_and_cart_sessions, view_sessions) as view_to_cart_rate,
     rate(cart_and_purchase_sessions, cart_sessions) as cart_to_purchase_rate,
@@ -709,7 +709,7 @@ days as (
             event_date,
             count(*) as visitors,
             count(*) filter (purchases > 0) as buyers
-        from user_days
+        from user_daily_activity
         group by all
     ) using (event_date)
     left join (

@@ -175,10 +175,10 @@ GOLD_READERS = "ecommerce_data_scientists, ecommerce_business_analysts]"
 # What is taken out of the project: file, text, what is left of it, and the finding that says so.
 FAULTS = {
     "mask of a table": (
-        "models/silver/user_days.yml",
+        "models/silver/user_daily_activity.yml",
         MASK,
         "",
-        "no mask: silver_layer.user_days.user_id",
+        "no mask: silver_layer.user_daily_activity.user_id",
     ),
     "mask of a mart": (
         "models/gold/customer_metrics.yml",
@@ -216,7 +216,7 @@ FAULTS = {
 @pytest.fixture(scope="module")
 def findings(governed: Governed, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What the trial says of a platform that a project without all of them has built."""
-    nodes = ("user_days", "customer_metrics", "daily_sales_summary", "users_snapshot")
+    nodes = ("user_daily_activity", "customer_metrics", "daily_sales_summary", "users_snapshot")
     relations = sorted({c.relation for c in governed.cells if c.relation.endswith(nodes)})
     folder = tmp_path_factory.mktemp("faulty")
     edits = [(file, old, new) for file, old, new, _ in FAULTS.values()]

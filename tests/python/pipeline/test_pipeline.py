@@ -85,7 +85,7 @@ def test_real_rows_give_the_same_figures_in_the_four_gold_tables(real: tuple[Hom
     figures = (Decimal("60220.85"), 202, 195)
     for query in (
         "select sum(revenue), sum(orders), count_if(orders > 0) from gold_layer.customer_metrics",
-        "select sum(revenue), sum(orders_opened), sum(buyers_acquired)"
+        "select sum(revenue), sum(orders_started), sum(buyers_acquired)"
         " from gold_layer.product_performance",
         "select sum(revenue), sum(orders), sum(new_buyers) from gold_layer.daily_sales_summary",
         "select sum(revenue), sum(sessions_with_purchase), sum(new_buyers)"
