@@ -112,7 +112,7 @@ def test_each_deployment_goes_to_the_target_of_its_environment(deploy: Workflow,
     }
     assert targets == {name}
     assert any("bundle deploy" in step.get("run", "") for step in job["steps"])
-    # A job cancelled by a push to main would leave an environment half deployed.
+    # A job canceled by a push to main would leave an environment half deployed.
     assert "cancel-in-progress" not in job["concurrency"]
 
 

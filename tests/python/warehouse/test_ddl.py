@@ -359,7 +359,7 @@ def test_unsupported_syntax_is_rejected_by_name(
         ("select shop.s.absent(1)", "UNRESOLVED_ROUTINE"),
         ("select shop.s.sees(1, 2)", "WRONG_NUM_ARGS"),
         ("create function shop.s.n(a int) returns int return b", "ENGINE_ERROR"),
-        ("select * from shop.information_schema.constraint_table_usage", "not modelled"),
+        ("select * from shop.information_schema.constraint_table_usage", "not supported"),
     ],
 )
 def test_errors_have_the_class_of_databricks(
