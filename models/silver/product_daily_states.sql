@@ -29,7 +29,7 @@ days as (
         {% endfor %}
         count(*) as events,
         max(_batch_id) as _batch_id
-    from {{ events }} as events
+    from {{ events }}
     group by product_id, event_date
 
 ),
