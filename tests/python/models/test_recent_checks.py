@@ -25,11 +25,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("recent"))
     home.load_generated(events=2000, days=2)
     home.dbt("run", "--select", "+sessions")
-    # Pretend that sessions of the first day came three days before those of the second.
+    # Pretend that the first day, batch 1, was loaded three days before the second, batch 2.
     execute(
         home,
-        f"update {SESSIONS} set _updated_at = _updated_at - interval 72 hours"
-        " where session_date = '2019-10-01'",
+        "update silver_layer.source_files set _ingested_at = _ingested_at - interval 72 hours"
+        f" where _batch_id = 1; update {SESSIONS} set _batch_id = 1, _first_batch_id = 1,"
+        " _last_batch_id = 1 where session_date = '2019-10-01'",
     )
     return home
 
