@@ -11,7 +11,7 @@ DATA ?=
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
 
-run: .venv/installed ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000]
+run: .venv/runtime ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000]
 	@$(BIN)/ecommerce run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS)))
 
 test: lint .venv-minilake/installed ## Run every check
@@ -28,20 +28,26 @@ lint: .venv/installed ## Check the style of SQL and Python
 bench: .venv/installed ## Measure speed and memory, write docs/benchmarks.md: make bench [EVENTS=110000000]
 	@$(BIN)/ecommerce bench $(if $(EVENTS),--events $(EVENTS))
 
-verify-published: .venv/installed ## Compare a build of the full Kaggle files with published totals
+verify-published: .venv/runtime ## Compare a build of the full Kaggle files with published totals
 	@$(BIN)/ecommerce verify-published
 
-clean: .venv/installed ## Remove what `make run` made
+clean: .venv/runtime ## Remove what `make run` made
 	@# dbt writes these two here when it is called by hand.
 	@rm -rf target logs "$${ECOMMERCE_HOME:-.local}/bench"
 	@$(BIN)/ecommerce clean
 
-.venv/installed: requirements.txt
+# What a local run needs. The checks need more, which the next rule adds to the same folder.
+.venv/runtime: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The linters, the tests and the Databricks adapter as well.
+.venv/installed: requirements-dev.txt .venv/runtime
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
 # A stand-in for a Databricks workspace, for the tests alone. It needs another DuckDB than ours.

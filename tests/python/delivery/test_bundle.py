@@ -47,7 +47,7 @@ def bundle(root: Config, request: pytest.FixtureRequest) -> Config:
 
 @pytest.fixture(scope="module")
 def pins() -> dict[str, str]:
-    text = (CHECKOUT / "requirements.txt").read_text("utf-8")
+    text = (CHECKOUT / "requirements-dev.txt").read_text("utf-8")
     return dict(re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", text, re.M))
 
 
