@@ -6,7 +6,7 @@ BIN := .venv/bin
 EVENTS ?=
 DATA ?=
 
-.PHONY: help run test lint clean verify-published bench
+.PHONY: help run test lint lint-sql lint-types lint-python lint-spelling clean verify-published bench
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -18,12 +18,28 @@ test: lint .venv-minilake/installed ## Run every check
 	@# Files in their order, the long ones first: by number of tests, a long file of one test is last.
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-lint: .venv/installed ## Check the style of SQL and Python
+lint: .venv/installed ## Check the style of SQL, Python and English
+	@# Side by side; each prints as a whole when it ends, and all of them end.
+	@$(MAKE) --no-print-directory --keep-going --jobs \
+		$(if $(filter output-sync,$(.FEATURES)),--output-sync) \
+		lint-sql lint-types lint-python lint-spelling
+
+lint-sql lint-types lint-python lint-spelling: .venv/installed
+
+lint-sql:
+	@# The templater opens a database, which must not be the user's.
+	home="$$(mktemp -d)" && trap 'rm -r "$$home"' EXIT && \
+		ECOMMERCE_HOME="$$home" $(BIN)/sqlfluff lint --processes 0 models tests analyses
+
+lint-types:
+	$(BIN)/mypy
+
+lint-python:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	@# The templater opens a database, which must not be the user's.
-	ECOMMERCE_HOME="$$(mktemp -d)" $(BIN)/sqlfluff lint models tests analyses
+
+lint-spelling:
+	$(BIN)/typos
 
 bench: .venv/installed ## Measure speed and memory, write docs/benchmarks.md: make bench [EVENTS=110000000]
 	@$(BIN)/ecommerce bench $(if $(EVENTS),--events $(EVENTS))

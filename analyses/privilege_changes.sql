@@ -62,8 +62,8 @@ privilege_changes as (
     from placed
     where
         (service_name = 'unityCatalog' and action_name = 'updatePermissions' and is_ours)
-        -- Whoever replaces a policy function decides what every mask lets through. Its name may be
-        -- hidden from who is no account admin, so a function without a name counts.
+        -- A principal that replaces a policy function decides what every mask lets through. The log
+        -- may hide its name from all but account admins, so a function without a name counts.
         or (
             service_name = 'unityCatalog'
             and action_name in ('createFunction', 'updateFunction', 'deleteFunction')
@@ -77,7 +77,7 @@ privilege_changes as (
             and is_ours
             and contains(changed_by, '@')
         )
-        -- Whoever joins a group gets what it was granted, and sees what its masks let through.
+        -- A new member of a group gets its grants, and sees what its masks let through.
         or (
             service_name = 'accounts'
             and action_name in (
