@@ -5,8 +5,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 EVENTS ?=
 DATA ?=
+SHARD ?=
+SHARDS ?=
+DURATIONS ?=
 
-.PHONY: help run test lint lint-sql lint-types lint-python lint-spelling clean verify-published bench
+# Files in their order, the long ones first: by number of tests, a long file of one test is last.
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# The markers of pyproject.toml: what a change needs on its way is without them.
+QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)
+
+.PHONY: help run test check slow lint lint-sql lint-types lint-python lint-spelling bench \
+	verify-published clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -15,8 +24,13 @@ run: .venv/runtime ## Load, build, test and document everything: make run [DATA=
 	@$(BIN)/ecommerce run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS)))
 
 test: lint .venv-minilake/installed ## Run every check
-	@# Files in their order, the long ones first: by number of tests, a long file of one test is last.
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
+
+check: lint ## Run in 90 seconds what most changes can break: lint, types, unit and project tests
+	$(PYTEST) -m "$(QUICK)"
+
+slow: .venv/installed .venv-minilake/installed ## Run the tests that `make check` leaves out: make slow [SHARD=1 SHARDS=4]
+	$(PYTEST) -m "not ($(QUICK))" $(if $(SHARD),--splits $(SHARDS) --group $(SHARD)) $(DURATIONS)
 
 lint: .venv/installed ## Check the style of SQL, Python and English
 	@# Side by side; each prints as a whole when it ends, and all of them end.

@@ -6,6 +6,7 @@ import copy
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -56,7 +57,7 @@ def test_linters_find_nothing(linter: tuple[str, ...]) -> None:
 def test_a_planted_injection_is_found(tmp_path: Path) -> None:
     text = (FOLDER / "pull_request.yml").read_text("utf-8")
     broken = tmp_path / "pull_request.yml"
-    broken.write_text(text.replace("run: .ci/run", "run: echo ${{ github.head_ref }}"), "utf-8")
+    broken.write_text(text.replace("run: make check", "run: echo ${{ github.head_ref }}"), "utf-8")
     command = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--no-progress"]
     result = subprocess.run([*command, str(broken)], capture_output=True, text=True, check=False)
     assert result.returncode != 0
@@ -93,11 +94,36 @@ def test_permissions_are_minimal(path: Path) -> None:
 
 
 def test_a_pull_request_runs_what_a_developer_runs() -> None:
-    job = load("pull_request.yml")["jobs"]["checks"]
-    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+    jobs = load("pull_request.yml")["jobs"]
+    commands = {
+        name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()
+    }
+    assert commands == {"check": ["make check"], "slow": ["make slow"]}
+    assert (CHECKOUT / ".ci" / "run").read_text("utf-8").endswith("exec make test\n")
+    # With `slow` as the complement of `check`, the two are `make test`.
+    makefile = (CHECKOUT / "Makefile").read_text("utf-8")
+    assert '$(PYTEST) -m "$(QUICK)"' in makefile
+    assert '$(PYTEST) -m "not ($(QUICK))"' in makefile
+    assert all("environment" not in job for job in jobs.values())
+
+
+def test_check_leaves_out_every_marker() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))
+    lines = project["tool"]["pytest"]["ini_options"]["markers"]
+    markers = [line.partition(":")[0] for line in lines]
+    makefile = (CHECKOUT / "Makefile").read_text("utf-8")
+    assert f"QUICK := not ({' or '.join(markers)})\n" in makefile
+
+
+def test_the_slow_tests_run_once_in_shards() -> None:
+    job = load("pull_request.yml")["jobs"]["slow"]
+    assert set(job["strategy"]["matrix"]) == {"shard"}
+    shards = job["strategy"]["matrix"]["shard"]
+    assert shards == list(range(1, len(shards) + 1))
+    [run] = [step for step in job["steps"] if "run" in step]
+    assert run["env"] == {"SHARD": "${{ matrix.shard }}", "SHARDS": "${{ strategy.job-total }}"}
     java = next(step for step in job["steps"] if "setup-java" in step.get("uses", ""))
     assert java["with"]["java-version"] == "17"
-    assert "environment" not in job
 
 
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])
