@@ -13,9 +13,9 @@
     {{ hash_key(event_columns(relation).split(', ')) }}
 {%- endmacro %}
 
-{% macro numbered_copies(files, earlier_events) -%}
+{% macro numbered_copies(staged_rows, among) -%}
     {#- Copies share time, user and product, as one row in a thousand does: only rows that share them
-        with another new row or an earlier event are compared. -#}
+        with another row of `among` are compared. -#}
     select
         staged.*,
         row_number() over (
@@ -25,15 +25,15 @@
                 staged.raw_category_code, staged.raw_brand, staged.raw_price,
                 staged.raw_user_session
         ) as copy_number
-    from {{ rows_of_files(ref('events_staged'), files) }} as staged
+    from {{ staged_rows }} as staged
     inner join (
         select event_time, user_id, product_id
         from (
-            select event_time, user_id, product_id
-            from {{ rows_of_files(raw_events(), files) }} as new_rows
-            union all
-            select event_time, user_id, product_id from {{ earlier_events }} as earlier_rows
-        ) as compared
+            {%- for relation in among %}
+            select event_time, user_id, product_id from {{ relation }} as compared
+            {{- ' union all' if not loop.last }}
+            {%- endfor %}
+        ) as all_compared
         group by event_time, user_id, product_id
         having count(*) > 1
     ) as repeated

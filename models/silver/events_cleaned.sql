@@ -26,7 +26,9 @@ earlier_events as (
 ),
 
 copies as (
-    {{ numbered_copies('new_files', 'earlier_events') }}
+    {{ numbered_copies(
+        valid_events, among=[rows_of_files(raw_events(), 'new_files'), 'earlier_events']
+    ) }}
 ),
 
 first_copies as (

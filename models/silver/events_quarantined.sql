@@ -37,7 +37,10 @@ earlier_events as (
 ),
 
 copies as (
-    {{ numbered_copies('unaccounted_files', 'earlier_events') }}
+    {{ numbered_copies(
+        rows_of_files(ref('events_staged'), 'unaccounted_files'),
+        among=[rows_of_files(raw_events(), 'unaccounted_files'), 'earlier_events']
+    ) }}
 ),
 
 kept_events as (
