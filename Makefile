@@ -5,6 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EVENTS ?=
 DATA ?=
+FULL ?=
 SHARD ?=
 SHARDS ?=
 DURATIONS ?=
@@ -20,8 +21,9 @@ QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
 
-run: .venv/runtime ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000]
-	@$(BIN)/ecommerce run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS)))
+run: .venv/runtime ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000] [FULL=1]
+	@$(BIN)/ecommerce run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS))) \
+		$(if $(FULL),--full)
 
 test: lint .venv-minilake/installed ## Run every check
 	$(PYTEST)

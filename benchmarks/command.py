@@ -13,7 +13,7 @@ from benchmarks.phases import Results, run
 from project.errors import UserError, require_extra
 from project.home import CHECKOUT, home
 
-HELP: Final = "measure speed and memory, write the page of benchmarks"
+HELP: Final = "measure speed and memory, and write the page of benchmarks"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--work",
         type=Path,
         default=home() / "bench",
-        help="folder of generated files, kept, and of databases, removed (%(default)s)",
+        help="folder for files, which are kept, and databases, which are removed (%(default)s)",
     )
 
 
@@ -38,14 +38,14 @@ def execute(arguments: argparse.Namespace) -> int:
     Raises UserError if something could not be measured.
     """
     if arguments.events < 10_000:
-        raise UserError("--events: at least 10000, or every time is dbt's start-up")
+        raise UserError("--events: must be at least 10000, or dbt's start-up dominates every time")
     require_extra("bench", "matplotlib", "pyspark")
     require_extra("databricks", "dbt.adapters.databricks")
     from benchmarks import report
 
     try:
-        # An hour's work is not lost to what fails in its last minute.
-        for results in run(arguments.events, arguments.work, _tell):
+        # Write after each size, so that a late failure does not lose an hour's work.
+        for results in run(arguments.events, arguments.work, _log):
             _write(results, arguments.out, arguments.work)
     except CommandFailed as error:
         raise UserError(str(error)) from error
@@ -66,5 +66,5 @@ def _write(results: Results, out: Path, work: Path) -> None:
     (work / "results.json").write_text(figures, encoding="utf-8")
 
 
-def _tell(step: str) -> None:
+def _log(step: str) -> None:
     print(f"{datetime.now():%H:%M:%S} {step}", flush=True)

@@ -1,4 +1,4 @@
-"""The platform and what it is compared with, each run as a user would run it."""
+"""The platform and its competitors, each run as a user would run it."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ _WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
 
 @dataclass(frozen=True)
 class Built:
-    """A build: its cost, and that of each node by name."""
+    """The cost of a build, and of each of its nodes by name."""
 
     usage: Usage
     nodes: dict[str, Usage]
 
 
 class Platform:
-    """The shipped loader and the shipped dbt project, in a home of their own."""
+    """The real loader and dbt project, in a separate home."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
         self.database = home / f"{CATALOG}.duckdb"
-        self._kept = home / "kept.duckdb"
+        self._saved = home / "saved.duckdb"
 
-    def start_anew(self) -> None:
-        """Forget everything loaded and built."""
+    def reset(self) -> None:
+        """Delete everything loaded and built."""
         shutil.rmtree(self.home, ignore_errors=True)
         self.home.mkdir(parents=True)
 
-    def keep(self) -> None:
-        """Put aside a copy of the database, to go back to."""
-        _copy(self.database, self._kept)
+    def save(self) -> None:
+        """Save a copy of the database."""
+        _copy(self.database, self._saved)
 
-    def go_back(self) -> None:
-        """Make the database what it was when it was kept."""
-        _copy(self._kept, self.database)
+    def restore(self) -> None:
+        """Restore the saved database."""
+        _copy(self._saved, self.database)
 
     def load(self, data: Path) -> Usage:
         """Load a file or a folder into bronze."""
@@ -82,8 +82,8 @@ class Platform:
 
 def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
-    # What is measured next neither waits for the copy to reach the disk nor finds the system's
-    # memory full of the other file.
+    # The next measurement must neither wait for the copy to reach the disk nor find the page cache
+    # full of the other file.
     with source.open("rb") as file:
         os.sync()
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -112,6 +112,6 @@ def spark(data: Path, folder: Path) -> Built:
 
 def _steps(command: Sequence[str]) -> Built:
     measured = measure([sys.executable, *command], CHECKOUT)
-    # The last line that a contender prints are its steps: name, start and end in Unix time.
+    # The last line of the output has the steps: name, start and end in Unix time.
     steps = json.loads(measured.output.splitlines()[-1])
     return Built(measured.usage, {name: measured.between(*times) for name, *times in steps})

@@ -1,4 +1,4 @@
-"""Generated click streams to measure with: made once, kept for the next run."""
+"""Generated click streams for the benchmark, kept for the next run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from benchmarks.measure import measure
 from project.home import CHECKOUT
 
 LATE_EVENTS: Final = 1_000
-_LATE_SEED: Final = 7  # another than the generator's own, so that nothing late is a copy
+_LATE_SEED: Final = 7  # not the generator's default, so that no late event is a copy
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Files of 61 days: the first 60 in a folder, the last one, and late events of all days."""
+    """Files of 61 days: the first 60, the last one, and late events of all days."""
 
     history: Path
     last_day: Path
@@ -30,17 +30,17 @@ class Dataset:
 
 
 def dataset(events: int, folder: Path) -> Dataset:
-    """Return the files of a size, generated if an earlier run did not leave them."""
+    """Return the files of a size; generate them unless an earlier run did."""
     place = folder / str(events)
-    made = Dataset(place / "history", place / "last_day", place / "late")
+    files = Dataset(place / "history", place / "last_day", place / "late")
     if place.is_dir():
-        return made
-    # A size is complete or absent: it gets its name when everything is there.
+        return files
+    # Rename the folder when it is complete, so that a size is never partial.
     unfinished = folder / f"{events}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    files = _generate(events, unfinished / "history")
+    days = _generate(events, unfinished / "history")
     (unfinished / "last_day").mkdir()
-    files[-1].rename(unfinished / "last_day" / files[-1].name)
+    days[-1].rename(unfinished / "last_day" / days[-1].name)
     late = _generate(LATE_EVENTS, unfinished / "late_days", "--seed", str(_LATE_SEED))
     (unfinished / "late").mkdir()
     header, *_ = late[0].read_text("utf-8").splitlines()
@@ -48,7 +48,7 @@ def dataset(events: int, folder: Path) -> Dataset:
     (unfinished / "late" / "late.csv").write_text("\n".join([header, *lines, ""]), "utf-8")
     shutil.rmtree(unfinished / "late_days")
     unfinished.rename(place)
-    return made
+    return files
 
 
 def _generate(events: int, out: Path, *options: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What a command costs, as the kernel counts it: time, processor time, memory, bytes."""
+"""Measures a command by the kernel's counters: time, processor time, memory, bytes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SECONDS_BETWEEN_SAMPLES: Final = 0.05
 
 
 class CommandFailed(Exception):
-    """A measured command ended with an error; the message holds the end of what it said."""
+    """A measured command failed; the message has the end of its output."""
 
 
 class Sample(NamedTuple):
-    """State of a process: Unix time, processor seconds, resident bytes, bytes read and written."""
+    """A process at one time: Unix time, processor seconds, bytes resident, read and written."""
 
     at: float
     cpu: float
@@ -33,7 +33,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Usage:
-    """Cost of a command or of a part of it: seconds and bytes."""
+    """Cost of a command or of a part of it, in seconds and bytes."""
 
     wall: float
     cpu: float
@@ -42,7 +42,7 @@ class Usage:
     written: int
 
     def __add__(self, other: Usage) -> Usage:
-        """Add up two costs, one after the other."""
+        """Return the cost of two commands that run one after the other."""
         return Usage(
             self.wall + other.wall,
             self.cpu + other.cpu,
@@ -54,14 +54,14 @@ class Usage:
 
 @dataclass(frozen=True)
 class Measured:
-    """A command that ended well: its cost, what it printed and how it got there."""
+    """A successful command: its cost, its output and samples of it."""
 
     usage: Usage
     output: str
     samples: tuple[Sample, ...]
 
     def between(self, start: float, end: float) -> Usage:
-        """Cost of the part between two Unix times, to the nearest sample."""
+        """Return the cost between two Unix times, to the nearest sample."""
         times = [sample.at for sample in self.samples]
         last = len(times) - 1
         first, until = (min(bisect_left(times, at), last) for at in (start, end))
@@ -78,7 +78,7 @@ class Measured:
 def measure(
     command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None
 ) -> Measured:
-    """Run a command to its end in a folder; CommandFailed unless it exits with 0."""
+    """Run a command in a folder; CommandFailed unless it exits with 0."""
     samples: list[Sample] = []
     ended = threading.Event()
     with subprocess.Popen(
@@ -94,7 +94,7 @@ def measure(
         sampler.start()
         assert process.stdout is not None  # it is a pipe
         output = process.stdout.read()
-        # The process stays in the table, with its counters, until it is waited for.
+        # Do not reap the process yet: its counters disappear with it.
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         wall = time.monotonic() - started
         ended.set()
@@ -126,7 +126,7 @@ def _follow(pid: int, samples: list[Sample], ended: threading.Event) -> None:
 
 def _sample(pid: int) -> Sample:
     process = Path("/proc") / str(pid)
-    # The name of the command may hold blanks; what follows its bracket may not.
+    # The command's name may contain blanks; the fields after its bracket do not.
     fields = (process / "stat").read_text().rpartition(")")[2].split()
     user, system, resident = int(fields[11]), int(fields[12]), int(fields[21])
     counters = dict(line.split(": ") for line in (process / "io").read_text().splitlines())

@@ -1,4 +1,4 @@
-"""What is measured, in its order, and the numbers that it gives."""
+"""The phases of the benchmark, and their results."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from benchmarks.measure import Usage
 
 MILLION: Final = 1_000_000
 GROWTH: Final = (1 * MILLION, 4 * MILLION, 16 * MILLION, 64 * MILLION)
-# Larger sizes are built once: three runs of each would not fit into an hour. Updates always are
+# Larger sizes are built once: three runs of each would take more than an hour. Updates are always
 # measured several times, from the same state.
 LARGEST_OF_SEVERAL_RUNS: Final = 4 * MILLION
 RUNS: Final = 3
 SPARK: Final = 10 * MILLION
-# The history that the same day is added to, and the day's own size.
+# The histories that the same day is added to; the day itself is that of the first one.
 SAME_DAY: Final = (16 * MILLION, 64 * MILLION)
 
 
@@ -45,7 +45,7 @@ class Size:
 
 @dataclass
 class Update:
-    """What one update costs: the best of its runs."""
+    """The cost of one update: the best of its runs."""
 
     load: Usage
     build: Usage
@@ -58,7 +58,7 @@ class Update:
 
 @dataclass
 class Results:
-    """Everything that one run of the benchmark found."""
+    """All results of one run of the benchmark."""
 
     events: int
     machine: dict[str, str]
@@ -70,28 +70,28 @@ class Results:
     updated_bytes: int = 0
     spark: Usage | None = None
     spark_events: int = 0
-    spark_rival: Usage | None = None
+    spark_baseline: Usage | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return plain dictionaries and numbers."""
         return asdict(self)
 
 
-def run(events: int, folder: Path, tell: Callable[[str], None]) -> Iterator[Results]:
-    """Measure up to a number of events, in `folder`; yields what is known after each size.
+def run(events: int, folder: Path, log: Callable[[str], None]) -> Iterator[Results]:
+    """Measure up to a number of events, in `folder`; yields the results so far after each size.
 
-    `tell` hears of each step.
+    `log` is called with the name of each step.
     """
     results = Results(events, machine())
     for size in (*(size for size in GROWTH if size < events), events):
-        _measure_size(results, size, folder, tell)
+        _measure_size(results, size, folder, log)
         yield results
-    _measure_spark(results, min(SPARK, events), folder, tell)
+    _measure_spark(results, min(SPARK, events), folder, log)
     yield results
 
 
 def machine() -> dict[str, str]:
-    """Name what the numbers depend on."""
+    """Return the machine and the versions that the results depend on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "cores": str(len(os.sched_getaffinity(0))),
@@ -101,18 +101,18 @@ def machine() -> dict[str, str]:
     }
 
 
-def _measure_size(results: Results, events: int, folder: Path, tell: Callable[[str], None]) -> None:
-    tell(f"{events:,} events: generate")
+def _measure_size(results: Results, events: int, folder: Path, log: Callable[[str], None]) -> None:
+    log(f"{events:,} events: generate")
     data = dataset(events, folder / "data")
-    contender, rival = Platform(folder / "platform"), folder / "plain" / "plain.duckdb"
+    contender, plain_database = Platform(folder / "platform"), folder / "plain" / "plain.duckdb"
     runs = RUNS if events <= LARGEST_OF_SEVERAL_RUNS else 1
     builds: list[tuple[Usage, Built]] = []
     plains: list[Built] = []
     for number in range(runs):
-        tell(f"{events:,} events: plain script, run {number + 1} of {runs}")
-        plains.append(plain(data.history, rival))
-        tell(f"{events:,} events: platform, run {number + 1} of {runs}")
-        contender.start_anew()
+        log(f"{events:,} events: plain script, run {number + 1} of {runs}")
+        plains.append(plain(data.history, plain_database))
+        log(f"{events:,} events: platform, run {number + 1} of {runs}")
+        contender.reset()
         load = contender.load(data.history)
         builds.append((load, contender.build()))
     load, built = min(builds, key=lambda pair: (pair[0] + pair[1].usage).wall)
@@ -127,35 +127,35 @@ def _measure_size(results: Results, events: int, folder: Path, tell: Callable[[s
         database_bytes=contender.database.stat().st_size,
         plain=best.usage,
         plain_steps=best.nodes,
-        plain_bytes=rival.stat().st_size,
+        plain_bytes=plain_database.stat().st_size,
     )
     results.sizes.append(size)
-    shutil.rmtree(rival.parent)
+    shutil.rmtree(plain_database.parent)
     if events in SAME_DAY:
-        tell(f"{events:,} events: the same day")
+        log(f"{events:,} events: the same day")
         same = dataset(SAME_DAY[0], folder / "data").last_day
         size.same_day = contender.load(same) + contender.build().usage
     if events == results.events:
-        _measure_rest(results, contender, data, tell)
+        _measure_rest(results, contender, data, log)
     shutil.rmtree(contender.home)
 
 
 def _measure_rest(
-    results: Results, contender: Platform, data: Dataset, tell: Callable[[str], None]
+    results: Results, contender: Platform, data: Dataset, log: Callable[[str], None]
 ) -> None:
     events = f"{results.events:,} events"
-    tell(f"{events}: tests")
+    log(f"{events}: tests")
     tested = contender.test()
     results.test, results.tests = tested.usage, tested.nodes
-    tell(f"{events}: docs")
+    log(f"{events}: docs")
     results.docs = contender.document()
     updates = {"the 61st day": data.last_day, "1,000 late events": data.late, "nothing": data.late}
     measured: dict[str, list[Update]] = {name: [] for name in updates}
-    contender.keep()
+    contender.save()
     for number in range(RUNS):
-        contender.go_back()
+        contender.restore()
         for name, files in updates.items():
-            tell(f"{events}: update, {name}, run {number + 1} of {RUNS}")
+            log(f"{events}: update, {name}, run {number + 1} of {RUNS}")
             measured[name].append(Update(contender.load(files), contender.build().usage))
     results.updates = {
         name: min(runs, key=lambda update: update.whole.wall) for name, runs in measured.items()
@@ -163,17 +163,15 @@ def _measure_rest(
     results.updated_bytes = contender.database.stat().st_size
 
 
-def _measure_spark(
-    results: Results, events: int, folder: Path, tell: Callable[[str], None]
-) -> None:
-    tell(f"{events:,} events: generate")
+def _measure_spark(results: Results, events: int, folder: Path, log: Callable[[str], None]) -> None:
+    log(f"{events:,} events: generate")
     data = dataset(events, folder / "data")
-    tell(f"{events:,} events: platform")
+    log(f"{events:,} events: platform")
     contender = Platform(folder / "platform")
-    contender.start_anew()
-    results.spark_rival = contender.load(data.history) + contender.build().usage
+    contender.reset()
+    results.spark_baseline = contender.load(data.history) + contender.build().usage
     shutil.rmtree(contender.home)
-    tell(f"{events:,} events: PySpark")
+    log(f"{events:,} events: PySpark")
     results.spark_events = events
     results.spark = spark(data.history, folder / "spark").usage
     shutil.rmtree(folder / "spark")

@@ -1,4 +1,4 @@
-"""Runs `plain_duckdb.sql`: `python -m benchmarks.plain FOLDER DATABASE`; prints its steps."""
+"""Runs `plain_duckdb.sql`: `python -m benchmarks.plain FOLDER DATABASE`. Prints its steps."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _SETTINGS: Final = {"memory_limit": "8GB", "preserve_insertion_order": "false"}
 
 
 def steps(script: str) -> list[tuple[str, str]]:
-    """Names and statements of a script whose steps begin with a line `-- step: name`."""
+    """Return names and statements of a script whose steps start with a line `-- step: name`."""
     _, *parts = re.split(r"^-- step: (\w+)$", script, flags=re.MULTILINE)
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def run(folder: Path, database: Path) -> list[tuple[str, float, float]]:
-    """Make the tables in a database; name, start and end (Unix seconds) of each step."""
+    """Build the tables; returns name, start and end (Unix seconds) of each step."""
     times = []
     with duckdb.connect(str(database)) as connection:
         for name, value in _SETTINGS.items():
@@ -47,8 +47,7 @@ def run(folder: Path, database: Path) -> list[tuple[str, float, float]]:
 
 
 def _fit(connection: duckdb.DuckDBPyConnection) -> None:
-    # A likelihood is no SQL: the script may use the platform's model, as anybody would use a
-    # library.
+    # SQL cannot fit the model, so the script uses the platform's, as it would use a library.
     spec = importlib.util.spec_from_file_location("customer_lifetime_value", _LIFETIME_VALUE)
     assert spec and spec.loader  # it is a file of this checkout
     module = importlib.util.module_from_spec(spec)
@@ -60,10 +59,10 @@ def _write(connection: duckdb.DuckDBPyConnection, module: ModuleType) -> None:
     variables = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))["vars"]
 
     class Dbt:
-        """What a Python model asks of dbt."""
+        """The part of dbt that a Python model uses."""
 
         class config:
-            """Settings of the model."""
+            """The model's settings."""
 
             @staticmethod
             def meta_get(name: str) -> Any:

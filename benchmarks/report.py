@@ -18,24 +18,24 @@ _DAY, _LATE, _NOTHING = "the 61st day", "1,000 late events", "nothing"
 
 
 class Goal(NamedTuple):
-    """A limit and what was measured against it; None where this run did not measure it."""
+    """A limit and the measured value."""
 
     name: str
     limit: str
     found: str
-    is_met: bool | None
+    is_met: bool
 
 
 def goals(results: Results) -> list[Goal]:
-    """Compare a run with what the project promises for 110 million events."""
+    """Compare a run with the project's goals for 110 million events."""
     size = results.sizes[-1]
     full = size.load + size.build
     found = [_at_most("platform / plain script, without tests", full.wall / size.plain.wall, 1.25)]
     if results.test:
         ratio = (full.wall + results.test.wall) / size.plain.wall
         found.append(_at_most("platform / plain script, with all data tests", ratio, 1.6))
-    if results.spark and results.spark_rival:
-        ratio = results.spark.wall / results.spark_rival.wall
+    if results.spark and results.spark_baseline:
+        ratio = results.spark.wall / results.spark_baseline.wall
         name = f"PySpark / platform at {results.spark_events:,} events"
         found.append(Goal(name, ">= 5", f"{ratio:.1f}", ratio >= 5))
     peak = max(usage.peak_memory for usage in (full, results.test or full)) / GIB
@@ -60,7 +60,7 @@ def _at_most(name: str, found: float, limit: float) -> Goal:
 
 
 def page(results: Results) -> str:
-    """Write the page in Markdown; its plots stand in `benchmarks/` beside it."""
+    """Write the page in Markdown; its plots are in `benchmarks/` beside it."""
     machine = ", ".join(f"{name} {value}" for name, value in results.machine.items())
     parts = [
         "# Benchmarks",
@@ -142,11 +142,11 @@ def _growth_section(results: Results) -> list[str]:
 
 
 def _spark_section(results: Results) -> list[str]:
-    if not (results.spark and results.spark_rival):
+    if not (results.spark and results.spark_baseline):
         return []
     return [
         f"## PySpark at {results.spark_events:,} events",
-        _usages([("local PySpark", results.spark), ("platform", results.spark_rival)]),
+        _usages([("local PySpark", results.spark), ("platform", results.spark_baseline)]),
         "The same models as compiled for Databricks, in one local session with both cores;"
         " peak memory is of the Python process alone, not of the JVM beside it.",
     ]
@@ -167,7 +167,7 @@ def _growth(size: Size) -> list[str]:
 
 
 def _largest(parts: dict[str, Usage]) -> list[tuple[str, Usage]]:
-    """Parts by time, without those that nobody notices."""
+    """Return the parts by time, without those below 0.5 % of the longest."""
     named = sorted(parts.items(), key=lambda part: -part[1].wall)
     return [(name, usage) for name, usage in named if usage.wall > named[0][1].wall / 200]
 
@@ -200,7 +200,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def plots(results: Results, folder: Path) -> None:
-    """Write `growth.svg` and `models.svg`, the same bytes for the same results."""
+    """Write `growth.svg` and `models.svg`, with the same bytes for the same results."""
     folder.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context({"svg.hashsalt": "benchmarks", "svg.fonttype": "none", "font.size": 9}):
         for name, figure in (("growth", _growth_plot(results)), ("models", _models_plot(results))):

@@ -1,7 +1,7 @@
-"""Runs the models on local PySpark: `python -m benchmarks.spark FOLDER WORK`; prints its steps.
+"""Runs the models on local PySpark: `python -m benchmarks.spark FOLDER WORK`. Prints its steps.
 
-The SQL is what dbt compiles for target dev, unchanged but for the names of relations; every table
-is written to parquet files, as on Databricks.
+The SQL is what dbt compiles for target dev, with other names of relations; every table is written
+to parquet files, as on Databricks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pyspark.sql import functions as f
 from ingestion.event_schema import PUBLISHED_COLUMNS
 
 _RELATION: Final = re.compile(r"(?:`\w+`\.)?(?:`?\w+_layer`?)\.`?(\w+)`?")
-# The memory that DuckDB has; as many tasks as cores.
+# The same memory as DuckDB.
 _SETTINGS: Final = {
     "spark.driver.memory": "8g",
     "spark.driver.host": "127.0.0.1",
@@ -38,10 +38,10 @@ _SETTINGS: Final = {
 
 
 def compiled_models(work: Path) -> list[dict[str, Any]]:
-    """Models as dbt compiles them for target dev, each after those that it reads."""
+    """Return the models as dbt compiles them for target dev, in order of dependency."""
 
-    def nothing(*_: Any, **__: Any) -> None:
-        """No relation: nothing was built yet, and there is no workspace to ask."""
+    def no_relation(*_: Any, **__: Any) -> None:
+        """Return no relation: none is built yet, and there is no workspace."""
 
     target = work / "target"
     os.environ |= {
@@ -51,7 +51,7 @@ def compiled_models(work: Path) -> list[dict[str, Any]]:
         "DBT_TARGET_PATH": str(target),
         "DBT_LOG_PATH": str(work / "logs"),
     }
-    with patch.object(DatabricksAdapter, "get_relation", available(nothing)):
+    with patch.object(DatabricksAdapter, "get_relation", available(no_relation)):
         result = dbtRunner().invoke(
             ["-q", "compile", "--no-introspect", "--no-populate-cache", "--target", "dev",
              "--select", "resource_type:model"]
@@ -68,13 +68,13 @@ def compiled_models(work: Path) -> list[dict[str, Any]]:
 
 
 def run(folder: Path, work: Path) -> list[tuple[str, float, float]]:
-    """Build every table below `work`; name, start and end (Unix seconds) of each step."""
+    """Build every table below `work`; returns name, start and end (Unix seconds) of each step."""
     models = compiled_models(work)
     spark = SparkSession.builder.master("local[2]").config(map=dict(_SETTINGS)).getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")
     times = []
     start = time.time()
-    _keep(spark, "events_raw", _landed(spark, folder), work)
+    _save(spark, "events_raw", _landed(spark, folder), work)
     times.append(("load", start, time.time()))
     for model in models:
         start = time.time()
@@ -82,7 +82,7 @@ def run(folder: Path, work: Path) -> list[tuple[str, float, float]]:
         if model["config"]["materialized"] == "view":
             rows.createOrReplaceTempView(model["name"])
         else:
-            _keep(spark, model["name"], rows, work)
+            _save(spark, model["name"], rows, work)
         times.append((model["name"], start, time.time()))
     spark.stop()
     return times
@@ -114,7 +114,7 @@ def _rows(spark: SparkSession, model: dict[str, Any]) -> DataFrame:
     return frame
 
 
-def _keep(spark: SparkSession, name: str, rows: DataFrame, work: Path) -> None:
+def _save(spark: SparkSession, name: str, rows: DataFrame, work: Path) -> None:
     path = str(work / name)
     rows.write.parquet(path)
     spark.read.parquet(path).createOrReplaceTempView(name)

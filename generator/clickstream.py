@@ -1,8 +1,8 @@
-"""The events of one window: who visits, what is looked at, and when.
+"""The events of one window: users, products and times.
 
-All steps are vectorised over the rows (N) or sessions (S) of the window. In a session the visitor
-looks at products, mostly of one category; a purchase follows a view of the same product, often
-over a cart event, and is often followed by another view of it.
+All steps are vectorized over the rows (N) or sessions (S) of the window. In a session the visitor
+views products, mostly of one category; a purchase follows a view of the same product, often with a
+cart event in between, and is often followed by another view of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from generator import published
-from generator.catalogue import SLOTS, Catalogue, Ints, build_catalogue
+from generator.catalog import SLOTS, Ints, ProductCatalog, build_catalog
 from generator.plan import (
     DAY,
     LONGEST_SESSION,
@@ -27,13 +27,13 @@ from generator.plan import (
 from generator.shoppers import Shoppers, build_shoppers
 from generator.visits import CART, Actions, Bools, Int32s, Rows, draw_sizes, hour_factor
 
-# Of a cart or purchase, how often the visitor takes the cheaper of two products.
+# Share of carts and purchases in which the visitor chooses the cheaper of two products.
 _CHEAPER_OF_TWO: Final = 0.15
 
 
 @dataclass(frozen=True)
 class Events:
-    """Rows (N) with the sessions (S) they point to; `time` counts seconds from the first day."""
+    """Rows (N) that reference sessions (S); `time` is in seconds since the first day."""
 
     time: Int32s
     session: Int32s
@@ -43,8 +43,8 @@ class Events:
     uuid: npt.NDArray[np.uint8]
 
     @classmethod
-    def none(cls) -> Events:
-        """No events."""
+    def empty(cls) -> Events:
+        """Return no events."""
         rows = np.empty(0, dtype=np.int32)
         return cls(
             rows,
@@ -79,7 +79,7 @@ class Events:
             self.uuid[used],
         )
 
-    def then(self, other: Events) -> Events:
+    def followed_by(self, other: Events) -> Events:
         """Return these rows followed by the other ones."""
         return Events(
             np.concatenate([self.time, other.time]),
@@ -92,16 +92,16 @@ class Events:
 
 
 class Clickstream:
-    """Makes any window of a plan, always the same way."""
+    """Generates any window of a plan, with the same result each time."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._active: dict[int, tuple[npt.NDArray[np.intp], Ints]] = {}
 
     @cached_property
-    def catalogue(self) -> Catalogue:
+    def catalog(self) -> ProductCatalog:
         """The products of the run."""
-        return build_catalogue(self.plan.events, self.plan.days * DAY, self.plan.seed)
+        return build_catalog(self.plan.events, self.plan.days * DAY, self.plan.seed)
 
     @cached_property
     def shoppers(self) -> Shoppers:
@@ -110,13 +110,13 @@ class Clickstream:
 
     def _active_users(self, day: int) -> tuple[npt.NDArray[np.intp], Ints]:
         if day not in self._active:
-            # A day is made after the late windows of the day before; more would fill the memory.
+            # Keep the previous day only, whose late windows are needed; more would fill the memory.
             self._active = {d: v for d, v in self._active.items() if d == day - 1}
             self._active[day] = self.shoppers.active(day)
         return self._active[day]
 
     def window(self, day: int, window: Window) -> Events:
-        """Make the events of the sessions that start in a window; some lie after its end."""
+        """Generate the events of sessions that start in a window; some events are after its end."""
         rng = np.random.Generator(
             np.random.SFC64(np.random.SeedSequence([self.plan.seed, 2, day, window.number]))
         )
@@ -125,12 +125,12 @@ class Clickstream:
         size = draw_sizes(rng, window.events, bots)
         sessions = len(size)
         if not sessions:
-            return Events.none()
+            return Events.empty()
         first = np.cumsum(size) - size
         active, running = self._active_users(day)
         drawn = np.sort(rng.integers(0, running[-1], sessions))
         user = active[np.searchsorted(running, drawn, side="right")]
-        # Sessions are in the order of users, crawlers come first.
+        # Sessions are in order of users, after those of crawlers.
         user[: len(bots)] = rng.choice(user, len(bots))
         start = self._draw_starts(rng, day, window, sessions)
         rows = Rows.draw(rng, size, first)
@@ -157,16 +157,16 @@ class Clickstream:
         return self._with_odd_identities(rng, day, events, size, first) if special else events
 
     def _bot_sizes(self, rng: np.random.Generator, day: int) -> Ints:
-        """Sizes of the day's crawler sessions: 100 events and more, fewer on tiny days."""
+        """Draw the sizes of the day's crawler sessions: 100 events or more, fewer on tiny days."""
         count = self.plan.oddities[day].bots
-        limit = min(4_128, len(self.catalogue.product_id), int(self.plan.day_events[day]) // 4)
+        limit = min(4_128, len(self.catalog.product_id), int(self.plan.day_events[day]) // 4)
         drawn = 100 * (1 + rng.pareto(1.3, count))
         return np.minimum(drawn, limit).astype(np.int64)
 
     def _draw_starts(
         self, rng: np.random.Generator, day: int, window: Window, sessions: int
     ) -> Ints:
-        """Start of each session, in seconds of the day."""
+        """Draw the start of each session, in seconds of the day."""
         weights = minute_weights(self.plan.date(day))[window.start // 60 : window.end // 60]
         running = np.concatenate([[0], np.cumsum(weights)]).astype(float)
         at = rng.random(sessions) * running[-1]
@@ -177,48 +177,48 @@ class Clickstream:
     def _products(
         self, rng: np.random.Generator, rows: Rows, actions: Actions, bots: int, bot_rows: int
     ) -> Int32s:
-        """Product of every row: drawn where a new one is looked at, repeated elsewhere."""
-        catalogue = self.catalogue
+        """Draw the product of every row that views a new one, and repeat it in the other rows."""
+        catalog = self.catalog
         new = np.flatnonzero(~rows.same)
         opens = rows.opens[new]
         share = rows.uniform[new]
         slot = ((share[opens] * np.uint64(SLOTS)) >> np.uint64(32)).astype(np.int64)
         opening = new[opens]
-        # The opening rows of sessions that act lead to where carts and purchases happen.
+        # Sessions with a cart or purchase open in a category where those happen.
         acting = np.flatnonzero(actions.acts[rows.session[opening]] & rows.first_row[opening])
         root = actions.roots(rng, rows.session[opening[acting]])
-        slot[acting] = catalogue.root_first_slot[root] + (
-            (share[opens][acting] * catalogue.root_slots[root].astype(np.uint64)) >> np.uint64(32)
+        slot[acting] = catalog.root_first_slot[root] + (
+            (share[opens][acting] * catalog.root_slots[root].astype(np.uint64)) >> np.uint64(32)
         ).astype(np.int64)
-        opened = catalogue.slot_product[slot]
-        category = catalogue.category[opened][np.cumsum(opens) - 1]
-        inside = catalogue.category_first_slot[category] + (
-            (share * catalogue.category_slots[category].astype(np.uint64)) >> np.uint64(32)
+        opened = catalog.slot_product[slot]
+        category = catalog.category[opened][np.cumsum(opens) - 1]
+        inside = catalog.category_first_slot[category] + (
+            (share * catalog.category_slots[category].astype(np.uint64)) >> np.uint64(32)
         ).astype(np.int64)
-        chosen = catalogue.slot_product[inside]
+        chosen = catalog.slot_product[inside]
         chosen[opens] = opened
-        # Who carts or buys leans to the cheaper product of a category.
+        # Sessions with a cart or purchase tend to the cheaper product of a category.
         leaning = np.flatnonzero(actions.acts[rows.session[new]])
         leaning = leaning[rng.random(len(leaning)) < _CHEAPER_OF_TWO]
-        at = rng.random(len(leaning)) * catalogue.category_slots[category[leaning]]
-        other = catalogue.slot_product[
-            catalogue.category_first_slot[category[leaning]] + at.astype(np.int64)
+        at = rng.random(len(leaning)) * catalog.category_slots[category[leaning]]
+        other = catalog.slot_product[
+            catalog.category_first_slot[category[leaning]] + at.astype(np.int64)
         ]
-        cheaper = catalogue.base_cents[other] < catalogue.base_cents[chosen[leaning]]
+        cheaper = catalog.base_cents[other] < catalog.base_cents[chosen[leaning]]
         chosen[leaning[cheaper]] = other[cheaper]
         product: Int32s = chosen[np.cumsum(~rows.same) - 1]
         if bots:
-            # A crawler takes one product after the other; the stride has no factor in common
-            # with the catalogue's size, so none repeats.
-            stride = next(s for s in range(7, 10_000) if np.gcd(s, len(catalogue.product_id)) == 1)
-            crawled = np.arange(bot_rows) * stride % len(catalogue.product_id)
+            # A crawler walks through the products; the stride is coprime to the catalog's size, so
+            # that none repeats.
+            stride = next(s for s in range(7, 10_000) if np.gcd(s, len(catalog.product_id)) == 1)
+            crawled = np.arange(bot_rows) * stride % len(catalog.product_id)
             product[:bot_rows] = crawled
         buying = actions.buys[rows.session]
-        product[buying] = catalogue.sellable[product[buying]]
+        product[buying] = catalog.sellable[product[buying]]
         return product
 
     def _times(self, day: int, window: Window, start: Ints, rows: Rows) -> Ints:
-        """Second of the day of every row, inside the longest session and before the barrier."""
+        """Return the second of the day of every row, within session length and barrier."""
         gap = rows.gap.astype(np.int64)
         running = np.cumsum(gap)
         first = rows.first
@@ -239,9 +239,9 @@ class Clickstream:
     def _with_odd_identities(
         self, rng: np.random.Generator, day: int, events: Events, size: Ints, first: Ints
     ) -> Events:
-        """Put in null, shared and reused session ids."""
+        """Insert null, shared and reused session ids."""
         odd = self.plan.oddities[day]
-        # Identities that return were there from the start: no id is seen before its time.
+        # Reused identities are those of users known from the start, so that no id is too early.
         known = max(1, self.shoppers.arrived_by(-1))
         session = events.session.copy()
         user_id, uuid = events.user_id.copy(), events.uuid.copy()
@@ -263,7 +263,7 @@ class Clickstream:
         carts = np.flatnonzero((events.event_type == CART) & (session < len(size)))
         for row in rng.choice(carts, min(odd.null_sessions, len(carts)), replace=False):
             extra_user.append(int(user_id[session[row]]))
-            # The nil UUID stands for a missing one until the text is written.
+            # The nil UUID marks a missing one until the text is written.
             extra_uuid.append(np.zeros(16, dtype=np.uint8))
             session[row] = len(size) + len(extra_user) - 1
         if extra_user:
@@ -273,7 +273,7 @@ class Clickstream:
 
 
 def _uuids(rng: np.random.Generator, count: int) -> npt.NDArray[np.uint8]:
-    """UUIDs (count x 16 bytes): version 4, but for a few of another version nibble."""
+    """Draw UUIDs (count x 16 bytes): version 4, except for a few with another version nibble."""
     uuid = rng.integers(0, 256, (count, 16), dtype=np.uint8)
     odd = rng.random(count) < published.OTHER_UUID_VERSIONS
     uuid[:, 6] = np.where(odd, uuid[:, 6], uuid[:, 6] & 0x0F | 0x40)

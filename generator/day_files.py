@@ -1,4 +1,4 @@
-"""From events to the CSV file of a day, in the published format."""
+"""Writes the events of a day to a CSV file in the published format."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from generator import published
-from generator.catalogue import Catalogue, Ints, price_moves
+from generator.catalog import Ints, ProductCatalog, price_changes
 from generator.clickstream import Clickstream, Events
 from generator.malformed import spoil
 from generator.plan import DAY, LATE, Plan
@@ -31,12 +31,12 @@ def file_name(plan: Plan, day: int) -> str:
 
 
 def partial_name(name: str) -> str:
-    """Return the name of a file that is not finished; it hides the file from loaders."""
+    """Return the name of an unfinished file, which hides it from loaders."""
     return f".{name}.partial"
 
 
 def _fixed_width(text: npt.NDArray[np.uint8]) -> pa.StringArray:
-    """Wrap ASCII texts of equal length, one a row of the matrix."""
+    """Wrap ASCII texts of equal length, one per row of the matrix."""
     count, width = text.shape
     offsets = np.arange(0, width * count + 1, width, dtype=np.int32)
     return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text))
@@ -54,7 +54,7 @@ def _texts(values: Sequence[str]) -> pa.StringArray:
 def _integers(values: npt.NDArray[Any]) -> pa.Array:
     """Wrap integers without a copy.
 
-    `pa.array` would import pandas, which takes longer than making 100,000 events.
+    `pa.array` would import pandas, which takes longer than generating 100,000 events.
     """
     values = np.ascontiguousarray(values)
     kind = pa.from_numpy_dtype(values.dtype)
@@ -62,7 +62,7 @@ def _integers(values: npt.NDArray[Any]) -> pa.Array:
 
 
 def uuid_texts(uuid: npt.NDArray[np.uint8]) -> pa.StringArray:
-    """Format as canonical texts the UUIDs (S x 16 bytes); the nil UUID becomes the empty text."""
+    """Format UUIDs (S x 16 bytes) in canonical form; the nil UUID becomes the empty text."""
     digits = np.frombuffer(uuid.tobytes().hex().encode(), dtype=np.uint8).reshape(-1, 32)
     text = np.full((len(digits), 36), ord("-"), dtype=np.uint8)
     for start, end, at in ((0, 8, 0), (8, 12, 9), (12, 16, 14), (16, 20, 19), (20, 32, 24)):
@@ -77,25 +77,25 @@ def uuid_texts(uuid: npt.NDArray[np.uint8]) -> pa.StringArray:
     return _texts(with_gaps)
 
 
-def price_cents(catalogue: Catalogue, product: Int32s, seconds: Int32s) -> Ints:
+def price_cents(catalog: ProductCatalog, product: Int32s, seconds: Int32s) -> Ints:
     """Return the price in cents of each product at each second of the run."""
     version = np.floor(
-        catalogue.version_phase[product] + catalogue.versions_per_second[product] * seconds
+        catalog.version_phase[product] + catalog.versions_per_second[product] * seconds
     ).astype(np.uint64)
-    # A mixing hash in place of a table of all prices of all products.
+    # A hash replaces a table of all prices of all products.
     mixed = (product.astype(np.uint64) << np.uint64(20)) + version
     mixed *= np.uint64(0x9E3779B97F4A7C15)
     mixed ^= mixed >> np.uint64(29)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    move = price_moves()[(mixed >> np.uint64(52)).astype(np.int64)]
-    base = catalogue.base_cents[product]
-    moved = (base * (_MILLION + move) + _MILLION // 2) // _MILLION
-    moved = np.clip(moved, published.LOWEST_PRICE_CENTS, published.PRICE_CEILING_CENTS)
-    return np.where((version == 0) | (base == 0), base, moved)
+    change = price_changes()[(mixed >> np.uint64(52)).astype(np.int64)]
+    base = catalog.base_cents[product]
+    changed = (base * (_MILLION + change) + _MILLION // 2) // _MILLION
+    changed = np.clip(changed, published.LOWEST_PRICE_CENTS, published.PRICE_CEILING_CENTS)
+    return np.where((version == 0) | (base == 0), base, changed)
 
 
 class DayWriter:
-    """Writes any day of a plan; keeps what the days share."""
+    """Writes any day of a plan; caches what the days share."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -103,7 +103,7 @@ class DayWriter:
 
     @cached_property
     def _price_texts(self) -> pa.StringArray:
-        """Text of each number of cents from 0 to the ceiling."""
+        """The text of each price in cents from 0 to the ceiling."""
         ranges = []
         for digits in range(1, len(str(published.PRICE_CEILING_CENTS)) - 1):
             low = 10 ** (digits + 1) if digits > 1 else 0
@@ -117,7 +117,7 @@ class DayWriter:
 
     @cached_property
     def _seconds_of_a_day(self) -> npt.NDArray[np.void]:
-        """The 86,400 time texts of a day whose date is still to be filled in."""
+        """The 86,400 time texts of a day, without its date."""
         second = np.arange(DAY)
         text = np.tile(np.frombuffer(b"0000-00-00 00:00:00 UTC", dtype=np.uint8), (DAY, 1))
         for at, number in ((11, second // 3_600), (14, second // 60 % 60), (17, second % 60)):
@@ -133,22 +133,22 @@ class DayWriter:
 
     @cached_property
     def _product_texts(self) -> tuple[pa.StringArray, pa.StringArray, pa.StringArray]:
-        catalogue = self.clickstream.catalogue
-        category = _integers(catalogue.category)
+        catalog = self.clickstream.catalog
+        category = _integers(catalog.category)
         return (
-            _integers(catalogue.product_id).cast(pa.string()),
-            _integers(catalogue.category_id).cast(pa.string()).take(category),
-            _texts(catalogue.category_code).take(category),
+            _integers(catalog.product_id).cast(pa.string()),
+            _integers(catalog.category_id).cast(pa.string()).take(category),
+            _texts(catalog.category_code).take(category),
         )
 
     @cached_property
     def _brand_texts(self) -> pa.StringArray:
-        return _texts(self.clickstream.catalogue.brand_names)
+        return _texts(self.clickstream.catalog.brand_names)
 
     def write(self, day: int, folder: Path) -> int:
         """Write the file of a day and return its number of rows.
 
-        The file takes its name when it is complete: a loader never meets half a file.
+        The file gets its name when it is complete, so that loaders never see a partial file.
         """
         target = folder / file_name(self.plan, day)
         partial = folder / partial_name(target.name)
@@ -162,29 +162,29 @@ class DayWriter:
         return rows
 
     def _in_order(self, day: int) -> Iterator[Events]:
-        """Yield the day's events in portions, each sorted by time and later than the one before."""
+        """Yield the day's events in batches, sorted by time within and across batches."""
         midnight = day * DAY
-        pending = Events.none()
+        pending = Events.empty()
         if day:
             for window in self.plan.windows(day - 1):
                 if window.start >= LATE:
-                    made = self.clickstream.window(day - 1, window)
-                    pending = pending.then(made.where(made.time >= midnight))
+                    events = self.clickstream.window(day - 1, window)
+                    pending = pending.followed_by(events.where(events.time >= midnight))
         for window in self.plan.windows(day):
-            made = pending.then(self.clickstream.window(day, window))
-            due = made.time < midnight + window.end
-            pending = made.where(~due)
-            # Unique keys: the order within a second does not hang on the sorting algorithm.
-            keys = (made.time.astype(np.int64) << 32) | np.arange(len(due))
-            yield made.take(np.sort(keys[due]) & 0xFFFFFFFF)
+            events = pending.followed_by(self.clickstream.window(day, window))
+            due = events.time < midnight + window.end
+            pending = events.where(~due)
+            # Unique keys: the order within a second must not depend on the sorting algorithm.
+            keys = (events.time.astype(np.int64) << 32) | np.arange(len(due))
+            yield events.take(np.sort(keys[due]) & 0xFFFFFFFF)
 
     def _lines(self, day: int, number: int, events: Events) -> bytes | memoryview:
         """Format the events of one day."""
-        catalogue = self.clickstream.catalogue
+        catalog = self.clickstream.catalog
         product, session = _integers(events.product), _integers(events.session)
-        brand = catalogue.brand[events.product]
-        brand[events.time < catalogue.brandless_until[events.product]] = 0
-        cents = price_cents(catalogue, events.product, events.time)
+        brand = catalog.brand[events.product]
+        brand[events.time < catalog.brandless_until[events.product]] = 0
+        cents = price_cents(catalog, events.product, events.time)
         columns = [
             (_integers(events.event_type), _texts(_EVENT_TYPES)),
             *((product, texts) for texts in self._product_texts),
@@ -201,7 +201,7 @@ class DayWriter:
             names=list(PUBLISHED_COLUMN_NAMES),
         )
         buffer = pa.BufferOutputStream()
-        # Nothing needs quotes and null is the empty text, so the cheapest style is exact.
+        # No value needs quotes and null is the empty text, so the fastest style is correct.
         csv.write_csv(table, buffer, csv.WriteOptions(include_header=False, quoting_style="none"))
         lines = buffer.getvalue()
         if not self.plan.dirty_share:

@@ -1,8 +1,7 @@
-"""Generated click streams in the published format, calibrated on the published figures.
+"""Writes generated click streams: one CSV file per day and, last, a manifest of the parameters.
 
-`generate` writes one CSV file per day and, last, a manifest of the run's parameters. The same
-parameters give the same bytes, whatever the number of processes. Malformed lines (`dirty_share`)
-take the place of well-formed ones: the files hold exactly `events` records in any case.
+The same parameters give the same bytes, for any number of processes. Malformed lines
+(`dirty_share`) replace well-formed ones: the files always contain exactly `events` records.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from project.home import landing_path
 
 HELP: Final = "write generated click streams, one CSV file per day"
 MANIFEST: Final = "generated.json"
-# Its name hides it from loaders; it turns into the manifest when all files are there.
+# The name hides it from loaders; it is renamed to the manifest when all files are complete.
 UNFINISHED_MANIFEST: Final = ".generated.json.unfinished"
-# The defaults: as many days as the published data has, from its first day on.
+# The defaults: the days of the published data.
 EVENTS: Final = 1_000_000
 FIRST_DAY: Final = date(2019, 10, 1)
 DAYS: Final = 61
@@ -38,7 +37,7 @@ SEED: Final = 42
 FEWEST_EVENTS: Final = 1_000
 MOST_EVENTS: Final = 110_000_000
 MOST_DAYS: Final = 3_650
-# Below this a second process costs more to start than it saves.
+# With fewer events, starting a second process costs more than it saves.
 EVENTS_PER_PROCESS: Final = 1_000_000
 
 _writer: DayWriter | None = None
@@ -68,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Run the command line's `generate`; returns the exit code."""
+    """Generate, and print the result; returns 0."""
     out = (args.out or landing_path()).resolve()
     present = (out / MANIFEST).exists()
     files = generate(args.events, args.first_day, args.days, args.seed, out, args.dirty)
@@ -90,18 +89,18 @@ def generate(
 ) -> list[Path]:
     """Write `events` rows over `days` days to `out` and return the files in order of date.
 
-    A folder that already holds this run is left as it is; an interrupted run goes on where it
-    stopped. `processes` defaults to the number of processors. Raises UserError for
-    parameters out of range and for a folder that holds anything else, with `remedy` for the latter.
+    A folder that already has this run is left unchanged; an interrupted run continues where it
+    stopped. `processes` defaults to the number of processors. Raises UserError for parameters out
+    of range and for a folder with anything else, with `remedy` for the latter.
     """
     _check(events, first_day, days, seed, dirty_share)
     plan = Plan(events, first_day, days, seed, dirty_share)
     files = [out / file_name(plan, day) for day in range(days)]
     missing = _claim(plan, out, files, remedy)
     if missing:
-        wanted = processes or min(os.cpu_count() or 1, math.ceil(events / EVENTS_PER_PROCESS))
+        workers = processes or min(os.cpu_count() or 1, math.ceil(events / EVENTS_PER_PROCESS))
         with tqdm(total=events, unit=" events", unit_scale=True, disable=None) as progress:
-            for rows in _write(plan, out, missing, min(wanted, len(missing))):
+            for rows in _write(plan, out, missing, min(workers, len(missing))):
                 progress.update(rows)
     if (out / UNFINISHED_MANIFEST).exists():
         (out / UNFINISHED_MANIFEST).replace(out / MANIFEST)
@@ -125,7 +124,7 @@ def _check(events: int, first_day: date, days: int, seed: int, dirty_share: floa
 
 
 def generated_files(out: Path) -> list[Path]:
-    """Return what `generate` wrote to `out` or left unfinished there, its manifests last."""
+    """Return the files that `generate` wrote to `out`, finished or not, manifests last."""
     manifests = [out / name for name in (MANIFEST, UNFINISHED_MANIFEST) if (out / name).is_file()]
     names: list[str] = []
     for manifest in manifests:
@@ -135,15 +134,15 @@ def generated_files(out: Path) -> list[Path]:
             names.extend(file_name(plan, day) for day in range(plan.days))
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(
-                f"{manifest} is damaged, so generated files cannot be told from others: remove"
-                f" {out} yourself"
+                f"{manifest} is damaged, so generated files cannot be distinguished from"
+                f" others: remove {out} yourself"
             ) from error
     files = [out / name for name in names] + [out / partial_name(name) for name in names]
     return [path for path in files if path.is_file()] + manifests
 
 
 def _claim(plan: Plan, out: Path, files: list[Path], remedy: str) -> list[int]:
-    """Mark the folder as this run's and return the days whose files are not there yet."""
+    """Mark the folder as that of this run, and return the days whose files are missing."""
     parameters = {
         "events": plan.events,
         "first_day": plan.first_day.isoformat(),
@@ -182,20 +181,21 @@ def _write(plan: Plan, out: Path, days: list[int], processes: int) -> Iterator[i
             writer = DayWriter(plan)
             yield from (writer.write(day, out) for day in days)
             return
-        # Not forked: a fork next to the threads of Arrow may hang.
+        # A fork beside the threads of Arrow may hang, so spawn.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(processes, context, _start, (plan,)) as pool:
-            # The largest days first, so that no process is left alone with one at the end.
+            # The largest days first, so that all processes end at about the same time.
             order = sorted(days, key=lambda day: -int(plan.day_events[day]))
             for done in as_completed([pool.submit(_write_day, day, out) for day in order]):
                 yield done.result()
     except OSError as error:
         raise UserError(
-            f"cannot write to {out}: {error.strerror}; make room and run the same command again"
+            f"cannot write to {out}: {error.strerror}; free some space, then run the same command"
+            " again"
         ) from error
     except BrokenProcessPool as error:
         raise UserError(
-            f"a process that wrote to {out} was killed; run the same command again to go on"
+            f"a process that wrote to {out} was killed; run the same command again to continue"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Malformed lines of every kind that can stand in the body of a CSV file."""
+"""Malformed lines of every kind that a CSV file can contain."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _zero_price_purchase(fields: Fields) -> bytes:
     return b",".join([*fields[:TYPE], b"purchase", *fields[PRODUCT:PRICE], b"0.00", *fields[USER:]])
 
 
-# A line stays one record of the file under each of them.
+# Each kind leaves the line one record of the file.
 KINDS: Final[dict[str, Callable[[Fields], bytes]]] = {
     "too_few_fields": lambda fields: b",".join(fields[:5]),
     "too_many_fields": lambda fields: b",".join([*fields, b"extra", b"fields"]),

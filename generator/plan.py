@@ -1,7 +1,6 @@
-"""What a run will contain: events per day and window, rates per day, where the oddities fall.
+"""The plan of a run: events per day and window, rates per day, and the days of the oddities.
 
-Everything here is a function of the run's parameters alone, so that any day can be made by any
-process.
+It depends only on the run's parameters, so that any process can generate any day.
 """
 
 from __future__ import annotations
@@ -15,21 +14,21 @@ from typing import Final
 import numpy as np
 
 from generator import published
-from generator.catalogue import Ints, allocate
+from generator.catalog import Ints, allocate
 
 DAY: Final = 86_400
-# Sessions last less than this; only those that begin after LATE can cross midnight, so a day is
-# made from its own windows and the late ones of the day before.
+# Sessions are shorter than this, so only those that start after LATE can cross midnight: a day
+# consists of its own windows and the late ones of the previous day.
 LONGEST_SESSION: Final = 4 * 3_600
 LATE: Final = DAY - LONGEST_SESSION
-# Bounds the memory: the arrays of one window are in use at a time.
+# Bounds the memory: only the arrays of one window are in use at a time.
 WINDOW_EVENTS: Final = 250_000
 ODDITIES_FROM_EVENTS: Final = 100_000
 
 
 @dataclass(frozen=True)
 class Window:
-    """Sessions that start in [start, end) seconds of a day, and how many events they have."""
+    """The sessions that start in [start, end) seconds of a day, and their number of events."""
 
     number: int
     start: int
@@ -49,7 +48,7 @@ class Rates:
 
 @dataclass(frozen=True)
 class Oddities:
-    """How many of each kind a day holds; `reused` are numbers of identities used on two days."""
+    """Numbers of oddities on a day; `reused` are the identities that appear on two days."""
 
     null_sessions: int
     shared: int
@@ -58,7 +57,7 @@ class Oddities:
 
 
 def day_weight(day: date) -> float:
-    """Return the published events of a day; outside of their range the mean of its weekday."""
+    """Return the published number of events of a day; outside their range the weekday's mean."""
     offset = (day - published.FIRST_DAY).days
     if 0 <= offset < len(published.DAILY_EVENTS):
         return published.DAILY_EVENTS[offset]
@@ -90,7 +89,7 @@ def event_shares(day: date, tracked: bool) -> tuple[float, float]:
 
 
 def rates(day: date, second: int) -> Rates:
-    """Return the rates for sessions that start at `second` of `day`, from the event shares."""
+    """Return the rates of sessions that start at `second` of `day`, from the event shares."""
     switch = (published.CART_TRACKING_DAY, published.CART_TRACKING_HOUR * 3_600)
     tracked = (day, second) >= switch
     carts, purchases = event_shares(day, tracked)
@@ -118,7 +117,7 @@ def minute_weights(day: date) -> Ints:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run: `events` rows over `days` days from `first_day`, all drawn from `seed`."""
+    """A run: `events` rows over `days` days from `first_day`, all determined by `seed`."""
 
     events: int
     first_day: date
@@ -127,7 +126,7 @@ class Plan:
     dirty_share: float = 0.0
 
     def date(self, day: int) -> date:
-        """Return the calendar date of the day with this number."""
+        """Return the calendar date of a day, which is numbered from 0."""
         return self.first_day + timedelta(day)
 
     @cached_property
@@ -165,9 +164,9 @@ class Plan:
         ]
 
     def barrier(self, day: int, window: Window) -> int | None:
-        """Return the second of the day by which the window's sessions must have ended, if any.
+        """Return the second of the day by which the window's sessions must end, if any.
 
-        The end of the run; the midnight before a day without purchases; the start of the outage.
+        It is the end of the run, midnight before a day without purchases, or the outage's start.
         """
         calendar_day = self.date(day)
         if calendar_day == published.OUTAGE_DAY and window.start < published.OUTAGE[0]:
@@ -178,13 +177,13 @@ class Plan:
         return None
 
     def _count(self, published_count: int) -> int:
-        """Scale a published count; from 100,000 events on at least one."""
+        """Scale a published count; at least 1 in a run of 100,000 events or more."""
         scaled = round(published_count * self.events / published.EVENTS)
         return max(scaled, 1) if self.events >= ODDITIES_FROM_EVENTS else scaled
 
     @cached_property
     def reused_identities(self) -> int:
-        """Number of session ids that come back on a later day."""
+        """Number of session ids that appear again on a later day."""
         return self._count(published.REUSED_SESSIONS) if self.days > 1 else 0
 
     @cached_property

@@ -1,6 +1,6 @@
 """Published aggregate figures of the real shop, October and November 2019.
 
-The generator is calibrated on them; no row of the data is kept here. The data set is "eCommerce
+The generator is calibrated on them; this file has no row of the data. The data set is "eCommerce
 behavior data from multi category store" (Michael Kechinov, REES46 Marketing Platform, Kaggle).
 
 Sources, by the short names used below:
@@ -49,12 +49,12 @@ PROMOTION_DAYS: Final = {
 BLACK_FRIDAY: Final = date(2019, 11, 29)
 BLACK_FRIDAY_PURCHASE_SHARE: Final = 32_107 / 1_854_426  # AT
 
-# Until this day carts were tracked for few categories (rows: the switch is at about 02:00 UTC).
+# Before this day, carts were tracked for few categories (rows: the switch is at about 02:00 UTC).
 CART_TRACKING_DAY: Final = date(2019, 11, 8)
 CART_TRACKING_HOUR: Final = 2
 
-# CP: October, and November less the promotion days; the first week of November keeps
-# October's ratio of carts to purchases, what is left falls on the days from November 8.
+# CP: October, and November without the promotion days; the first week of November keeps October's
+# ratio of carts to purchases, and the remaining carts are on the days from November 8.
 OCTOBER_CART_SHARE: Final = 926_516 / 42_448_764
 OCTOBER_PURCHASE_SHARE: Final = 742_849 / 42_448_764
 NOVEMBER_PURCHASE_SHARE: Final = 641_373 / 45_313_503
@@ -69,7 +69,7 @@ CART_GIVEN_PURCHASE_AFTER: Final = 0.92
 CARTS_PER_CART_SESSION: Final = 3_955_446 / 2_316_432  # CP
 PURCHASES_PER_BUYING_SESSION: Final = 1_659_788 / 1_402_758  # CP
 
-# CR: sessions by the UTC hour of their start, and the share of them that buys, in percent.
+# CR: sessions by the UTC hour of their start, and the percentage of them that buys.
 SESSIONS_BY_HOUR: Final = (
     161_388, 318_215, 620_359, 898_793, 1_141_140, 1_267_810, 1_332_672, 1_359_781,
     1_405_942, 1_372_560, 1_336_487, 1_298_479, 1_283_080, 1_369_354, 1_464_288, 1_474_351,
@@ -85,12 +85,12 @@ OUTAGE_DAY: Final = FIRST_DAY
 OUTAGE: Final = (20 * 60, 130 * 60)
 OUTAGE_RATE: Final = 0.007
 
-# AT, FL: share of sessions with at least so many events; between the points geometric.
+# AT, FL: share of sessions with at least this many events; geometric between the points.
 SESSION_SIZE_SURVIVAL: Final = (
     (1, 1.0), (2, 0.6408), (3, 0.48), (5, 0.28), (10, 0.117), (20, 0.035), (36, 0.0098),
     (51, 0.0032), (100, 4e-4), (300, 1e-5), (600, 1e-7),
 )  # fmt: skip
-# JD (seven months): share of sessions that buy, by their least number of events.
+# JD (seven months): share of sessions that buy, by minimum number of events.
 PURCHASE_RATE_BY_SIZE: Final = ((1, 0.0015), (2, 0.022), (3, 0.10), (6, 0.14))
 
 # rows: seconds between events of a session, by quantile.
@@ -102,7 +102,7 @@ GAP_QUANTILES: Final = (
 # Oddities over the 109,950,743 rows (AT, DL, KPI).
 NULL_SESSIONS: Final = 12
 SHARED_SESSIONS: Final = 939
-# 3,821 ids occur in both months; as many again are taken to recur within a month.
+# 3,821 ids occur in both months; the same number is assumed to recur within a month.
 REUSED_SESSIONS: Final = 7_642
 BOT_SESSIONS: Final = 47
 DUPLICATED_CARTS: Final = (71_961, 127_000)  # groups, removable copies
@@ -117,8 +117,8 @@ PRICE_CEILING_CENTS: Final = 257_407
 PRICE_VERSIONS: Final = (
     (0.527, 1, 1), (0.338, 2, 5), (0.104, 6, 20), (0.0301, 21, 100), (0.0009, 101, 1_000),
 )  # fmt: skip
-# rows: size of a price move, relative, by quantile.
-PRICE_MOVE_QUANTILES: Final = (
+# rows: relative size of a price change, by quantile.
+PRICE_CHANGE_QUANTILES: Final = (
     (0.0, 2e-5), (0.10, 6e-5), (0.25, 3e-4), (0.50, 3.4e-3), (0.75, 3.5e-2), (0.90, 9.7e-2),
     (1.0, 0.3),
 )  # fmt: skip
@@ -150,7 +150,7 @@ class CategoryRoot:
     brand_null: float
 
 
-# The empty name stands for the rows without a category code.
+# The empty name is for rows without a category code.
 CATEGORY_ROOTS: Final = (
     CategoryRoot(
         "", (13_515_609, 21_898_171), (105_726, 826_493), (173_425, 234_218), 107_933, 0.267

@@ -1,4 +1,4 @@
-"""The synthetic users: when they come, how often, how readily they buy, their ids."""
+"""The synthetic users: their active days, frequency, readiness to buy, and ids."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from generator import published
-from generator.catalogue import Ints, allocate
+from generator.catalog import Ints, allocate
 from generator.plan import Plan
 
-# Users drawn at least once are fewer than all: the factor makes the drawn ones match.
+# Not every user in the pool is drawn: the factor makes the number of drawn ones match.
 POOL_FACTOR: Final = 1.62
 # Fitted to distinct users per month and per week, buyers per user and orders per buyer.
 ALREADY_ACTIVE: Final = 0.25
@@ -34,26 +34,26 @@ class Shoppers:
 
     def arrived_by(self, day: int) -> int:
         """Return the number of users whose first day is not after `day`."""
-        # A value of the array's own type: for another one NumPy would convert the whole array.
+        # A value of another type would make NumPy convert the whole array.
         return int(np.searchsorted(self.first_day, np.int16(day), side="right"))
 
     def active(self, day: int) -> tuple[npt.NDArray[np.intp], Ints]:
         """Return the positions of a day's active users, and the running sum of their weights."""
         active = np.flatnonzero(self.last_day[: self.arrived_by(day)] >= day)
         if not len(active):
-            # A tiny pool may leave a day without anyone.
+            # A tiny pool may have no active user on a day.
             active = np.arange(len(self.user_id))
         return active, np.cumsum(self.weight[active], dtype=np.int64)
 
 
 def _ids(rng: np.random.Generator, plan: Plan, first_day: npt.NDArray[np.int16]) -> Ints:
-    """User ids: old ones by the published quantiles, newly registered ones in order of time."""
+    """Return user ids: old ones by the published quantiles, newly registered ones by time."""
     total = len(first_day)
     registers = (first_day >= 0) & (rng.random(total) < NEWLY_REGISTERED)
     ids = np.empty(total, dtype=np.int64)
     old = np.flatnonzero(~registers)
-    # Slots of equal probability; the point inside keeps half a slot from the next, so no two
-    # users get one id.
+    # Slots of equal probability; points of neighboring slots are half a slot apart, so that no two
+    # users share an id.
     at = (rng.permutation(len(old)) + 0.5 * rng.random(len(old))) / max(len(old), 1)
     probabilities, values = zip(*published.USER_ID_QUANTILES, strict=True)
     ids[old] = np.interp(at, probabilities, values)
@@ -62,7 +62,7 @@ def _ids(rng: np.random.Generator, plan: Plan, first_day: npt.NDArray[np.int16])
     start = published.FIRST_NEW_USER_ID + np.concatenate([[0], np.cumsum(width)])
     for day, count in enumerate(per_day):
         step = int(width[day]) // max(int(count), 1)
-        # first_day is sorted, so the users of a day lie together.
+        # first_day is sorted, so the users of a day are adjacent.
         low, high = np.searchsorted(first_day, [day, day + 1])
         members = low + np.flatnonzero(registers[low:high])
         ids[members] = start[day] + np.arange(count) * step + rng.integers(0, step, count)
@@ -70,7 +70,7 @@ def _ids(rng: np.random.Generator, plan: Plan, first_day: npt.NDArray[np.int16])
 
 
 def build_shoppers(plan: Plan) -> Shoppers:
-    """Build the pool of users of a run; a function of the plan."""
+    """Build the pool of users of a run; deterministic for the plan."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([plan.seed, 3])))
     per_session = published.USERS / published.SESSIONS
     total = max(10, round(plan.sessions * per_session * POOL_FACTOR))

@@ -1,7 +1,7 @@
-"""What happens in visits: how many events, when, which of them are carts and purchases.
+"""The events of sessions: how many, when, and which are carts and purchases.
 
-All arrays are over the rows (N) or the sessions (S) of a window; the rows of a session lie
-together and in order.
+All arrays are over the rows (N) or the sessions (S) of a window; the rows of a session are adjacent
+and in order.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from generator import published
-from generator.catalogue import Floats, Ints
+from generator.catalog import Floats, Ints
 from generator.plan import Rates
 
 VIEW: Final = 0
@@ -24,14 +24,14 @@ PURCHASE: Final = 2
 Int32s = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
 
-# Shares of 65,536, from the transitions in the real rows: the next view is of a product already
-# seen (the remaining ones of a new product), and it changes the category.
+# Shares of 65,536, from the transitions in the real rows: the next view is of a product seen
+# before (otherwise of a new one), and it changes the category.
 _SAME_PRODUCT: Final = 26_000
 _CHANGE_CATEGORY: Final = 65_536 - 7_000
-_LOOKS_AGAIN: Final = 0.3
-# Published duplicates of purchases over the purchases that repeat the one before.
+_VIEWS_AGAIN: Final = 0.3
+# Published duplicate purchases, as a share of purchases that repeat the previous one.
 _PURCHASE_TWICE: Final = 85 / 85_000
-# Tables are drawn from by a 16-bit number.
+# A 16-bit number draws from a table.
 _QUANTILES: Final = 65_536
 _LARGEST_CHANCE: Final = 0.95
 _LARGEST_SCALE: Final = 4.0
@@ -39,17 +39,17 @@ _LARGEST_SCALE: Final = 4.0
 
 @cache
 def session_sizes() -> npt.NDArray[np.int16]:
-    """65,536 equally likely numbers of events of a session."""
+    """Return 65,536 equally likely numbers of events in a session."""
     sizes, survival = zip(*published.SESSION_SIZE_SURVIVAL, strict=True)
     at = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
-    # The size is the largest n that P(size >= n) still reaches.
+    # The size is the largest n whose P(size >= n) is not below the drawn probability.
     size = np.interp(-np.log(1 - at), -np.log(survival), sizes)
     return np.asarray(np.floor(size), dtype=np.int16)
 
 
 @cache
 def purchase_factor() -> Floats:
-    """How likely a session of n events buys, relative to the mean session."""
+    """Return the chance that a session of n events buys, relative to the mean session."""
     least, rate = zip(*published.PURCHASE_RATE_BY_SIZE, strict=True)
     sizes = np.arange(int(session_sizes().max()) + 1)
     by_size = np.array(rate)[np.searchsorted(least, np.maximum(sizes, 1), side="right") - 1]
@@ -59,7 +59,7 @@ def purchase_factor() -> Floats:
 
 @cache
 def gaps() -> Int32s:
-    """65,536 equally likely gaps between events, in seconds, ascending."""
+    """Return 65,536 equally likely gaps between events, in seconds, ascending."""
     probabilities, values = zip(*published.GAP_QUANTILES, strict=True)
     at = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     seconds = np.exp(np.interp(at, probabilities, np.log(values)))
@@ -68,7 +68,7 @@ def gaps() -> Int32s:
 
 @cache
 def hour_factor() -> Floats:
-    """How likely a session that starts in an hour buys, relative to the mean session."""
+    """Return the chance that a session buys by its starting hour, relative to the mean session."""
     rate = np.array(published.PURCHASE_RATE_BY_HOUR)
     factor: Floats = rate / np.average(rate, weights=published.SESSIONS_BY_HOUR)
     return factor
@@ -76,9 +76,9 @@ def hour_factor() -> Floats:
 
 @cache
 def root_chances(carts_tracked: bool) -> tuple[Floats, Floats, Floats]:
-    """Cumulative chances of the category roots.
+    """Return the cumulative chances of the category roots.
 
-    For sessions that buy over a cart, that buy without one, and that only cart.
+    For sessions that buy with a cart event, that buy without one, and that have only carts.
     """
 
     def share(values: Floats) -> Floats:
@@ -97,14 +97,14 @@ def root_chances(carts_tracked: bool) -> tuple[Floats, Floats, Floats]:
             np.cumsum(early),
         )
     november = np.array([r.carts[1] for r in roots], dtype=float)
-    # About 204,000 of November's carts were made before the switch, about half of the others
-    # by sessions that bought.
+    # About 204,000 of November's carts came before the switch, about half of the others from
+    # sessions with a purchase.
     late = share(november - 204_000 * early)
     return np.cumsum(bought), np.cumsum(bought), np.cumsum(share(late - 0.48 * bought))
 
 
 def draw_sizes(rng: np.random.Generator, events: int, bots: Ints) -> Ints:
-    """Session sizes that sum to `events`: crawlers first, the last session cut to fit."""
+    """Draw session sizes that sum to `events`: crawlers first, the last session truncated."""
     parts = [bots]
     missing = events - int(bots.sum())
     while missing > 0:
@@ -122,19 +122,19 @@ def draw_sizes(rng: np.random.Generator, events: int, bots: Ints) -> Ints:
 
 def _matched(relative: Floats, target: Floats) -> Floats:
     """Return chances near `relative` x `target`, scaled so that their mean is that of `target`."""
-    wanted = float(target.mean())
+    target_mean = float(target.mean())
     chances = relative * target
-    # The limit on single chances takes some away; a few rounds give it back.
+    # The limit on single chances lowers the mean; a few rounds restore it.
     for _ in range(6):
         mean = float(chances.mean())
-        scale = wanted / mean if mean > 0 else 1.0
+        scale = target_mean / mean if mean > 0 else 1.0
         chances = np.minimum(chances * min(scale, _LARGEST_SCALE), _LARGEST_CHANCE)
     return chances
 
 
 @dataclass
 class Rows:
-    """Row-level state (N) while a window is made."""
+    """Row-level state (N) while a window is generated."""
 
     size: Ints
     first: Ints
@@ -148,7 +148,7 @@ class Rows:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, size: Ints, first: Ints) -> Rows:
-        """Independent draws for every row; 64 random bits make a row."""
+        """Draw every row independently, each from 64 random bits."""
         rows = int(size.sum())
         bits = rng.integers(0, 1 << 64, rows, dtype=np.uint64)
         step = ((bits >> np.uint64(32)) & np.uint64(0xFFFF)).astype(np.int32)
@@ -158,7 +158,7 @@ class Rows:
         same = step < _SAME_PRODUCT
         same[first] = False
         gap = gaps()[pause]
-        # Two views of a product in one second are a duplicate row: left to a chosen few.
+        # Two views of a product in one second are a duplicate row: allow only the chosen ones.
         gap[same & (gap == 0)] = 1
         double = np.flatnonzero(
             pause < round(published.DUPLICATED_VIEWS / published.EVENTS * 65_536)
@@ -180,7 +180,7 @@ class Rows:
 
 @dataclass
 class Actions:
-    """Session-level state (S): who carts, who buys, at which row of the session."""
+    """Session-level state (S): which sessions cart or buy, at which row."""
 
     size: Ints
     buys: Bools
@@ -204,16 +204,16 @@ class Actions:
         hours: Floats,
         bots: int,
     ) -> Actions:
-        """Decide per session; `readiness` of the user and `hours` multiply the chance to buy."""
+        """Draw for each session; the user's `readiness` and `hours` multiply the chance to buy."""
         sessions = len(size)
         chance, other = rng.random(sessions), rng.random(sessions)
         factor = purchase_factor()[np.minimum(size, len(purchase_factor()) - 1)]
         buys = chance < _matched(factor * readiness, rate.purchase * hours)
         buys[:bots] = False
-        # Two-event sessions have no room for view, cart and purchase: the longer ones make up.
+        # Two events have no room for view, cart and purchase: longer sessions compensate.
         carts_first = buys & (size >= 3) & (other < rate.cart_given_purchase * 1.09)
         only_carts = ~buys & (other < rate.cart_only * factor * 1.11)
-        # Hardly a session is a lone cart event: 99.95 % have a view.
+        # Almost no session is a single cart event: 99.95 % have a view.
         only_carts &= (size > 1) | (chance < 0.25)
         only_carts[:bots] = False
         at = np.minimum(1 + (rng.random(sessions) * (size - 1)).astype(np.int64), size - 1)
@@ -221,19 +221,19 @@ class Actions:
         return cls(size, buys, carts_first, only_carts, at, rate.carts_tracked)
 
     def roots(self, rng: np.random.Generator, sessions: Int32s) -> npt.NDArray[np.intp]:
-        """Draw the category root in which each of these sessions acts."""
-        over_cart, without_cart, only_carts = root_chances(self.carts_tracked)
+        """Draw the category root of the carts and purchases of each session."""
+        with_cart, without_cart, only_carts = root_chances(self.carts_tracked)
         at = rng.random(len(sessions))
         root = np.searchsorted(only_carts, at)
         buys = self.buys[sessions]
         root[buys] = np.searchsorted(without_cart, at[buys])
-        over = self.carts_first[sessions]
-        root[over] = np.searchsorted(over_cart, at[over])
+        first = self.carts_first[sessions]
+        root[first] = np.searchsorted(with_cart, at[first])
         return np.minimum(root, len(only_carts) - 1)
 
     def mark(self, rng: np.random.Generator, rows: Rows) -> None:
-        """Write the events into the rows: their types, and that they repeat the product before."""
-        # Acting sessions stay in their category up to the act.
+        """Set event types in the rows, and mark rows that repeat the previous product."""
+        # These sessions stay in their category until the cart or purchase.
         acting = np.flatnonzero(rows.opens & ~rows.first_row)
         acting = acting[self.acts[rows.session[acting]]]
         early = acting - rows.first[rows.session[acting]] <= self.at[rows.session[acting]]
@@ -251,10 +251,10 @@ class Actions:
     def _mark_purchases(self, rng: np.random.Generator, rows: Rows) -> None:
         buyers = np.flatnonzero(self.buys)
         self._put(rows, buyers, self.at[buyers], PURCHASE)
-        # People take their time before they pay.
+        # Buyers take longer before they pay.
         rows.gap[rows.first[buyers] + self.at[buyers]] *= 2
         after = buyers[(self.at[buyers] + 1 < self.size[buyers])]
-        again = after[rng.random(len(after)) < _LOOKS_AGAIN]
+        again = after[rng.random(len(after)) < _VIEWS_AGAIN]
         rows.same[rows.first[again] + self.at[again] + 1] = True
         extra = np.minimum(rng.geometric(0.70, len(buyers)) - 1, 8)
         stride = rng.integers(1, 4, len(buyers))
@@ -266,15 +266,15 @@ class Actions:
             rows.gap[rows.first[buyers[twice]] + position[twice]] = 0
 
     def _mark_carts(self, rng: np.random.Generator, rows: Rows) -> None:
-        over = np.flatnonzero(self.carts_first)
-        self._put(rows, over, self.at[over] - 1, CART)
+        first = np.flatnonzero(self.carts_first)
+        self._put(rows, first, self.at[first] - 1, CART)
         only = np.flatnonzero(self.only_carts)
         burst = rng.random(len(only)) < 0.06
         copies = np.where(burst, np.minimum(rng.geometric(0.57, len(only)), 30), 0)
         copies = np.minimum(copies, np.maximum(self.size[only] - 2, 0))
         self.at[only] = np.minimum(self.at[only], self.size[only] - 1 - copies)
         self._put(rows, only, self.at[only], CART)
-        for sessions, direction, base in ((only, 1, copies), (over, -1, np.ones_like(over))):
+        for sessions, direction, base in ((only, 1, copies), (first, -1, np.ones_like(first))):
             extra = np.minimum(rng.geometric(0.29, len(sessions)) - 1, 12)
             stride = rng.integers(1, 4, len(sessions))
             for i in range(1, 13):

@@ -1,1 +1,1 @@
-"""Who sees what: the access policy as one table, and the check of a workspace against it."""
+"""Who sees what: the access policy, its truth table, and the check of a live workspace."""

@@ -1,7 +1,7 @@
-"""The access policy as an auditor reads it, and the truth table that it comes to.
+"""Reads the access policy, and expands it to a truth table.
 
-`access_policy.yml` is short: layers, exceptions, classes of columns. `cells` crosses it with the
-relations of a dbt manifest, so that no table is left out of the policy and of its tests.
+`access_policy.yml` is short enough for an auditor: layers, exceptions, classes of columns. `cells`
+applies it to all relations of a dbt manifest, so that the policy and its tests miss no table.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Persona:
 
 @dataclass(frozen=True)
 class RelationException:
-    """What differs from the layer: the readers (None: they do not), rows kept apart by a column."""
+    """How a relation differs from its layer: other readers (None: the same), rows by a column."""
 
     why: str
     readers: frozenset[str] | None
@@ -42,7 +42,7 @@ class RelationException:
 
 @dataclass(frozen=True)
 class ColumnClass:
-    """Columns that one set of personas sees in clear, and every other reader as null."""
+    """Columns that some personas see in clear, and every other reader as null."""
 
     name: str
     columns: frozenset[str]
@@ -51,7 +51,7 @@ class ColumnClass:
 
 @dataclass(frozen=True)
 class Policy:
-    """The whole policy; `exceptions` are by 'schema.name', `layers` by schema."""
+    """The whole policy; keys of `exceptions` are 'schema.name', those of `layers` schemas."""
 
     segments: tuple[str, ...]
     personas: Mapping[str, Persona]
@@ -62,7 +62,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class RelationInfo:
-    """A table or view; `kind` is source, view, table, incremental, snapshot or as dbt has it."""
+    """A table or view; `kind` is `source` or dbt's materialization."""
 
     schema: str
     name: str
@@ -71,15 +71,15 @@ class RelationInfo:
 
     @property
     def full_name(self) -> str:
-        """Schema and name, as the policy's exceptions have them."""
+        """Schema and name, the key of the policy's exceptions."""
         return f"{self.schema}.{self.name}"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What one persona gets of a relation's rows (column None) or of one of its columns.
+    """What one persona sees of a relation's rows (column None) or of one of its columns.
 
-    Rows: 'refused', 'all', or the segments whose rows are seen and no others. Columns: 'refused',
+    Rows: 'refused', 'all', or the only segments whose rows are visible. Columns: 'refused',
     'clear', or 'masked', which is null in every row.
     """
 
@@ -90,17 +90,17 @@ class Cell:
 
 
 def load(path: Path = POLICY_FILE) -> Policy:
-    """Read a policy; UserError names the place of what it cannot mean."""
+    """Read a policy; UserError names the place of an invalid entry."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a readable policy: {reason}; mend it") from error
+        raise UserError(f"{path}: not a readable policy: {reason}; correct it") from error
     return _Reader(path).policy(content)
 
 
 class _Reader:
-    """Turns the content of one file into a policy, or says where it cannot."""
+    """Turns the content of one file into a policy, or raises UserError with the place."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -143,7 +143,7 @@ class _Reader:
         fields = self._mapping(entry, place)
         self._keys(fields, place, {"why"}, {"readers", "rows_by"})
         if len(fields) == 1:
-            raise self._error(place, "changes nothing", "give `readers` or `rows_by`, or remove it")
+            raise self._error(place, "changes nothing", "add `readers` or `rows_by`, or remove it")
         readers = fields.get("readers")
         return RelationException(
             why=self._text(fields["why"], f"{place}.why"),
@@ -176,7 +176,7 @@ class _Reader:
 
     def _text(self, value: Any, place: str) -> str:
         if not isinstance(value, str) or not value.strip():
-            raise self._error(place, "is empty or no text", "write text")
+            raise self._error(place, "is empty or not text", "write text")
         return value
 
     def _mapping(self, value: Any, place: str) -> Mapping[str, Any]:
@@ -205,36 +205,39 @@ class _Reader:
 
 
 def relations(manifest: Manifest) -> list[RelationInfo]:
-    """Return what the project makes and the bronze source it reads, by schema and name.
+    """Return the relations that the project builds and its bronze source, by schema and name.
 
-    Sources of another database (system tables) are not the project's to grant.
+    The project does not grant on sources of another database, the system tables.
     """
-    made = [
+    built = [
         node
         for node in manifest["nodes"].values()
         if node["resource_type"] in ("model", "snapshot", "seed")
         and node["config"]["materialized"] != "ephemeral"
     ]
-    databases = {node["database"] for node in made}
-    read = [node for node in manifest["sources"].values() if node["database"] in databases]
+    databases = {node["database"] for node in built}
+    sources = [node for node in manifest["sources"].values() if node["database"] in databases]
     found = [
         *(
             RelationInfo(n["schema"], n["alias"], n["config"]["materialized"], tuple(n["columns"]))
-            for n in made
+            for n in built
         ),
-        *(RelationInfo(n["schema"], n["identifier"], "source", tuple(n["columns"])) for n in read),
+        *(
+            RelationInfo(n["schema"], n["identifier"], "source", tuple(n["columns"]))
+            for n in sources
+        ),
     ]
     return sorted(found, key=lambda relation: relation.full_name)
 
 
 def cells(policy: Policy, manifest: Manifest) -> list[Cell]:
-    """Return the truth table: for each persona and relation a cell for its rows and each column.
+    """Return the truth table: for each persona and relation, a cell for rows and for each column.
 
     Raises UserError for a relation in no layer of the policy, and for an exception or a
     column of the policy that no relation has.
     """
     found = relations(manifest)
-    _require_fit(policy, found)
+    _require_match(policy, found)
     return [
         cell
         for relation in found
@@ -243,17 +246,17 @@ def cells(policy: Policy, manifest: Manifest) -> list[Cell]:
     ]
 
 
-def _require_fit(policy: Policy, found: list[RelationInfo]) -> None:
+def _require_match(policy: Policy, found: list[RelationInfo]) -> None:
     by_name = {relation.full_name: relation for relation in found}
     for relation in found:
         if relation.schema not in policy.layers:
             raise UserError(
-                f"{relation.full_name}: the policy says nothing of schema {relation.schema};"
+                f"{relation.full_name}: the policy does not cover schema {relation.schema};"
                 " add it to `layers`"
             )
     for name, exception in policy.exceptions.items():
         if name not in by_name:
-            raise UserError(f"exceptions.{name}: there is no such relation; correct or remove it")
+            raise UserError(f"exceptions.{name}: no such relation; correct or remove it")
         if exception.rows_by and exception.rows_by not in by_name[name].columns:
             raise UserError(
                 f"exceptions.{name}.rows_by: the relation has no column {exception.rows_by};"

@@ -1,4 +1,4 @@
-"""Compare what is in force in a workspace with what is declared; exit code 1 means drift."""
+"""Compares the live governance of a workspace with the declared one; exit code 1 means drift."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from project.home import CHECKOUT
 from workspace.bundle import deployed, read_bundle
 from workspace.client import add_target, connect
 
-HELP: Final = "compare grants, masks, row filters and tags of a workspace with the declared ones"
+HELP: Final = "compare a workspace's grants, masks, row filters and tags with the declared ones"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One difference; `declared` and `live` are the values, None where there is none."""
+    """One difference; `declared` and `live` are the values, None if there is none."""
 
     difference: Literal["missing", "additional", "different"]
     kind: Kind
@@ -42,16 +42,16 @@ class Finding:
 
 
 def drift(declared: State, live: State) -> list[Finding]:
-    """Return every difference, ordered by kind, place and name; an owner's grants are none."""
+    """Return all differences by kind, place and name, except for grants to an owner."""
     findings = []
     for item in sorted({*declared, *live}):
-        wanted, found = declared.get(item), live.get(item)
-        if found in (wanted, OWNED):
+        expected, found = declared.get(item), live.get(item)
+        if found in (expected, OWNED):
             continue
         difference: Literal["missing", "additional", "different"] = (
-            "missing" if found is None else "additional" if wanted is None else "different"
+            "missing" if found is None else "additional" if expected is None else "different"
         )
-        findings.append(Finding(difference, item.kind, item.place, item.name, wanted, found))
+        findings.append(Finding(difference, item.kind, item.place, item.name, expected, found))
     return findings
 
 
@@ -65,32 +65,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="dbt's manifest for that target (default: target/manifest.json)",
     )
     parser.add_argument(
-        "--warehouse-id", help="SQL warehouse to ask (default: that of DATABRICKS_HTTP_PATH)"
+        "--warehouse-id", help="SQL warehouse to query (default: that of DATABRICKS_HTTP_PATH)"
     )
     parser.add_argument("--output", choices=("text", "json"), default="text")
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Check and print; 0 if all is as declared, 1 if not.
+    """Check and print; 0 if everything is as declared, 1 if not.
 
     Raises UserError if a side of the comparison cannot be read.
     """
     bundle = deployed(read_bundle(CHECKOUT), args.target)
-    wanted = declared.declared(declared.read_manifest(args.manifest, args.target), bundle)
+    expected = declared.declared(declared.read_manifest(args.manifest, args.target), bundle)
     warehouse_id = args.warehouse_id or _warehouse_id()
     catalog = declared.catalog_of(bundle)
-    findings = drift(wanted, Catalog(connect(), warehouse_id, catalog).state())
+    findings = drift(expected, Catalog(connect(), warehouse_id, catalog).state())
     if args.output == "json":
         report = {
             "catalog": catalog,
-            "declared": len(wanted),
+            "declared": len(expected),
             "findings": [asdict(finding) for finding in findings],
         }
         print(json.dumps(report, indent=2))
     else:
         for finding in findings:
             print(finding)
-        print(f"{catalog}: {len(wanted)} declared, {len(findings)} different")
+        print(f"{catalog}: {len(expected)} declared, {len(findings)} different")
     return 1 if findings else 0
 
 
@@ -99,6 +99,6 @@ def _warehouse_id() -> str:
     if "/warehouses/" not in path:
         raise UserError(
             "DATABRICKS_HTTP_PATH names no SQL warehouse; set it as the warehouse's connection"
-            " details show it, or give --warehouse-id"
+            " details show it, or pass --warehouse-id"
         )
     return path.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""What the checkout declares: policies and table grants by dbt, the other grants by the bundle."""
+"""What the checkout declares: policies and table grants in dbt, other grants in the bundle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workspace.bundle import Config
 
 Manifest: TypeAlias = Mapping[str, Any]
 
-# Kinds of the bundle whose grants information_schema of the catalog shows, and the path of a name.
+# Kinds of resources whose grants the catalog's information_schema shows, and parts of their name.
 _PATHS: Final = {
     "catalogs": ("name",),
     "schemas": ("name",),
@@ -23,21 +23,21 @@ _PATHS: Final = {
 
 
 def read_manifest(path: Path, target: str) -> Manifest:
-    """Read the manifest that dbt wrote for a target; UserError says how to make one."""
+    """Read the manifest that dbt wrote for a target; UserError says how to create one."""
     try:
         manifest: Manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"{path}: no readable dbt manifest ({error}); make one with `dbt parse --target"
-            f" {target}`, or name one with --manifest"
+            f"{path}: no readable dbt manifest ({error}); create one with `dbt parse --target"
+            f" {target}`, or pass one with --manifest"
         ) from error
     return manifest
 
 
 def of_manifest(manifest: Manifest, catalog: str) -> Iterator[tuple[Item, str]]:
-    """Return what each model and snapshot declares; UserError if it is of another catalog.
+    """Return what each model and snapshot declares; UserError if it is in another catalog.
 
-    Disabled nodes are not among `nodes`; ephemeral ones are no relations, and a view has no masks.
+    Disabled nodes are not in `nodes`; ephemeral ones are not relations, and views have no masks.
     """
     for node in manifest["nodes"].values():
         config = node["config"]
@@ -48,8 +48,8 @@ def of_manifest(manifest: Manifest, catalog: str) -> Iterator[tuple[Item, str]]:
             continue
         if node["database"].lower() != catalog:
             raise UserError(
-                f"the manifest is made for catalog {node['database']}, not for {catalog}; run"
-                " `dbt parse` with the --target that is checked"
+                f"the manifest is for catalog {node['database']}, not for {catalog}; run"
+                " `dbt parse` with the --target to check"
             )
         table = f"{node['schema']}.{node['alias']}"
         for privilege, principals in (config.get("grants") or {}).items():
@@ -73,7 +73,7 @@ def _policies(node: Manifest, table: str) -> Iterator[tuple[Item, str]]:
 
 
 def _qualified(function: str, node: Manifest) -> str:
-    """Return the full name, as dbt-databricks makes it: a short one is in the model's schema."""
+    """Return the full name as dbt-databricks does: a short name is in the model's schema."""
     return function if "." in function else f"{node['database']}.{node['schema']}.{function}"
 
 
@@ -82,7 +82,8 @@ def catalog_of(bundle: Config) -> str:
     names = {resource["name"] for resource in bundle["resources"].get("catalogs", {}).values()}
     if len(names) != 1:
         raise UserError(
-            f"resources/: the target has {len(names)} catalogs, not one; its grants cannot be told"
+            f"resources/: the target has {len(names)} catalogs, not one, so its grants are"
+            " ambiguous"
         )
     return str(names.pop()).lower()
 
@@ -98,5 +99,5 @@ def of_bundle(bundle: Config) -> Iterator[tuple[Item, str]]:
 
 
 def declared(manifest: Manifest, bundle: Config) -> State:
-    """Return all that should be in force in the target's catalog."""
+    """Return everything that should be in force in the target's catalog."""
     return dict([*of_manifest(manifest, catalog_of(bundle)), *of_bundle(bundle)])

@@ -1,4 +1,4 @@
-"""What is in force: read from the catalog's information_schema over a SQL warehouse."""
+"""Live governance: read from the catalog's information_schema through a SQL warehouse."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from workspace.client import translate_errors
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
 
-# A serverless warehouse starts within seconds; the longest wait that the API takes is 50.
+# A serverless warehouse starts within seconds; the API waits for 50 at most.
 _WAIT: Final = "50s"
 
-# Kind of object: its privileges, the path of its name, and where its owner is told.
+# Kind of object: view of its privileges, parts of its name, view and column of its owner.
 _PRIVILEGES: Final = {
     "catalog": ("catalog_privileges", ("catalog_name",), "catalogs", "catalog_owner"),
     "schema": ("schema_privileges", ("catalog_name", "schema_name"), "schemata", "schema_owner"),
@@ -36,7 +36,7 @@ _PRIVILEGES: Final = {
 
 
 class Catalog:
-    """The information_schema of one catalog, as the caller may see it."""
+    """The information_schema of one catalog, as far as the caller may see it."""
 
     def __init__(self, client: WorkspaceClient, warehouse_id: str, catalog: str) -> None:
         self._client = client
@@ -44,13 +44,13 @@ class Catalog:
         self._catalog = catalog
 
     def state(self) -> State:
-        """Return all that is in force in the catalog; UserError where it cannot be read."""
+        """Return everything in force in the catalog; UserError if it cannot be read."""
         return dict([*self._grants(), *self._masks(), *self._row_filters(), *self._tags()])
 
     def _grants(self) -> Iterator[tuple[Item, str]]:
         for kind, (privileges, path, objects, owner) in _PRIVILEGES.items():
             joined = " and ".join(f"o.{column} = p.{column}" for column in path)
-            # What comes from above is told above.
+            # An inherited grant is listed where it was made.
             rows = self._rows(
                 f"select {', '.join(f'p.{column}' for column in path)}, p.grantee,"
                 f" p.privilege_type, coalesce(o.{owner}, '')"
@@ -59,14 +59,14 @@ class Catalog:
                 f" where p.{path[0]} = '{self._catalog}' and p.inherited_from = 'NONE'"
             )
             for *names, grantee, privilege, owned_by in rows:
-                # Databricks lets everybody read this schema, in each catalog.
+                # Databricks lets all users read this schema, in every catalog.
                 if "information_schema" in names:
                     continue
                 place = ".".join(names if kind == "catalog" else names[1:])
                 yield state.grant(f"{kind} {place}", grantee, privilege, owned_by)
 
     def _masks(self) -> Iterator[tuple[Item, str]]:
-        # dbt-databricks reads these names too; the documentation has others.
+        # These are the names that dbt-databricks uses; the documentation has others.
         for schema, table, column, function, using in self._rows(
             "select table_schema, table_name, column_name, mask_name, coalesce(using_columns, '')"
             " from {schema}.column_masks"
@@ -88,7 +88,7 @@ class Catalog:
             yield state.tag(f"{schema}.{table}.{column}", name, value)
 
     def _rows(self, statement: str) -> list[list[str]]:
-        """Return the rows of a statement, all of them: part of a list would pass for drift."""
+        """Return all rows of a statement; a partial result would look like drift."""
         from databricks.sdk.errors import BadRequest
         from databricks.sdk.service.sql import ExecuteStatementRequestOnWaitTimeout, StatementState
 
@@ -110,13 +110,13 @@ class Catalog:
                 raise UserError(
                     f"{place}: {str(error).rstrip('.')}; start it, or correct DATABRICKS_HTTP_PATH"
                 ) from error
-        told = answer.status
-        if told is not None and told.state is StatementState.CANCELED:
+        status = answer.status
+        if status is not None and status.state is StatementState.CANCELED:
             raise UserError(
-                f"{place}: no answer within {_WAIT}; it may still be starting: run again"
+                f"{place}: no answer within {_WAIT}; it may still be starting, so run again"
             )
-        if told is None or told.state is not StatementState.SUCCEEDED:
-            reason = told.error.message if told and told.error else "no reason given"
+        if status is None or status.state is not StatementState.SUCCEEDED:
+            reason = status.error.message if status and status.error else "no reason given"
             raise UserError(
                 f"{schema}: {' '.join(str(reason).split())}; deploy the bundle, and sign in as the"
                 " owner of the catalog and its tables"
@@ -128,8 +128,8 @@ class Catalog:
             expected = "more"
         if len(rows) != expected:
             raise UserError(
-                f"{schema}: {len(rows)} of {expected} rows came in one answer; that is more grants"
-                " and policies than this check is made for"
+                f"{schema}: {len(rows)} of {expected} rows arrived in one response; this check"
+                " cannot handle that many grants and policies"
             )
         return rows
 

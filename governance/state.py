@@ -1,4 +1,4 @@
-"""What is compared: grants, masks, row filters and column tags, each as one item with a value."""
+"""Governance to compare: grants, masks, row filters and column tags, as items with a value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Kind: TypeAlias = Literal["grant", "mask", "row_filter", "tag"]
 
 @dataclass(frozen=True, order=True)
 class Item:
-    """One thing that is in force or not, at a place within the catalog.
+    """One grant, mask, row filter or tag at a place within the catalog.
 
     `place` is 'catalog c', 'schema s', 'volume s.v', 'table s.t' (views too) or 'column s.t.c'.
     `name` is 'PRIVILEGE to principal' for a grant, the tag's name for a tag, else empty.
@@ -22,16 +22,16 @@ class Item:
     name: str = ""
 
 
-# The value is the function with its columns for a mask or filter, and a tag's own.
+# The value of a mask or filter is its function with columns, that of a tag its own value.
 State: TypeAlias = Mapping[Item, str]
 
-# Values of a grant. An owner may do everything, granted or not.
+# Values of a grant. An owner has all privileges anyway.
 GRANTED: Final = "granted"
 OWNED: Final = "granted to the owner"
 
 
 def grant(place: str, principal: str, privilege: str, owner: str | None = None) -> tuple[Item, str]:
-    """Return a grant; SQL and bundle spell privileges with blanks and with underscores."""
+    """Return a grant; SQL spells privileges with blanks, the bundle with underscores."""
     spelled = privilege.upper().replace(" ", "_")
     is_owned = owner is not None and owner.lower() == principal.lower()
     item = Item("grant", place.lower(), f"{spelled} to {principal.lower()}")

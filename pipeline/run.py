@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
-
-from tqdm import tqdm
+from typing import Final
 
 from generator import generate
 from ingestion import bronze, local_loader
 from ingestion.file_load import IN_BRONZE, Status
-from pipeline import summary
+from pipeline import last_run, summary
+from pipeline.dbt import Dbt
 from project.errors import UserError
 from project.home import (
-    CHECKOUT,
     claim,
     database_path,
     docs_path,
@@ -49,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="number of events to generate (%(default)s)",
     )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="rebuild every table from bronze, as a changed definition needs it",
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -61,6 +62,10 @@ def execute(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     steps = Steps()
     data = (arguments.data or landing_path()).resolve()
+    before, last = last_run.State.now(), last_run.read()
+    is_changed = arguments.full or before != last
+    # dbt refuses a wrong variable while it parses: before anything is generated or loaded.
+    dbt = Dbt() if is_changed else None
     reject_mixed_data(database_path(), data)
     if arguments.data is None:
         with steps.timed("data"):
@@ -82,19 +87,29 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UserError(
             f"{database_path()} has other events than the generated files in {data}: {_REMEDY}"
         )
+    if loaded.count(Status.LOADED) or dbt:
+        last_run.forget()
+        if not _build(dbt or Dbt(), steps, full_refresh=arguments.full):
+            print(f"\ndbt failed; its log is {home() / 'logs' / 'dbt.log'}")
+            return 1
+    else:
+        print("nothing to build: files, definitions and code are those of the last run (FULL=1 does)")
+    print(summary.render(summary.read(database_path()), loaded, steps.seconds))
+    last_run.record()
+    return 0
+
+
+def _build(dbt: Dbt, steps: Steps, *, full_refresh: bool) -> bool:
+    """Build, test and document everything; whether all passed."""
     with steps.timed("build"):
-        # Unit tests check the code, not the data: `make test` runs them.
-        succeeded = run_dbt("build", "--exclude-resource-type", "unit_test")
+        succeeded = dbt.build(full_refresh=full_refresh)
     if succeeded:
         with steps.timed("docs"):
-            succeeded = run_dbt("docs", "generate", "--static")
+            succeeded = dbt.write_docs()
             if succeeded:
                 publish_docs()
-    if not succeeded:
-        print(f"\ndbt failed; its log is {home() / 'logs' / 'dbt.log'}")
-        return 1
-    print(summary.render(summary.read(database_path()), loaded, steps.seconds))
-    return 0
+    dbt.close()
+    return succeeded
 
 
 @dataclass
@@ -137,48 +152,3 @@ def reject_mixed_data(database: Path, data: Path) -> None:
             f"{database} already has events of another origin (generated or real), and the two must"
             f" not mix: {_REMEDY}"
         )
-
-
-def run_dbt(*command: str) -> bool:
-    """Run a dbt command on the local target, print its errors, and return whether it passed."""
-    # The lifetime value model logs warnings; the default format would name the root logger.
-    logging.basicConfig(format="warning: %(message)s")
-    # Importing dbt takes two seconds, which the other commands must not pay.
-    from dbt.cli.main import dbtRunner
-
-    os.environ["ECOMMERCE_HOME"] = str(home())
-    with tqdm(desc="dbt " + command[0], unit="node", disable=None, leave=False) as bar:
-        result = dbtRunner(callbacks=[node_progress(bar)]).invoke(
-            [
-                "--quiet",
-                *command,
-                "--target",
-                "local",
-                "--project-dir",
-                str(CHECKOUT),
-                "--profiles-dir",
-                str(CHECKOUT),
-                "--target-path",
-                str(home() / "target"),
-                "--log-path",
-                str(home() / "logs"),
-            ]
-        )
-    # dbt catches Ctrl-C to stop its threads.
-    if isinstance(result.exception, KeyboardInterrupt):
-        raise result.exception
-    if result.exception:
-        raise UserError(f"dbt {' '.join(command)}: {result.exception}")
-    return result.success
-
-
-def node_progress(bar: tqdm[Any]) -> Callable[[Any], None]:
-    """Return a dbt event callback that advances the bar by one for every finished node."""
-
-    def advance(event: Any) -> None:
-        if event.info.name == "LogStartLine":
-            bar.total = event.data.total
-        elif event.info.name == "NodeFinished":
-            bar.update()
-
-    return advance

@@ -59,7 +59,7 @@ def execute(args: argparse.Namespace) -> int:
         try:
             run = follow(client, run_id, args.poll_seconds)
         except KeyboardInterrupt:
-            print(f"stopped following; the run continues, and can be cancelled here: {url}")
+            print(f"stopped following; the run continues, and can be canceled here: {url}")
             return INTERRUPTED
         if state_of(run) == SUCCESS:
             return 0

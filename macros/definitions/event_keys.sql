@@ -14,8 +14,8 @@
 {%- endmacro %}
 
 {% macro numbered_copies(staged_rows, among) -%}
-    {#- The valid rows that can be copies, each event's numbered. Copies share time, user and product,
-        as one row in a thousand does: only rows that share them with another are compared. -#}
+    {#- Copies share time, user and product, as one row in a thousand does: only rows that share them
+        with another row of `among` are compared. -#}
     select
         staged.*,
         row_number() over (
@@ -27,7 +27,13 @@
         ) as copy_number
     from {{ staged_rows }} as staged
     inner join (
-        select event_time, user_id, product_id from {{ among }} as compared
+        select event_time, user_id, product_id
+        from (
+            {%- for relation in among %}
+            select event_time, user_id, product_id from {{ relation }} as compared
+            {{- ' union all' if not loop.last }}
+            {%- endfor %}
+        ) as all_compared
         group by event_time, user_id, product_id
         having count(*) > 1
     ) as repeated

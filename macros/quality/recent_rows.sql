@@ -8,27 +8,27 @@
         {{ return(default__get_where_subquery(relation)) }}
     {%- endif -%}
     {{ return(
-        '(select * from ' ~ relation ~ ' where ' ~ is_recent(relation) ~ ') dbt_subquery'
+        '(select * from ' ~ relation ~ ' where ' ~ is_recent() ~ ') dbt_subquery'
     ) }}
 {%- endmacro %}
 
 {% macro looks_at_recent_rows() -%}
-    {{ return(var('check_hours') is not none and time_of_writing() is not none) }}
+    {#- A row of days up to the as-of date changes with it, whatever its batch. -#}
+    {%- set columns = graph.nodes[model.attached_node].columns
+        if execute and model.attached_node in graph.nodes else {} -%}
+    {{ return(
+        var('check_hours') is not none and '_batch_id' in columns and 'as_of_date' not in columns
+    ) }}
 {%- endmacro %}
 
-{% macro time_of_writing() -%}
-    {#- A row of days up to the as-of date changes with it, and says nothing about when. -#}
-    {%- set tested = graph.nodes[model.attached_node] if execute and model.attached_node in graph.nodes
-        else {'columns': {}} -%}
-    {%- if 'as_of_date' not in tested.columns -%}
-        {{ return(['_batch_id', '_ingested_at'] | select('in', tested.columns) | first or none) }}
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro is_recent(relation, alias=none) -%}
-    {%- set written_at = time_of_writing() -%}
-    {{ alias ~ '.' if alias }}{{ written_at }} > (
-        select max({{ written_at }}) - interval {{ (var('check_hours') * 3600) | int }} seconds
-        from {{ relation }}
+{% macro is_recent(alias=none) -%}
+    {#- Not a ref: a test would depend on source_files beside its own table. -#}
+    {%- set source_files = definitions_table().incorporate(path={'identifier': 'source_files'}) -%}
+    {{ alias ~ '.' if alias }}_batch_id > (
+        select coalesce(max(older._batch_id), 0) from {{ source_files }} as older
+        where older._ingested_at < (
+            select max(newest._ingested_at) - interval {{ var('check_hours') * 3600 }} seconds
+            from {{ source_files }} as newest
+        )
     )
 {%- endmacro %}

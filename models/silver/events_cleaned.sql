@@ -25,26 +25,19 @@ earlier_events as (
     select * from {{ since_last_batch(ref('events_replaced')) }}
 ),
 
-new_and_earlier_rows as (
-
-    select event_time, user_id, product_id
-    from {{ rows_of_files(raw_events(), 'new_files') }} as new_rows
-
-    union all
-
-    select event_time, user_id, product_id from earlier_events
-
-),
-
 copies as (
-    {{ numbered_copies(valid_events, among='new_and_earlier_rows') }}
+    {{ numbered_copies(
+        valid_events, among=[rows_of_files(raw_events(), 'new_files'), 'earlier_events']
+    ) }}
 ),
 
 first_copies as (
-    select * from copies
-    where
-        copy_number = 1
-        and {{ event_key() }} not in (select earlier_events.event_id from earlier_events)
+
+    select copies.*
+    from copies
+    left join earlier_events on {{ event_key('copies') }} = earlier_events.event_id
+    where copies.copy_number = 1 and earlier_events.event_id is null
+
 ),
 
 distinct_events as (
@@ -53,13 +46,14 @@ distinct_events as (
         valid_events.*,
         1 as copy_number
     from {{ valid_events }} as valid_events
-    where not exists (
-        select 1 from copies
-        where
-            copies.event_time = valid_events.event_time
-            and copies.user_id = valid_events.user_id
-            and copies.product_id = valid_events.product_id
-    )
+    where
+        not exists (
+            select 1 from copies
+            where
+                copies.event_time = valid_events.event_time
+                and copies.user_id = valid_events.user_id
+                and copies.product_id = valid_events.product_id
+        )
 
     union all
 

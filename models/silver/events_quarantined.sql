@@ -31,22 +31,15 @@ rule_breakers as (
     where rejection_reasons <> ''
 ),
 
-new_and_earlier_rows as (
-
-    select event_time, user_id, product_id
-    from {{ rows_of_files(raw_events(), 'unaccounted_files') }} as new_rows
-
-    union all
-
-    select event_time, user_id, product_id
-    from {{ ref('events_replaced') }}
+earlier_events as (
+    select * from {{ ref('events_replaced') }}
     where _batch_id >= (select min(unaccounted_files._batch_id) from unaccounted_files)
-
 ),
 
 copies as (
     {{ numbered_copies(
-        rows_of_files(ref('events_staged'), 'unaccounted_files'), among='new_and_earlier_rows'
+        rows_of_files(ref('events_staged'), 'unaccounted_files'),
+        among=[rows_of_files(raw_events(), 'unaccounted_files'), 'earlier_events']
     ) }}
 ),
 

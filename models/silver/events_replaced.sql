@@ -27,29 +27,29 @@ new_tracker_sessions as (
 events_replaced as (
 
     select
-        stored.event_id,
-        stored.event_time,
-        stored.event_type,
-        stored.product_id,
-        stored.category_id,
-        stored.category_code,
-        stored.brand,
-        stored.price,
-        stored.user_id,
-        stored.user_session,
-        stored._source_file,
-        stored._ingested_at,
-        stored._first_batch_id,
-        stored._batch_id as _written_batch_id,
+        events.event_id,
+        events.event_time,
+        events.event_type,
+        events.product_id,
+        events.category_id,
+        events.category_code,
+        events.brand,
+        events.price,
+        events.user_id,
+        events.user_session,
+        events._source_file,
+        events._ingested_at,
+        events._first_batch_id,
+        events._batch_id as _written_batch_id,
         (select max(new_files._batch_id) from new_files) as _batch_id,
-        stored.session_id,
-        stored.event_date,
-        stored.event_hour,
-        stored.category_l1,
-        stored.category_l2,
-        stored.category_l3
-    from {{ events_cleaned }} as stored
-    where {{ has_key_in('stored', ['user_id', 'user_session'], 'new_tracker_sessions') }}
+        events.session_id,
+        events.event_date,
+        events.event_hour,
+        events.category_l1,
+        events.category_l2,
+        events.category_l3
+    from {{ events_cleaned }} as events
+    where {{ has_key_in('events', ['user_id', 'user_session'], 'new_tracker_sessions') }}
 
 )
 

@@ -29,7 +29,7 @@ days as (
         {% endfor %}
         count(*) as events,
         max(_batch_id) as _batch_id
-    from {{ events }} as events
+    from {{ events }}
     group by product_id, event_date
 
 ),
@@ -63,17 +63,15 @@ seconds_of_changing_days as (
     -- no period has zero length.
     select
         events.*,
+        changing_days._batch_id as newest_batch_id,
         row_number() over (
             partition by events.product_id, events.event_time order by events.event_id
         ) as rank_in_second
     from {{ events }} as events
-    where
-        exists (
-            select 1 from changing_days
-            where
-                changing_days.product_id = events.product_id
-                and changing_days.event_date = events.event_date
-        )
+    inner join changing_days
+        on
+            events.product_id = changing_days.product_id
+            and events.event_date = changing_days.event_date
 
 ),
 
@@ -89,13 +87,16 @@ compared as (
 
 product_daily_states as (
 
-    {% for rows, condition in [('judged_days', 'is_constant'), ('compared', is_new_state())] %}
+    {% for rows, condition, batch_id in [
+        ('judged_days', 'is_constant', '_batch_id'),
+        ('compared', is_new_state(), 'newest_batch_id'),
+    ] %}
         select
             product_id,
             event_date,
             event_time,
             {{ var('product_states') | join(', ') }},
-            _batch_id
+            {{ batch_id }} as _batch_id
         from {{ rows }}
         where {{ condition }}
         {{ 'union all' if not loop.last }}

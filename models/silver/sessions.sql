@@ -29,7 +29,7 @@ aggregated as (
         min(_first_batch_id) as _first_batch_id,
         max(_first_batch_id) as _last_batch_id,
         max(_batch_id) as _batch_id
-    from {{ events }} as events
+    from {{ events }}
     group by session_id
 
 ),

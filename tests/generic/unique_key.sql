@@ -8,7 +8,7 @@
             {%- for column in columns %}
             recent.{{ column }} = tested.{{ column }} and
             {%- endfor %}
-            {{ is_recent(model, 'recent') }}
+            {{ is_recent('recent') }}
     )
     {%- endif %}
     group by {{ columns | join(', ') }}

@@ -1,1 +1,1 @@
-"""Helpers of the tests: runs of the platform, doubles of Databricks and Spark, data."""
+"""Helpers of the tests: runs of the platform, doubles of Databricks, data."""

@@ -1,4 +1,4 @@
-"""The Auto Loader job on Spark's own file source, and what stands for the workspace around it."""
+"""The Auto Loader job on Spark's own file source, with stand-ins for the workspace."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 if __name__ == "__main__":
-    # Not by the environment: Spark's workers would inherit that, and must do without.
+    # Not through the environment, which Spark's workers would inherit.
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from ingestion import auto_loader, bronze
@@ -26,7 +26,7 @@ TABLE = f"`{CATALOG}`.{bronze.EVENTS}"
 
 
 def require_java() -> None:
-    """Fail in continuous integration, skip elsewhere, where there is no Java."""
+    """Without Java, skip the test; in continuous integration, fail it."""
     if shutil.which("java") or (Path(os.environ.get("JAVA_HOME", "")) / "bin" / "java").is_file():
         return
     message = "Spark on the JVM needs Java 17: install it, or set JAVA_HOME"
@@ -38,8 +38,8 @@ def require_java() -> None:
 def start_spark(warehouse: Path) -> SparkSession:
     """Start a small session in UTC; its catalog lives as long as the process."""
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    # Short runs end before what the optimizing compilers and code generation do pays off.
-    # The quick compiler's code fills the cache that it gets by default.
+    # Short runs end before optimizing compilers and code generation pay off. The code of the quick
+    # compiler would fill its default cache.
     os.environ["JDK_JAVA_OPTIONS"] = (
         "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
     )
@@ -61,7 +61,7 @@ def start_spark(warehouse: Path) -> SparkSession:
 
 
 def remember_table(spark: SparkSession, warehouse: Path) -> None:
-    """Make the schema and, as a metastore would, know the table of an earlier process."""
+    """Create the schema and register the table of an earlier process, as a metastore would."""
     spark.sql(f"create schema if not exists {CATALOG}.{bronze.SCHEMA}")
     files = warehouse / f"{bronze.SCHEMA}.db" / "events_raw"
     if files.exists():
@@ -70,12 +70,12 @@ def remember_table(spark: SparkSession, warehouse: Path) -> None:
 
 
 def stream_rows(spark: SparkSession) -> Counter[str]:
-    """Rows of the job's table without `_ingested_at`; Spark honours its sink's own log."""
+    """Return the job's rows without `_ingested_at`; Spark reads only what its sink committed."""
     return counted(spark.table(TABLE).drop("_ingested_at").toArrow())
 
 
 def local_rows(landing: Path, database: Path) -> tuple[LoadReport, Counter[str]]:
-    """Load the folder with the local loader; its report and rows without `_ingested_at`."""
+    """Load with the local loader, and return its report and its rows without `_ingested_at`."""
     report = load(landing, database)
     with duckdb.connect(str(database), read_only=True) as connection:
         query = f"select * exclude _ingested_at from {bronze.EVENTS}"
@@ -83,7 +83,7 @@ def local_rows(landing: Path, database: Path) -> tuple[LoadReport, Counter[str]]
 
 
 def counted(table: pa.Table) -> Counter[str]:
-    """Rows of a table without `_ingested_at` as text, and how often each is there."""
+    """Count the rows of a table without `_ingested_at`, as text."""
     position = table.column_names.index("event_time")
     naive = table.column(position).cast(pa.timestamp("us"))
     columns = table.set_column(position, "event_time", naive).to_pydict()

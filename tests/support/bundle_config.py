@@ -1,8 +1,8 @@
-"""Finds what a deployment of the bundle would refuse.
+"""Checks of the bundle that need no workspace.
 
-The CLI validates a bundle only with a workspace at hand. Here the classes of `databricks-bundles`
-take every resource and refuse unknown keys and wrong types. Every check returns its findings as
-text, so that the same function judges the real bundle and one with a planted fault.
+The CLI validates a bundle only with access to a workspace. Here the classes of `databricks-bundles`
+parse every resource and reject unknown keys and wrong types. Every check returns its findings as
+text, so that the same function checks the real bundle and one with a planted fault.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PARSERS: Final[Mapping[str, Callable[[Any], Resource]]] = {
     "volumes": Volume.from_dict,
 }
 
-# What the CLI knows of these keys and this bundle may use; no class describes them.
+# Keys that the CLI knows and this bundle may use; no class describes them.
 _ROOT_KEYS: Final = {
     "bundle": {"name", "engine", "databricks_cli_version"},
     "experimental": {"skip_name_prefix_for_schema"},
@@ -59,7 +59,7 @@ _JOB_PARAMETER: Final = re.compile(r"\{\{\s*job\.parameters\.(\w+)\s*\}\}")
 
 
 def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a configuration with its path."""
+    """Yield every string in a configuration with its path."""
     if isinstance(value, dict):
         for key, item in value.items():
             yield from strings(item, f"{path}.{key}" if path else str(key))
@@ -71,7 +71,7 @@ def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def unknown_keys(root: Config) -> list[str]:
-    """Keys outside of resources that the CLI would not know."""
+    """Return keys outside resources that the CLI does not know."""
     found = _unknown(root, _ROOT_KEYS, "databricks.yml")
     for name, variable in root.get("variables", {}).items():
         found += [f"variables.{name}: {key}" for key in set(variable) - _VARIABLE_KEYS]
@@ -93,11 +93,11 @@ def _unknown(value: Config, known: Mapping[str, set[str] | None], place: str) ->
 
 
 def refused_resources(bundle: Config) -> list[str]:
-    """What the resource classes say to each resource of a deployed bundle."""
+    """Return the errors of the resource classes for each resource of a deployed bundle."""
     found = []
     for kind, resources in bundle["resources"].items():
         if kind not in PARSERS:
-            found.append(f"{kind}: no kind of resource that this bundle uses")
+            found.append(f"{kind}: not a kind of resource that this bundle uses")
             continue
         for key, resource in resources.items():
             try:
@@ -108,7 +108,7 @@ def refused_resources(bundle: Config) -> list[str]:
 
 
 def dangling_references(bundle: Config) -> list[str]:
-    """References of a deployed bundle that lead nowhere."""
+    """Return references of a deployed bundle that do not resolve."""
     found = []
     for path, text in strings(bundle):
         for reference in REFERENCE.findall(text):
@@ -122,14 +122,14 @@ def dangling_references(bundle: Config) -> list[str]:
 
 
 def tasks(bundle: Config) -> Iterator[tuple[str, Config, Config]]:
-    """Name of the job, the job and the task, for every task."""
+    """Yield every task, with its job and the job's name before it."""
     for name, job in bundle["resources"].get("jobs", {}).items():
         for task in job["tasks"]:
             yield name, job, task
 
 
 def missing_paths(bundle: Config, folder: Path) -> list[str]:
-    """Files and folders that tasks name and that are not in the checkout."""
+    """Return paths of tasks that do not exist in the checkout."""
     found = []
     for name, _, task in tasks(bundle):
         named = [
@@ -140,7 +140,7 @@ def missing_paths(bundle: Config, folder: Path) -> list[str]:
         found += [
             f"{name}.{task['task_key']}: {path}"
             for path in named
-            # The CLI reads a path from the folder of the file that holds it.
+            # The CLI resolves a path relative to the file that contains it.
             if path is not None and not (folder / "resources" / path).exists()
         ]
     for key, dashboard in bundle["resources"].get("dashboards", {}).items():
@@ -150,7 +150,7 @@ def missing_paths(bundle: Config, folder: Path) -> list[str]:
 
 
 def dbt_commands(bundle: Config) -> list[list[str]]:
-    """The words of every dbt command, as Databricks splits them."""
+    """Return the words of every dbt command, split as by Databricks."""
     return [
         shlex.split(command)
         for _, _, task in tasks(bundle)
@@ -159,7 +159,7 @@ def dbt_commands(bundle: Config) -> list[list[str]]:
 
 
 def unpinned_dependencies(bundle: Config, pins: Mapping[str, str]) -> list[str]:
-    """Dependencies of serverless environments that are not exactly the version of `pins`."""
+    """Return dependencies of serverless environments that differ from the version in `pins`."""
     found = []
     for name, job in bundle["resources"].get("jobs", {}).items():
         for environment in job.get("environments", []):
@@ -171,7 +171,7 @@ def unpinned_dependencies(bundle: Config, pins: Mapping[str, str]) -> list[str]:
 
 
 def missing_environments(bundle: Config) -> list[str]:
-    """Tasks that run on serverless compute in an environment that their job does not have."""
+    """Return tasks on serverless compute whose environment their job does not define."""
     return [
         f"{name}.{task['task_key']}"
         for name, job, task in tasks(bundle)
@@ -182,7 +182,7 @@ def missing_environments(bundle: Config) -> list[str]:
 
 
 def unknown_job_parameters(bundle: Config) -> list[str]:
-    """Uses of a job parameter that the job does not declare, and declared ones nobody uses."""
+    """Return job parameters that are used but not declared, or declared but not used."""
     found = []
     for name, job in bundle["resources"].get("jobs", {}).items():
         used = {
@@ -194,7 +194,7 @@ def unknown_job_parameters(bundle: Config) -> list[str]:
 
 
 def upstream(job: Config, task_key: str) -> set[str]:
-    """Every task that must have succeeded before one task starts."""
+    """Return every task that must succeed before a task starts."""
     needed = {
         task["task_key"]: [dependency["task_key"] for dependency in task.get("depends_on", [])]
         for task in job["tasks"]
@@ -210,7 +210,7 @@ def upstream(job: Config, task_key: str) -> set[str]:
 
 
 def gate_faults(bundle: Config) -> list[str]:
-    """Ways around the gate of full_pipeline_job."""
+    """Return ways around the quality gate of full_pipeline_job."""
     job = bundle["resources"]["jobs"]["full_pipeline_job"]
     by_key = {task["task_key"]: task for task in job["tasks"]}
     gates = [key for key, task in by_key.items() if _runs(task, "run-operation", "quality_gate")]
@@ -223,11 +223,11 @@ def gate_faults(bundle: Config) -> list[str]:
             found += [f"{key} does not wait for {gate}"] * (gate not in upstream(job, key))
     if "silver" not in upstream(job, gate):
         found.append(f"{gate} does not wait for silver")
-    # Any other value than all_success would let a task run after a failed one.
+    # Any value except all_success would let a task run after a failed one.
     found += [f"{key}: run_if" for key, task in by_key.items() if task.get("run_if")]
     found += [f"{key}: disabled" for key, task in by_key.items() if task.get("disabled")]
     found += [
-        f"{job_key}: depends on {dependency}, which is no task"
+        f"{job_key}: depends on {dependency}, which is not a task"
         for job_key in by_key
         for dependency in upstream(job, job_key) - set(by_key)
     ]
@@ -244,14 +244,14 @@ def _runs(task: Config, *words: str) -> bool:
 
 
 def target_faults(root: Config) -> list[str]:
-    """Development that starts by itself, and deployed targets that run as a person."""
+    """Return development targets that are not paused, and deployed ones that run as a person."""
     found = []
     for name, target in root["targets"].items():
         bundle = deployed(root, name)
         if target.get("mode") == "development":
             if bundle.get("presets", {}).get("trigger_pause_status") != "PAUSED":
                 found.append(f"{name} is not paused")
-            # A status of its own would win over the target's.
+            # A job's own status would override the target's.
             found += [
                 f"{name}: {job_name}.{key} has a pause_status of its own"
                 for job_name, job in bundle["resources"]["jobs"].items()
@@ -262,7 +262,7 @@ def target_faults(root: Config) -> list[str]:
             principal = target.get("run_as", {}).get("service_principal_name")
             if principal != "${var.pipeline_principal}":
                 found.append(f"{name} does not run as the service principal")
-            # Without a path of its own, every deployer would deploy a copy.
+            # Without a fixed path, every deployer would deploy a copy.
             if not target.get("workspace", {}).get("root_path"):
                 found.append(f"{name} has no root_path")
         else:
@@ -271,7 +271,7 @@ def target_faults(root: Config) -> list[str]:
 
 
 def task_graph(bundle: Config) -> str:
-    """A picture of every job as text: what starts it, and each task with what it waits for."""
+    """Draw every job as text: its trigger, and each task with those that it waits for."""
     lines = []
     for name, job in sorted(bundle["resources"]["jobs"].items()):
         trigger = job.get("trigger", {}).get("file_arrival", {}).get("url")

@@ -1,4 +1,4 @@
-"""The bundle's grants as a deployment would make them, on a loopback warehouse."""
+"""Applies the bundle's grants to a loopback warehouse, as a deployment would."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _NAMES = {
 
 
 def grant_bundle(warehouse: Warehouse, target: str = "dev", config: Config | None = None) -> None:
-    """Make the target's schemas and volumes where they are missing, and grant what is declared.
+    """Create the target's missing schemas and volumes, and apply the declared grants.
 
-    `config` is the shipped bundle unless another is given.
+    `config` defaults to the real bundle.
     """
     resources = deployed(config or read_bundle(CHECKOUT), target)["resources"]
     for kind, parts in _NAMES.items():

@@ -1,4 +1,4 @@
-"""What the project sends to Databricks and the parser of Spark 4.2 does not know."""
+"""Clauses that the project sends to Databricks and that Spark 4.2 cannot parse."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAME: Final = r"[\w`.]+"
 
 @dataclass(frozen=True)
 class Clause:
-    """A clause or statement: what `pattern` finds is taken out, and the rest must parse."""
+    """A clause or statement: matches of `pattern` are removed, and the rest must parse."""
 
     name: str
     pattern: str
@@ -62,7 +62,7 @@ CLAUSES: Final = (
 
 
 def table() -> str:
-    """The list as the documents show it."""
+    """Return the list as the documentation shows it."""
     rows = [f"| {clause.name} | {clause.reason} |" for clause in CLAUSES]
     return "\n".join(
         ["| Clause or statement | Why open Spark does not have it |", "|---|---|", *rows]

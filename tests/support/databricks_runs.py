@@ -1,4 +1,4 @@
-"""Runs of the dbt project on target dev, against a loopback warehouse, with the shipped profile."""
+"""Runs of the dbt project on target dev, against a loopback warehouse, with the real profile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from warehouse.server import Warehouse
 CATALOG: Final = "ecommerce_analytics_dev"
 PIPELINE: Final = "pipeline"
 PIPELINE_GROUP: Final = "ecommerce_pipeline"
-# Every group that the project names exists, though nobody may be in it.
+# Every group that the project names exists, even without members.
 GROUPS: Final = (
     "ecommerce_platform_admins",
     "ecommerce_data_engineers",
@@ -41,14 +41,14 @@ WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
 def running_warehouse(
     principals: Mapping[str, Iterable[str]] | None = None, owner: str = PIPELINE
 ) -> Iterator[Warehouse]:
-    """A warehouse with the dev catalog, its pipeline principal and all account groups."""
-    everybody = {PIPELINE: [PIPELINE_GROUP]} | dict(principals or {})
-    with Warehouse([CATALOG], everybody, owner, GROUPS) as warehouse:
+    """Start a warehouse with the dev catalog, its pipeline principal and all account groups."""
+    members = {PIPELINE: [PIPELINE_GROUP]} | dict(principals or {})
+    with Warehouse([CATALOG], members, owner, GROUPS) as warehouse:
         yield warehouse
 
 
 class DatabricksHome:
-    """One target dev: a warehouse and the folder of what dbt writes about it."""
+    """One target dev: a warehouse, and a folder for dbt's files."""
 
     def __init__(self, folder: Path, warehouse: Warehouse, project: Path = CHECKOUT) -> None:
         self.folder = folder
@@ -62,7 +62,7 @@ class DatabricksHome:
         connect_to: str = "",
         **variables: str | None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `dbt ... --target dev` and check its exit code; None takes a variable away."""
+        """Run `dbt ... --target dev` and check its exit code; None unsets a variable."""
         connection: dict[str, str | None] = {
             "DATABRICKS_HOST": self.warehouse.host,
             "DATABRICKS_HTTP_PATH": self.warehouse.http_path,
@@ -73,7 +73,7 @@ class DatabricksHome:
         return run_dbt(self.folder, command, expect, connection | variables, self.project)
 
     def _profiles(self, host: str) -> Path:
-        """The folder of the shipped profile, its connections led to an address without TLS."""
+        """Return a folder with the real profile, whose connections use a host without TLS."""
         profile: dict[str, Any] = yaml.safe_load((CHECKOUT / "profiles.yml").read_text("utf-8"))
         for output in profile["ecommerce_analytics"]["outputs"].values():
             if output["type"] == "databricks":
@@ -86,12 +86,12 @@ class DatabricksHome:
         return folder
 
     def land(self, home: Home, where: str = "true") -> None:
-        """Put rows of a local bronze table into the warehouse's, as Auto Loader would."""
+        """Copy rows of a local bronze table to the warehouse's, as Auto Loader would load them."""
         rows = bronze_rows(home, where)
         self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", rows, PIPELINE)
 
     def query(self, statement: str, principal: str = PIPELINE) -> pa.Table:
-        """Rows of a query over a connection of the principal's own."""
+        """Return the rows of a query, on a connection of the principal."""
         with (
             self.warehouse.connect(principal, catalog=CATALOG) as connection,
             connection.cursor() as cursor,
@@ -102,7 +102,7 @@ class DatabricksHome:
 
 
 def unprotected(warehouse: Warehouse) -> list[str]:
-    """Policies in silver and gold that differ from what the access policy asks for."""
+    """Return policies in silver and gold that differ from the access policy."""
     policy = load()
     personal = {name for one in policy.classes for name in one.columns}
     by_segment = [name for name, exception in policy.exceptions.items() if exception.rows_by]
@@ -116,13 +116,13 @@ def unprotected(warehouse: Warehouse) -> list[str]:
         for column in relation.columns:
             for what, held in (("mask", column.mask), ("tag", column.tags.get("personal"))):
                 if bool(held) != (column.name in personal):
-                    said = "no " if column.name in personal else ""
-                    found.append(f"{said}{what}: {name}.{column.name}")
+                    prefix = "no " if column.name in personal else ""
+                    found.append(f"{prefix}{what}: {name}.{column.name}")
     return found
 
 
 def bronze_rows(home: Home, where: str = "true") -> pa.Table:
-    """Rows of a local bronze table, with times that Spark takes for instants in UTC."""
+    """Return rows of a local bronze table, with times as instants in UTC for Spark."""
     columns = ", ".join(
         f"cast({c.name} as timestamptz) as {c.name}" if c.sql_type == "timestamp" else c.name
         for c in EVENT_COLUMNS + METADATA_COLUMNS
@@ -135,7 +135,7 @@ def bronze_rows(home: Home, where: str = "true") -> pa.Table:
 
 
 def copy_project(folder: Path, *edits: tuple[str, str, str]) -> Path:
-    """Copy the dbt project into the folder and edit it: (file, old text, new text), each found."""
+    """Copy the dbt project and edit the copy: (file, old text, new text); old text must exist."""
     project = folder / "project"
     for part in (
         "dbt_project.yml",
@@ -165,13 +165,13 @@ class Queryable(Protocol):
     """An engine with the tables of target dev."""
 
     def query(self, statement: str, /) -> pa.Table:
-        """Rows of a query."""
+        """Return the rows of a query."""
 
 
 def differences(home: Home, databricks: Queryable, ignore: Collection[str] = ()) -> dict[str, int]:
-    """Rows by table that stand on one engine only; snapshots are compared without run times.
+    """Return the number of rows that only one engine has, by table.
 
-    `ignore` names columns that are left out of the comparison.
+    Snapshots are compared without run times; `ignore` lists further columns to leave out.
     """
     found = {}
     with duckdb.connect() as connection:
@@ -188,7 +188,7 @@ def differences(home: Home, databricks: Queryable, ignore: Collection[str] = ())
         for table, all_names, all_types in tables:
             kept = [at for at, name in enumerate(all_names) if name not in ignore]
             names, types = [all_names[at] for at in kept], [all_types[at] for at in kept]
-            # DuckDB finds `other` among this function's variables.
+            # DuckDB reads the local variable `other`.
             other = databricks.query(f"select {', '.join(names)} from {table}")
             typed = ", ".join(
                 f"cast({name} as {type_}) as {name}"
@@ -202,5 +202,5 @@ def differences(home: Home, databricks: Queryable, ignore: Collection[str] = ())
             if rows:
                 found[table] = rows
             assert other.num_columns == len(names)
-        assert len(tables) > 25, "a build that made no table equals anything"
+        assert len(tables) > 25, "a build without tables equals anything"
     return found

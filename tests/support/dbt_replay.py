@@ -1,7 +1,7 @@
-"""What dbt executed in a real build, kept to be executed again on many small databases.
+"""Records what dbt executes in a real build, and replays it on many small databases.
 
-Starting dbt takes seconds, its statements a tenth of one, and they do not depend on the data:
-`Recording.shape` lets a test assert that.
+Starting dbt takes seconds, its statements a tenth of one. The statements do not depend on the data,
+which a test can assert with `Recording.shape`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import duckdb
 from support.forked_runs import Forks
 from support.platform_runs import Home
 
-# Statements that only read tell dbt what is there; a replay knows.
+# With these statements dbt inspects the database; a replay need not.
 _READS: Final = frozenset({"select", "with", "describe"})
-# Comments change no row, and would be a third of a replay's time.
+# Comments change no rows, and would take a third of a replay's time.
 _COMMENTS: Final = "comment"
 _TEMPORARY: Final = re.compile(r"(__dbt_tmp)\d+")
 
@@ -37,17 +37,17 @@ class Statement:
 
 @dataclass(frozen=True)
 class Recording:
-    """One `dbt run`: statements by dbt's connection, which is a model's id for a model.
+    """One `dbt run`: statements by dbt's connection, whose name is a model's id.
 
-    `lasting` are the models that a later build goes on from and what they are built from, in the
-    order of building; any other model is built anew by each build.
+    `lasting` are the incremental models and their ancestors, in build order; all other models are
+    rebuilt by every build.
     """
 
     statements: Mapping[str, Sequence[Statement]]
     lasting: Sequence[str]
 
     def shape(self) -> dict[str, list[str]]:
-        """Return the statements without what differs between two runs by its nature."""
+        """Return the statements without the parts that differ between any two runs."""
         return {
             connection: [_TEMPORARY.sub(r"\1", statement.text) for statement in statements]
             for connection, statements in self.statements.items()
@@ -55,7 +55,7 @@ class Recording:
 
 
 def record(fork: Forks, home: Home, *arguments: str) -> Recording:
-    """Run dbt on the home's database, one node after the other, and keep what it executed."""
+    """Run dbt on the home's database, one node at a time, and record what it executes."""
     log = home.folder / "logs" / "dbt.log"
     log.unlink(missing_ok=True)
     fork.dbt(home, "--log-format-file", "json", "run", "--threads", "1", *arguments).succeeds()
@@ -74,7 +74,7 @@ def _executed(events: Iterator[Any], target: Path) -> Iterator[tuple[str, Statem
         if name == "SQLQuery":
             text = re.sub(r"^/\*.*?\*/", "", data["sql"], flags=re.DOTALL).strip()
             if text.split(maxsplit=1)[0].lower() not in {*_READS, _COMMENTS}:
-                # dbt sends some together; a process can die between them.
+                # dbt sends some statements together; a process can die between them.
                 for part in duckdb.extract_statements(text):
                     yield data["conn_name"], Statement(part.query)
         elif event["info"]["msg"].startswith("Writing runtime python"):
@@ -103,11 +103,11 @@ def replay(
     models: Collection[str] | None = None,
     dies_after: int | None = None,
 ) -> None:
-    """Execute a build: of a model that exists the update, of another one the first build.
+    """Replay a build: the update of a model that exists, the first build of any other.
 
-    `models` leaves out all others. After `dies_after` commits nothing more is executed: a death at
-    any other moment leaves the same, but for what dbt drops first. The connection's database has
-    the name of the recorded one.
+    `models` limits the build. After `dies_after` commits nothing more is executed: a death at any
+    other time leaves the same state, except for what dbt drops first. The connection's database
+    must have the name of the recorded one.
     """
     _drop_leftovers(connection)
     relations = connection.execute(_RELATIONS).fetchall()
@@ -119,7 +119,7 @@ def replay(
             continue
         is_new = is_model and name.rpartition(".")[2] not in present
         statements = (first if is_new else update).statements[name]
-        # A cursor for each node, as dbt-duckdb has it: temporary tables end with it.
+        # A cursor for each node, as in dbt-duckdb: temporary tables end with it.
         with connection.cursor() as cursor:
             cursor.execute("set TimeZone = 'UTC'")
             for statement in statements:
@@ -130,7 +130,7 @@ def replay(
 
 
 def _drop_leftovers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Do what dbt does for a model whose last build died; test_crashes.py shows that it does."""
+    """Drop leftovers of a build that died, as dbt does; test_crashes.py shows that it does."""
     for kind, name in connection.execute(_RELATIONS).fetchall():
         if "__dbt_" in name:
             connection.execute(f"drop {kind} {name}")
@@ -144,7 +144,7 @@ _RELATIONS: Final = (
 
 def _execute(cursor: duckdb.DuckDBPyConnection, statement: Statement) -> None:
     if statement.is_python:
-        # As dbt-duckdb does it, which compiles the source each time.
+        # As in dbt-duckdb, except that it compiles the source each time.
         names: dict[str, Any] = {}
         exec(_compiled(statement.text), names)
         model = names["dbtObj"](lambda table: cursor.query(f"select * from {table}"))

@@ -1,4 +1,4 @@
-"""Hand-made events in batches that reach each case of an incremental build."""
+"""Hand-made events in batches, for every case of an incremental build."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ FIRST = [
     line("2019-10-01 11:00:00", "purchase"),
     line("2019-10-02 09:00:00", user=2, session="s2", product=2, brand="", code=""),
     line("2019-10-02 09:00:01", "purchase", user=2, session="s2", product=2, brand="", code=""),
-    # Goes on after midnight, in the second batch.
+    # Continues after midnight, in the second batch.
     line("2019-10-03 23:55:00", user=3, session="s3"),
     line("2019-10-03 12:00:00", "cart", user=4, session="shared", product=3, price="7.77"),
     line("2019-10-03 12:00:00", "cart", user=4, session="shared", product=3, price="7.77"),
     line("2019-10-05 08:00:00", "purchase", user=5, session="s5", price="19.99"),
     line("not a time", user=6, session="s6"),
 ]
-# A first build of nothing but quarantine: its watermarks are null.
+# A first build with only quarantined rows: its watermarks are null.
 NOTHING = [line("not a time", user=1)]
 SECOND = [
     line("2019-10-04 00:05:00", "cart", user=3, session="s3"),
     line("2019-10-04 00:06:00", "purchase", user=3, session="s3", price="120.00"),
-    # A copy of an event of the first file, another within this file, in another spelling.
+    # A duplicate of an event in the first file, and one within this file in another spelling.
     line("2019-10-01 10:10:00", "cart"),
     line("2019-10-06 10:00:00", "view", user=7, session="s7", product=4),
     line("2019-10-06 10:00:00", "VIEW", user=7, session="s7", product=4, brand=" Apple "),
@@ -54,14 +54,14 @@ SECOND = [
     line("2019-10-06 12:00:00", "view", user=8, session="shared", product=2, brand="sony"),
 ]
 THIRD = [
-    # Late: bridges the pause that split s1 into two sessions, one of which was an order.
+    # Late: closes the gap that split s1 into two sessions, one of which was an order.
     line("2019-10-01 10:35:00"),
-    # Late: comes before everything known of its session, on an earlier day.
+    # Late: precedes all known events of its session, on an earlier day.
     line("2019-10-03 23:40:00", user=3, session="s3", product=5),
     line("2019-09-30 23:50:00", user=2, session="s2", product=2, price="3.00"),
-    # Late: an earlier purchase changes whose first order stands on which day.
+    # Late: an earlier purchase moves a user's first order to another day.
     line("2019-10-02 07:00:00", "purchase", user=5, session="s5", price="5.00"),
-    # A tracker session used again weeks later, and a price that moved between known events.
+    # A tracker session reused weeks later, and a price that changed between known events.
     line("2019-10-20 12:00:00", "purchase", user=4, session="shared", product=3, price="7.77"),
     line("2019-10-05 07:00:00", user=5, session="s5", price="18.00"),
     line("2019-10-06 12:00:00", "view", user=8, session="shared", product=2, brand="sony"),

@@ -1,7 +1,7 @@
-"""Real runs of the command line and of dbt, in processes that start at once.
+"""Real runs of the command line and of dbt, in processes that start immediately.
 
 They are forks of a process that has imported everything and parsed the project, so a signal at a
-random moment hits the work and not the imports. They end as other processes do.
+random time hits the work and not the imports. They exit like other processes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from support.platform_runs import Home
 
 
 class Run:
-    """A run that has begun, its output in a file of its own."""
+    """A run that has started, with its output in a file."""
 
     def __init__(self, home: Home, pid: int, output: Path, end: IO[str]) -> None:
         self.home, self.pid, self._output, self._end = home, pid, output, end
@@ -36,20 +36,20 @@ class Run:
         self.seconds = 0.0
 
     def ends(self) -> tuple[int, str]:
-        """Wait for the end; exit code (negative: the signal) and what was written."""
+        """Wait for the end; return exit code (negative for a signal) and output."""
         if self._code is None:
             self._code = int(self._end.readline())
             self.seconds = monotonic() - self._begun
         return self._code, self._output.read_text(encoding="utf-8")
 
     def succeeds(self) -> float:
-        """Wait for the end, which must be a good one; seconds that the run took."""
+        """Wait for the run to succeed; return the seconds that it took."""
         code, output = self.ends()
         assert code == 0, output[-6000:]
         return self.seconds
 
     def kill(self) -> int:
-        """Send SIGKILL, which a run that is over does not hear; exit code."""
+        """Send SIGKILL, unless the run has ended; return the exit code."""
         if self._code is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -57,10 +57,10 @@ class Run:
 
     @contextmanager
     def held_with_database(self) -> Iterator[None]:
-        """Stop the run at a moment at which it has the database open; let it go on after."""
+        """Stop the run while it has the database open, and continue it after the block."""
         while True:
             os.kill(self.pid, signal.SIGSTOP)
-            # It must have stopped before the look at the database, which would get in its way.
+            # Wait until it has stopped, because opening the database would interfere with it.
             sleep(0.005)
             try:
                 duckdb.connect(str(self.home.database), read_only=True).close()
@@ -95,7 +95,7 @@ class Forks:
         assert self._server.stdin is not None
         assert self._server.stdout is not None
         if self._last:
-            # A test that failed has left it as it was.
+            # A failed test may have left a run behind.
             self._last.kill()
         request = [program, str(home.folder), list(arguments), str(self._output)]
         print(json.dumps(request), file=self._server.stdin, flush=True)
@@ -106,7 +106,7 @@ class Forks:
 
 @contextmanager
 def forks(folder: Path) -> Iterator[Forks]:
-    """Start the process that others are forked from; output goes into the folder."""
+    """Start the process to fork from; output goes to the folder."""
     with (
         (folder / "errors.txt").open("w") as errors,
         subprocess.Popen(
@@ -146,7 +146,7 @@ def _serve() -> None:
             code = main(arguments)
         else:
             code = int(not dbtRunner(manifest=manifest).invoke(arguments).success)
-        # The end of a process without the half second that it would spend on freeing memory.
+        # Exit without the half second of freeing memory.
         atexit._run_exitfuncs()
         sys.stdout.flush()
         os._exit(code)

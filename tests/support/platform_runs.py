@@ -17,6 +17,8 @@ from project.home import CATALOG, CHECKOUT
 
 # Snapshots record when a run saw a change, so they differ between runs by design.
 SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
+# Tables that differ between runs by design: besides the snapshots, before images and records of runs.
+OF_RUNS: Final = (*SNAPSHOTS, "events_replaced", "model_definitions")
 # Every column except those that record the batch that wrote a row first or last.
 FACTS: Final = "columns(lambda name: not ends_with(name, '_batch_id'))"
 # Schemas of what dbt builds.
@@ -115,7 +117,7 @@ def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows = connection.execute(
         "select table_schema || '.' || table_name from information_schema.tables"
         f" where table_schema in {LAYERS} and table_type = 'BASE TABLE'"
-        f" and table_name not in {SNAPSHOTS} order by 1"
+        f" and table_name not in {OF_RUNS} order by 1"
     )
     return [name for (name,) in rows.fetchall()]
 

@@ -1,4 +1,4 @@
-"""SQL as the unmodified adapter compiled it for target dev, run by Spark on the JVM."""
+"""Runs SQL that the unmodified adapter compiled for target dev, in Spark on the JVM."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.auto_loader_runs import require_java, start_spark
 from support.databricks_clauses import CLAUSES, Clause
 from support.databricks_runs import CATALOG
 
-# Spark keeps what has no storage in one database, so relations are told apart by their last name.
+# Temporary views share one database in Spark, so only the last part names a relation.
 _RELATION: Final = re.compile(
     rf"(?:`{CATALOG}`\.`\w+`|(?<![.\w])(?:\w+_layer|system\.access))\.(?=[`\w])"
 )
@@ -29,14 +29,14 @@ _DATABASE: Final = "global_temp."
 
 @contextmanager
 def jvm_spark(folder: Path) -> Iterator[SparkSession]:
-    """A classic session with what Databricks has by default: ANSI mode. Times are UTC."""
+    """Start a classic session in ANSI mode, the default on Databricks. Times are in UTC."""
     require_java()
     spark = start_spark(folder)
-    # The rows are few and the queries many: what prepares for large data only costs time.
+    # Many queries on few rows: settings for large data only cost time.
     spark.conf.set("spark.sql.shuffle.partitions", 1)
     spark.conf.set("spark.sql.adaptive.enabled", False)
     spark.conf.set("spark.sql.ansi.enabled", True)
-    # Refused statements are expected here, and each would log its stack.
+    # Rejected statements are expected here, and each would log a stack trace.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     try:
         yield spark
@@ -56,7 +56,7 @@ class Compiled:
 
 
 def compiled(target: Path) -> list[Compiled]:
-    """Nodes that the last dbt command compiled, each after those that it needs."""
+    """Return the nodes that the last dbt command compiled, in order of dependency."""
     nodes = json.loads((target / "manifest.json").read_text("utf-8"))["nodes"]
     needs = {key: node["depends_on"]["nodes"] for key, node in nodes.items()}
     fields = ("resource_type", "name", "language", "compiled_code", "config")
@@ -74,26 +74,26 @@ class SparkTarget:
         self.spark = spark
 
     def analyze(self, sql: str) -> DataFrame:
-        """A query that passed Spark's parser and analyzer; only names of relations are changed."""
+        """Parse and analyze a query in Spark; only names of relations are changed."""
         return self.spark.sql(_RELATION.sub(_DATABASE, sql))
 
     def query(self, sql: str) -> pa.Table:
         """Rows of a query."""
         return self.analyze(sql).toArrow()
 
-    def keep(self, relation: str, rows: pa.Table) -> None:
-        """Make rows readable as a relation, in the place of what it held."""
+    def store(self, relation: str, rows: pa.Table) -> None:
+        """Replace the rows of a relation."""
         self.spark.createDataFrame(rows).coalesce(1).createOrReplaceGlobalTempView(relation)
 
-    def kept(self, relation: str) -> DataFrame | None:
-        """What a relation holds; nothing before it was built."""
+    def stored(self, relation: str) -> DataFrame | None:
+        """Return the rows of a relation, None before it is built."""
         name = _DATABASE + relation
         return self.spark.table(name) if self.spark.catalog.tableExists(name) else None
 
     def build(self, node: Compiled) -> None:
-        """Run a model and put its rows where its strategy puts them."""
+        """Run a model, and apply its rows as its strategy does."""
         new = self._python(node.code) if node.language == "python" else self.analyze(node.code)
-        strategy, kept = node.config["incremental_strategy"], self.kept(node.name)
+        strategy, kept = node.config["incremental_strategy"], self.stored(node.name)
         if node.config["materialized"] == "view" or strategy == "full_replace" or kept is None:
             rows = new
         elif strategy == "append":
@@ -103,19 +103,19 @@ class SparkTarget:
             key = node.config["unique_key"]
             keys = [key] if isinstance(key, str) else key
             rows = kept.join(new.select(keys), keys, "left_anti").unionByName(new)
-        self.keep(node.name, rows.toArrow())
+        self.store(node.name, rows.toArrow())
 
     def snapshot(self, name: str, statement: str) -> None:
-        """Run the query of a snapshot's `create ... as` as it was sent, and add its new rows."""
+        """Run the query of a snapshot's `create ... as` unchanged, and add its new rows."""
         [query] = re.findall(r"\bas\s+((?:select|with)\b.*)", statement, re.DOTALL)
-        rows, kept = self.analyze(query), self.kept(name)
+        rows, kept = self.analyze(query), self.stored(name)
         if kept is not None:
             inserted = rows.where("dbt_change_type = 'insert'").select(kept.columns)
             rows = kept.unionByName(inserted)
-        self.keep(name, rows.toArrow())
+        self.store(name, rows.toArrow())
 
     def _python(self, code: str) -> DataFrame:
-        """The notebook of a Python model, called as its last lines say."""
+        """Run the notebook of a Python model."""
         names: dict[str, Any] = {"__name__": "__main__"}
         exec(compile(code, "<python model>", "exec"), names)
 
@@ -127,7 +127,7 @@ class SparkTarget:
 
 
 def parse_error(spark: SparkSession, statement: str) -> str:
-    """What Spark's own parser has against a statement; nothing where it takes it."""
+    """Return the error of Spark's parser for a statement, empty if it parses."""
     try:
         spark._jsparkSession.sessionState().sqlParser().parsePlan(statement)
     except PySparkException as error:
@@ -136,7 +136,7 @@ def parse_error(spark: SparkSession, statement: str) -> str:
 
 
 def parse_without_clauses(spark: SparkSession, statement: str) -> tuple[set[Clause], str]:
-    """The clauses that only Databricks has, and the parser's error about the rest."""
+    """Return clauses that only Databricks has, and the parser's error for the rest."""
     error = parse_error(spark, statement)
     if not error:
         return set(), ""
@@ -145,6 +145,6 @@ def parse_without_clauses(spark: SparkSession, statement: str) -> tuple[set[Clau
         rest, times = re.subn(clause.pattern, "", rest, flags=re.IGNORECASE | re.DOTALL)
         if times:
             found.add(clause)
-    # A statement that is nothing but such a clause leaves its comment.
+    # A statement that is only such a clause leaves its comment.
     is_empty = not re.sub(r"/\*.*?\*/", "", rest, flags=re.DOTALL).strip()
     return found, "" if is_empty else parse_error(spark, rest)

@@ -1,4 +1,4 @@
-"""Databricks' system tables that the analyses read, with the types of their documentation."""
+"""Databricks' system tables that the analyses read, with their documented types, and events."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 from support.databricks_runs import CATALOG
 from warehouse.server import Warehouse
 
-# Name in the schema system.access to the columns as DDL.
+# Columns as DDL by table name in the schema system.access.
 TABLES: Final[dict[str, str]] = {
     "audit": (
         "account_id string, workspace_id bigint, version string, event_time timestamp,"
@@ -108,7 +108,7 @@ EVENTS = {
 
 
 def plant_events(warehouse: Warehouse) -> None:
-    """Make the system tables with the events."""
+    """Create the system tables with the events."""
     warehouse.create_catalog("system")
     warehouse.create_schema("system.access")
     for name, columns in TABLES.items():

@@ -10,7 +10,7 @@ from .server import Warehouse
 def main() -> None:
     """Serve until interrupted; print the lines that profiles.yml needs."""
     parser = argparse.ArgumentParser(prog="python -m warehouse", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="0, the default, picks a free one")
     parser.add_argument("--catalogs", default="ecommerce_analytics_dev", help="a,b,c")
     parser.add_argument(
         "--principal",

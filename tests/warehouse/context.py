@@ -1,4 +1,4 @@
-"""What a statement works with: its session's principal, namespace and views, ledger and engine."""
+"""The context of a statement: principal, namespace and views of its session, ledger, engine."""
 
 from dataclasses import dataclass, field
 
@@ -45,7 +45,7 @@ class Context:
         return (self.catalog, parts[0]) if len(parts) == 1 else tuple(parts)
 
     def rewrite(self, text: str) -> str:
-        """Return a query, or an expression, as the engine reads it for this session."""
+        """Rewrite a query or an expression for the engine, by this session's rights."""
         reader = Reader(self.ledger, self.principal, self.temporary, self._introspect)
         new = reader.query(text, self.namespace)
         self.route = self.route or ("rewritten" if reader.rewritten else "engine")
@@ -59,12 +59,12 @@ class Context:
         return name
 
     def clean_up(self) -> None:
-        """Forget what the statement registered in the engine."""
+        """Unregister what the statement registered in the engine."""
         while self._registered:
             self.engine.unregister(self._registered.pop())
 
     def types(self, texts: list[str]) -> list[DataType]:
-        """Return the types that DDL texts spell, as the engine reads them."""
+        """Parse types from DDL."""
         if not texts:
             return []
         casts = ", ".join(f"cast(null as {text}) as c{i}" for i, text in enumerate(texts))
@@ -77,7 +77,7 @@ class Context:
         return key
 
     def check_policies(self, relation: Relation) -> None:
-        """Raise unless the relation's masks and filter fit their columns; `relation` is new."""
+        """Raise unless the masks and filter of a new relation match their columns."""
         held = [(c, c.mask) for c in relation.columns if c.mask]
         if not held and relation.row_filter is None:
             return

@@ -1,4 +1,4 @@
-"""CREATE, ALTER, DROP, COMMENT, GRANT: every clause is read by name; an unknown one is refused."""
+"""CREATE, ALTER, DROP, COMMENT, GRANT: every clause is parsed; an unknown one is an error."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ _TABLE_WORDS = {
     "MATERIALIZED VIEW": "MATERIALIZED_VIEW",
     "STREAMING TABLE": "STREAMING_TABLE",
 }
-# What DESCRIBE EXTENDED says of a table that is refreshed by hand.
+# DESCRIBE EXTENDED of a table that is refreshed manually.
 MANUAL = "MANUAL"
 _KEY_OPTIONS = (
     ("NOT", "ENFORCED"),
@@ -46,7 +46,7 @@ _KEY_OPTIONS = (
 
 @dataclass
 class Definition:
-    """What a CREATE statement says about its relation besides its name."""
+    """The parts of a CREATE statement except its relation's name."""
 
     columns: list[Column] = field(default_factory=list)
     types: list[str] = field(default_factory=list)
@@ -92,7 +92,7 @@ def create(ctx: Context, cursor: Cursor) -> pa.Table:
         return _create_temporary_view(ctx, cursor, or_replace)
     kind = relation_kind(cursor)
     if not kind or (or_refresh if kind != "STREAMING_TABLE" else or_replace):
-        raise cursor.fail("the double knows no such CREATE")
+        raise cursor.fail("the double does not support this CREATE")
     if kind == "VIEW":
         return _create_view(ctx, cursor, or_replace)
     return _create_table(ctx, cursor, kind, or_replace or or_refresh)
@@ -118,7 +118,7 @@ def _create_container(ctx: Context, cursor: Cursor, kind: str) -> pa.Table:
         elif cursor.accept("MANAGED", "LOCATION"):
             cursor.string()
         else:
-            raise cursor.fail("the double does not know this clause")
+            raise cursor.fail("the double does not support this clause")
     cursor.end()
     with ctx.ledger.lock:
         held = ctx.ledger.containers(kind)
@@ -162,7 +162,7 @@ def _elements(ctx: Context, text: str, found: Definition, typed: bool) -> None:
                 using = cursor.identifiers() if cursor.accept("USING", "COLUMNS") else []
                 column.mask = Policy(function, tuple(using))
             else:
-                raise cursor.fail("the double does not know this clause of a column")
+                raise cursor.fail("the double does not support this clause of a column")
         found.columns.append(column)
     names = [c.name.lower() for c in found.columns]
     if len(set(names)) != len(names):
@@ -172,7 +172,7 @@ def _elements(ctx: Context, text: str, found: Definition, typed: bool) -> None:
 def _constraint(ctx: Context, cursor: Cursor) -> Constraint:
     name = cursor.identifier() if cursor.accept("CONSTRAINT") else ""
     if cursor.accept("CHECK"):
-        expression = cursor.parenthesised().strip()
+        expression = cursor.parenthesized().strip()
         cursor.accept("ENFORCED")
         return Constraint(name or f"chk_{ctx.engine.number()}", "CHECK", expression=expression)
     kind = "PRIMARY KEY" if cursor.accept("PRIMARY", "KEY") else "FOREIGN KEY"
@@ -191,7 +191,7 @@ def _constraint(ctx: Context, cursor: Cursor) -> Constraint:
         if cursor.accept("RELY"):
             rely = True
         elif not any(cursor.accept(*words) for words in _KEY_OPTIONS):
-            raise cursor.fail("the double does not know this option of a key")
+            raise cursor.fail("the double does not support this option of a key")
     name = name or f"{kind[:1].lower()}k_{ctx.engine.number()}"
     return Constraint(name, kind, columns, "", parent, parent_columns, rely)
 
@@ -202,7 +202,7 @@ def _clauses(ctx: Context, cursor: Cursor, found: Definition, kind: str) -> None
 
     def once(clause: str) -> None:
         if clause in seen:
-            raise cursor.fail(f"{clause} stands here twice")
+            raise cursor.fail(f"{clause} occurs twice")
         seen.add(clause)
 
     while cursor.token is not None and cursor.token.text != ";":
@@ -218,12 +218,12 @@ def _clauses(ctx: Context, cursor: Cursor, found: Definition, kind: str) -> None
             once("TBLPROPERTIES")
             found.properties = cursor.pairs()
         elif kind == "VIEW":
-            raise cursor.fail("the double does not know this clause of a view")
+            raise cursor.fail("the double does not support this clause of a view")
         elif kind == "MANAGED" and cursor.accept("USING"):
             once("USING")
             if cursor.identifier().upper() != "DELTA":
                 cursor.at -= 1
-                raise cursor.fail("only Delta tables are modelled by the double")
+                raise cursor.fail("only Delta tables are supported by the double")
         elif cursor.accept("PARTITIONED", "BY"):
             once("PARTITIONED BY")
             found.partitioned_by = tuple(cursor.identifiers())
@@ -242,7 +242,7 @@ def _clauses(ctx: Context, cursor: Cursor, found: Definition, kind: str) -> None
             once("SCHEDULE")
             found.schedule = _schedule(cursor)
         else:
-            raise cursor.fail("the double does not know this clause of a table")
+            raise cursor.fail("the double does not support this clause of a table")
 
 
 _SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
@@ -275,7 +275,7 @@ def _schedule(cursor: Cursor) -> str:
 
 
 def _may_create(ctx: Context, key: Key, needed: str, or_replace: bool) -> Relation | None:
-    """Return the relation to be replaced, if there is one that may be."""
+    """Return the relation to replace, if there is one and it may be replaced."""
     ctx.ledger.require_schema(key)
     with ctx.ledger.lock:
         old = ctx.ledger.relations.get(key)
@@ -289,14 +289,14 @@ def _may_create(ctx: Context, key: Key, needed: str, or_replace: bool) -> Relati
 def _create_table(ctx: Context, cursor: Cursor, kind: str, or_replace: bool) -> pa.Table:
     """Create a table, or a materialized view or streaming table as a table of its query's rows.
 
-    What a replace does not restate is gone: filter, masks, tags, comments, constraints. Grants
-    and the owner stay.
+    A replace drops what it does not repeat: filter, masks, tags, comments, constraints. Grants and
+    the owner stay.
     """
     if_not_exists = cursor.accept("IF", "NOT", "EXISTS")
     key = ctx.key(cursor.name())
     found = Definition()
     if cursor.peek("("):
-        _elements(ctx, cursor.parenthesised(), found, typed=True)
+        _elements(ctx, cursor.parenthesized(), found, typed=True)
     _clauses(ctx, cursor, found, kind)
     cursor.end()
     needed = "CREATE MATERIALIZED VIEW" if kind == "MATERIALIZED_VIEW" else "CREATE TABLE"
@@ -347,7 +347,7 @@ def _describe(ctx: Context, relation: Relation, found: Definition) -> None:
 
 
 def _fill(ctx: Context, relation: Relation, query: str, old: Relation | None) -> int:
-    """Make the relation's folder with the rows of its query; return their number.
+    """Create the relation's folder with the rows of its query; return their number.
 
     A streaming table adds to the rows of `old` those of files that it has not read.
     """
@@ -392,7 +392,7 @@ def _stream_files(ctx: Context, query: str) -> frozenset[str]:
     if not paths:
         raise WarehouseError(
             "UNSUPPORTED_FEATURE.STREAM",
-            "The double knows streaming tables over STREAM READ_FILES only.",
+            "The double supports streaming tables only over STREAM READ_FILES.",
             "0A000",
         )
     return frozenset(ctx.ledger.files[path][0] for path in paths)
@@ -463,7 +463,7 @@ def _create_view(ctx: Context, cursor: Cursor, or_replace: bool) -> pa.Table:
     key = ctx.key(cursor.name())
     found = Definition()
     if cursor.peek("("):
-        _elements(ctx, cursor.parenthesised(), found, typed=False)
+        _elements(ctx, cursor.parenthesized(), found, typed=False)
     _clauses(ctx, cursor, found, "VIEW")
     cursor.end()
     if not found.query:
@@ -535,7 +535,7 @@ def _create_function(ctx: Context, cursor: Cursor, or_replace: bool) -> pa.Table
     if_not_exists = cursor.accept("IF", "NOT", "EXISTS")
     key = ctx.key(cursor.name())
     parameters = []
-    for part in split_commas(cursor.parenthesised()):
+    for part in split_commas(cursor.parenthesized()):
         inner = Cursor(part)
         name = inner.identifier().lower()
         kind = inner.until("COMMENT", "DEFAULT")
@@ -560,7 +560,7 @@ def _create_function(ctx: Context, cursor: Cursor, or_replace: bool) -> pa.Table
                 ("SQL", "SECURITY", "DEFINER"),
             )
         ):
-            raise cursor.fail("the double knows SQL functions of one expression")
+            raise cursor.fail("the double supports SQL functions of one expression")
     body = cursor.rest()
     if not body or not returns:
         raise cursor.fail("expected RETURNS type and RETURN expression")
@@ -584,7 +584,7 @@ def _create_function(ctx: Context, cursor: Cursor, or_replace: bool) -> pa.Table
 
 
 def _analyze_function(ctx: Context, function: Function) -> None:
-    """Raise when the function's body is wrong: unknown columns, types that do not fit."""
+    """Raise if the function's body has unknown columns or wrong types."""
     columns = ", ".join(f"cast(null as {kind}) as {quote([n])}" for n, kind in function.parameters)
     source = f" from (select {columns}) as {quote(function.key[2:])}" if columns else ""
     context = replace(ctx, catalog=function.key[0], schema=function.key[1])
@@ -606,7 +606,7 @@ def drop(ctx: Context, cursor: Cursor) -> pa.Table:
         return _drop_schema(ctx, cursor)
     kind = relation_kind(cursor)
     if not kind:
-        raise cursor.fail("the double knows no such DROP")
+        raise cursor.fail("the double does not support this DROP")
     if_exists = cursor.accept("IF", "EXISTS")
     parts = cursor.name()
     cursor.end()
@@ -690,7 +690,7 @@ def alter(ctx: Context, cursor: Cursor) -> pa.Table:
         return EMPTY
     kind = relation_kind(cursor)
     if not kind:
-        raise cursor.fail("the double knows no such ALTER")
+        raise cursor.fail("the double does not support this ALTER")
     key = ctx.key(cursor.name())
     with ctx.ledger.write_lock(key):
         relation = ctx.ledger.relation(key)
@@ -754,7 +754,7 @@ def _alter_container(ctx: Context, cursor: Cursor, kind: str) -> pa.Table:
 def _rename(ctx: Context, cursor: Cursor, key: Key) -> pa.Table:
     parts = cursor.name()
     cursor.end()
-    # A name of one part stays in the schema of the table, whatever the session's is.
+    # A name of one part refers to the table's schema, not to the session's.
     new = (*key[:2], parts[0]) if len(parts) == 1 else ctx.key(parts)
     ctx.ledger.require_schema(new)
     if new[:2] != key[:2]:
@@ -765,7 +765,7 @@ def _rename(ctx: Context, cursor: Cursor, key: Key) -> pa.Table:
 
 
 def _alter_relation(ctx: Context, cursor: Cursor, new: Relation) -> None:
-    """Change `new`, a copy that is published afterwards."""
+    """Change `new`, a copy to be published afterwards."""
     if cursor.accept("SET", "TAGS"):
         new.tags.update(cursor.pairs())
     elif cursor.accept("UNSET", "TAGS"):
@@ -785,7 +785,7 @@ def _alter_relation(ctx: Context, cursor: Cursor, new: Relation) -> None:
     elif cursor.accept("ALTER", "COLUMN") or cursor.accept("CHANGE", "COLUMN"):
         _alter_column(ctx, cursor, new)
     elif new.is_view:
-        raise cursor.fail("the double does not know this change of a view")
+        raise cursor.fail("the double does not support this change of a view")
     elif cursor.accept("SET", "ROW", "FILTER"):
         function = ctx.policy(cursor)
         cursor.expect("ON")
@@ -820,7 +820,7 @@ def _alter_relation(ctx: Context, cursor: Cursor, new: Relation) -> None:
     elif cursor.accept("ADD"):
         _add_constraint(ctx, cursor, new)
     else:
-        raise cursor.fail("the double does not know this change of a table")
+        raise cursor.fail("the double does not support this change of a table")
 
 
 def _alter_column(ctx: Context, cursor: Cursor, new: Relation) -> None:
@@ -839,7 +839,7 @@ def _alter_column(ctx: Context, cursor: Cursor, new: Relation) -> None:
     elif cursor.accept("DROP", "MASK"):
         column.mask = None
     elif new.is_view:
-        raise cursor.fail("the double does not know this change of a view's column")
+        raise cursor.fail("the double does not support this change of a view's column")
     elif cursor.accept("SET", "NOT", "NULL"):
         column.nullable = False
         dml.check_rows(ctx, new, new.folder)
@@ -857,12 +857,12 @@ def _alter_column(ctx: Context, cursor: Cursor, new: Relation) -> None:
         column.type = nullable(ctx.types([cursor.rest()])[0])
         _rebuild(ctx, new, {})
     else:
-        raise cursor.fail("the double does not know this change of a column")
+        raise cursor.fail("the double does not support this change of a column")
 
 
 def _add_columns(ctx: Context, cursor: Cursor, new: Relation) -> None:
     found = Definition()
-    _elements(ctx, cursor.parenthesised(), found, typed=True)
+    _elements(ctx, cursor.parenthesized(), found, typed=True)
     taken = {c.name.lower() for c in new.columns}
     for column, kind in zip(found.columns, ctx.types(found.types), strict=True):
         if column.name.lower() in taken or not column.nullable:
@@ -894,7 +894,7 @@ def _drop_columns(ctx: Context, cursor: Cursor, new: Relation) -> None:
 
 
 def _rebuild(ctx: Context, new: Relation, values: dict[str, str]) -> None:
-    """Write the rows anew for changed columns; `values` gives a column from something else."""
+    """Rewrite the rows for changed columns; `values` has the expressions of other columns."""
     shown = ", ".join(
         f"cast({values.get(c.name, quote([c.name]))} as {c.type_text}) as {quote([c.name])}"
         for c in new.columns
@@ -949,7 +949,7 @@ def comment_on(ctx: Context, cursor: Cursor) -> pa.Table:
     kind = relation_kind(cursor)
     what = "" if kind else cursor.accept_any("COLUMN", "CATALOG", "SCHEMA", "DATABASE", "VOLUME")
     if not kind and not what:
-        raise cursor.fail("the double knows no such COMMENT")
+        raise cursor.fail("the double does not support this COMMENT")
     parts = cursor.name()
     cursor.expect("IS")
     text = None if cursor.accept("NULL") else cursor.string()
@@ -978,7 +978,7 @@ def comment_on(ctx: Context, cursor: Cursor) -> pa.Table:
 
 
 def securable(ctx: Context, cursor: Cursor) -> tuple[str, Key]:
-    """Read [kind] name of what a grant is on; it must exist."""
+    """Read [kind] name of the object of a grant, which must exist."""
     kind = "TABLE"
     if cursor.accept("EXTERNAL", "LOCATION"):
         kind = "EXTERNAL LOCATION"
@@ -1033,7 +1033,7 @@ def columns_of(schema: StructType) -> list[Column]:
 
 
 def adopt(ctx: Context, key: Key, frame: DataFrame) -> None:
-    """Make or replace a table from a data frame, as saveAsTable in overwrite mode does."""
+    """Create or replace a table from a data frame, like saveAsTable in overwrite mode."""
     with ctx.ledger.write_lock(key):
         old = _may_create(ctx, key, "CREATE TABLE", True)
         relation = Relation(key, "MANAGED", old.owner if old else ctx.principal.name)

@@ -1,4 +1,4 @@
-"""INSERT, MERGE, UPDATE, DELETE: each makes a new version of its table, checks it, publishes it."""
+"""INSERT, MERGE, UPDATE, DELETE: each writes a new table version, checks it, publishes it."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from .ledger import Function, Key, Relation
 from .policies import require
 from .sql_text import QUERY_WORDS, Cursor, Token, matching, quote, string_literal, tokenize
 
-# A MERGE refuses policies that are more than a simple expression of their arguments.
+# MERGE rejects policies that are more than a simple expression of their arguments.
 _NOT_SIMPLE = {
     *("SELECT", "OVER", "RAND", "RANDN", "RANDOM", "UUID", "SHUFFLE", "CURRENT_TIMESTAMP", "NOW"),
     *("CURRENT_DATE", "COUNT", "SUM", "MIN", "MAX", "AVG", "ANY_VALUE", "COLLECT_LIST", "FIRST"),
@@ -37,7 +37,7 @@ def counted(rows: int, inserted: int | None = None) -> pa.Table:
 
 
 def check_rows(ctx: Context, relation: Relation, folder: str) -> None:
-    """Raise when rows in `folder` break NOT NULL or CHECK of the relation."""
+    """Raise if rows in `folder` violate NOT NULL or CHECK of the relation."""
     rules: list[tuple[str, str, WarehouseError]] = []
     for column in relation.columns:
         if not column.nullable:
@@ -68,7 +68,7 @@ def check_rows(ctx: Context, relation: Relation, folder: str) -> None:
 
 
 def write(ctx: Context, key: Key, change: Callable[[Relation], tuple[str, int]]) -> int:
-    """Make a new version of a table by `change`, which returns its folder and the rows touched."""
+    """Publish a new version of a table; `change` returns its folder and the rows changed."""
     with ctx.ledger.write_lock(key):
         with ctx.ledger.lock:
             relation = ctx.ledger.relation(key)
@@ -89,7 +89,7 @@ def write(ctx: Context, key: Key, change: Callable[[Relation], tuple[str, int]])
 
 @dataclass
 class Source:
-    """The rows of an INSERT: a query as the engine reads it, and its schema."""
+    """The rows of an INSERT: a rewritten query and its schema."""
 
     sql: str
     schema: StructType
@@ -137,7 +137,7 @@ def projected(source: Source, relation: Relation, by_name: bool, names: list[str
 
 
 def _require_assignable(given: DataType, wanted: DataType, name: str, relation: Relation) -> None:
-    """Raise for what ANSI store assignment refuses, a text in a number column above all."""
+    """Raise for what ANSI store assignment rejects, such as text in a numeric column."""
     kind, target = given.typeName(), wanted.typeName()
     from_text = isinstance(given, StringType) and not isinstance(wanted, StringType)
     to_number = isinstance(wanted, NumericType) and kind in _NO_NUMBER
@@ -162,7 +162,7 @@ def insert(ctx: Context, cursor: Cursor) -> pa.Table:
     key = ctx.key(cursor.name())
     alias, names = key[2], []
     if cursor.peek("PARTITION"):
-        raise cursor.fail("PARTITION is not modelled by the double")
+        raise cursor.fail("PARTITION is not supported by the double")
     if cursor.peek("(") and not _is_query(cursor.tokens, cursor.at + 1):
         names = cursor.identifiers()
     if cursor.accept("AS"):
@@ -197,7 +197,7 @@ def insert(ctx: Context, cursor: Cursor) -> pa.Table:
                 _require_within(ctx, rows, condition_sql)
                 ctx.engine.append(folder, f"select * from {old} where {kept}")
             else:
-                # The new rows are computed once, and set beside the old ones. ON names the query's
+                # The new rows are computed once and joined with the old ones. ON names the query's
                 # columns, USING those of the table.
                 new = source
                 if how == "USING":
@@ -218,7 +218,7 @@ def insert(ctx: Context, cursor: Cursor) -> pa.Table:
 
 
 def _typed(source: Source) -> str:
-    """Return the source with each column typed, so that a bare NULL has a type to be stored."""
+    """Return the source with each column cast, so that a bare NULL has a type."""
     shown = ", ".join(
         f"cast({quote([f.name])} as {_stored(f.dataType)}) as {quote([f.name])}"
         for f in source.schema.fields
@@ -238,7 +238,7 @@ def table_schema(relation: Relation) -> StructType:
 
 
 def _require_within(ctx: Context, rows: str, condition: str) -> None:
-    """Raise when new rows of REPLACE WHERE lie outside the replaced part."""
+    """Raise if new rows of REPLACE WHERE are outside the replaced part."""
     outside = f"select count(*) from ({rows}) as __r where not coalesce(({condition}), false)"
     if ctx.engine.query(outside).column(0)[0].as_py():
         raise WarehouseError(
@@ -255,7 +255,7 @@ def _is_query(tokens: Sequence[Token], at: int) -> bool:
 
 
 def _condition(cursor: Cursor) -> str:
-    """Read a condition up to the query behind it."""
+    """Read a condition up to the query after it."""
     first = cursor.at
     while (token := cursor.token) is not None:
         if token.word in QUERY_WORDS:
@@ -275,7 +275,7 @@ def _condition(cursor: Cursor) -> str:
 
 
 def _query(cursor: Cursor) -> tuple[str, str]:
-    """Read the query of an INSERT to the end; `(query) as alias` gives the alias too."""
+    """Read the query of an INSERT to the end, with the alias of `(query) as alias`."""
     if not _is_query(cursor.tokens, cursor.at):
         raise cursor.fail("expected a query")
     if cursor.peek("("):
@@ -284,7 +284,7 @@ def _query(cursor: Cursor) -> tuple[str, str]:
         words = [t for t in after if t.text != ";"]
         named = len(words) == 2 and words[0].word == "AS"
         if named or (len(words) == 1 and words[0].kind in ("word", "quoted")):
-            query = cursor.parenthesised()
+            query = cursor.parenthesized()
             cursor.accept("AS")
             alias = cursor.identifier()
             cursor.end()
@@ -296,7 +296,7 @@ def merge(ctx: Context, cursor: Cursor) -> pa.Table:
     """Run MERGE INTO target USING source ON ... WHEN ...."""
     cursor.expect("MERGE")
     if cursor.peek("WITH"):
-        raise cursor.fail("WITH SCHEMA EVOLUTION is not modelled by the double")
+        raise cursor.fail("WITH SCHEMA EVOLUTION is not supported by the double")
     cursor.expect("INTO")
     return _change(ctx, cursor, "merge into", "USING")
 
@@ -374,9 +374,9 @@ def _require_simple_policies(ctx: Context, relation: Relation) -> None:
 
 
 def _require_sees_all(ctx: Context, relation: Relation) -> None:
-    """Raise when policies change what the writer reads of the table.
+    """Raise if policies change the rows that the writer reads.
 
-    Databricks evaluates the statement on what the writer sees; the double does not model that.
+    Databricks evaluates the statement on the rows that the writer sees; the double cannot.
     """
     if not _policies(ctx, relation):
         return

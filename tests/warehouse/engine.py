@@ -1,8 +1,8 @@
-"""The engine: Sail in this process, tables as Delta folders, every version in a folder of its own.
+"""The engine: Sail in this process, and tables as Delta folders, one folder per version.
 
 A write goes to a new folder that shares the files of the old one (hard links; Delta never changes
-a file). The ledger points readers to it only when the write and its constraints have held. So a
-statement is one commit for every reader, and a failed one leaves nothing.
+a file). The ledger points readers to it only after the write succeeded and its constraints hold.
+So a statement is one commit for every reader, and a failed one leaves no trace.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-# Sail logs every session at level INFO, on the test's standard error.
+# Sail logs every session at level INFO to the test's standard error.
 os.environ.setdefault("RUST_LOG", "error")
 
 from pysail.spark import SparkConnectServer
@@ -32,7 +32,7 @@ from .errors import WarehouseError
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    """Return the type without Arrow's large and view variants, which the clients do not expect."""
+    """Return the type without Arrow's large and view variants, which clients do not expect."""
     if pa.types.is_large_string(kind) or str(kind) == "string_view":
         return pa.string()
     if pa.types.is_large_binary(kind) or str(kind) == "binary_view":
@@ -41,7 +41,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def nullable(kind: DataType) -> Any:
-    """Return the type with everything in it nullable, as Delta keeps a table made from a query."""
+    """Return the type with all of its parts nullable, as in a Delta table created by a query."""
     if isinstance(kind, StructType):
         return StructType([StructField(f.name, nullable(f.dataType), True) for f in kind.fields])
     if isinstance(kind, ArrayType):
@@ -63,7 +63,7 @@ class Engine:
         self._lock = threading.Lock()
 
     def new_session(self) -> SparkSession:
-        """Return a Spark session that shares nothing with the others but the Delta folders."""
+        """Return a Spark session that shares only the Delta folders with the others."""
         _, port = self._server.listening_address
         return (
             SparkSession.builder.remote(f"sc://127.0.0.1:{port}")
@@ -79,12 +79,12 @@ class Engine:
         shutil.rmtree(self.root, ignore_errors=True)
 
     def number(self) -> int:
-        """Return a number that was not given before."""
+        """Return a new number."""
         with self._lock:
             return next(self._numbers)
 
     def _select(self, sql: str) -> DataFrame:
-        """Return a query as a data frame; SparkSession.sql would analyse its text once more."""
+        """Return a query as a data frame; SparkSession.sql would analyze its text twice."""
         return PlannedDataFrame(SQL(sql), self.spark)
 
     def query(self, sql: str) -> pa.Table:
@@ -110,7 +110,7 @@ class Engine:
             raise engine_error(error) from error
 
     def new_table(self, schema: StructType) -> str:
-        """Make an empty Delta folder, everything nullable (the ledger keeps NOT NULL)."""
+        """Create an empty Delta folder with nullable columns (the ledger keeps NOT NULL)."""
         folder = self.root / f"v{self.number():06d}"
         log = folder / "_delta_log"
         log.mkdir(parents=True)
@@ -149,7 +149,7 @@ class Engine:
         return self.last_commit(folder).get("numOutputRows", 0)
 
     def frame(self, rows: pa.Table) -> DataFrame:
-        """Return Arrow rows as a data frame; pyspark infers no schema when there are none."""
+        """Return Arrow rows as a data frame, with their schema even if there are no rows."""
         if rows.num_rows:
             return self.spark.createDataFrame(rows)
         schema = from_arrow_schema(rows.schema, prefer_timestamp_ntz=True)
@@ -160,7 +160,7 @@ class Engine:
         return sum(1 for _ in (Path(folder) / "_delta_log").glob("*.json"))
 
     def last_commit(self, folder: str) -> dict[str, int]:
-        """Return what the last commit counted, from Delta's own log."""
+        """Return the counts of the last commit, from Delta's log."""
         last = max((Path(folder) / "_delta_log").glob("*.json"))
         for line in last.read_text(encoding="utf-8").splitlines():
             metrics = json.loads(line).get("commitInfo", {}).get("operationMetrics")
@@ -169,18 +169,18 @@ class Engine:
         return {}
 
     def register(self, rows: pa.Table) -> str:
-        """Make Arrow rows readable under a name that nobody else has."""
+        """Register Arrow rows under a unique name."""
         name = f"__rows_{self.number()}"
         self.frame(rows).createOrReplaceTempView(name)
         return name
 
     def unregister(self, name: str) -> None:
-        """Forget a name that `register` gave."""
+        """Unregister a name of `register`."""
         self.spark.catalog.dropTempView(name)
 
 
 def engine_error(error: Exception) -> WarehouseError:
-    """Return Sail's error under its own error class, or under one that says where it is from."""
+    """Return Sail's error under its own error class, or under ENGINE_ERROR."""
     if isinstance(error, WarehouseError):
         return error
     text = str(error).strip()
@@ -191,5 +191,5 @@ def engine_error(error: Exception) -> WarehouseError:
 
 
 def folder_sql(folder: str) -> str:
-    """Return how a query names a Delta folder."""
+    """Return the SQL name of a Delta folder."""
     return f"delta.`{folder}`"

@@ -1,8 +1,8 @@
-"""The errors that a statement may end with."""
+"""Errors of statements."""
 
 
 class WarehouseError(Exception):
-    """A refused statement: an error class as Databricks names it, and one line for the user."""
+    """A rejected statement: Databricks' error class, and one line for the user."""
 
     def __init__(self, error_class: str, message: str, sqlstate: str = "42000") -> None:
         super().__init__(f"[{error_class}] {message} SQLSTATE: {sqlstate}")
@@ -11,7 +11,7 @@ class WarehouseError(Exception):
 
 
 def syntax_error(near: str, why: str = "") -> WarehouseError:
-    """Return the error for text that the double does not understand."""
+    """Return the error for text that the double cannot parse."""
     where = f"Syntax error at or near '{near}'" if near else "Syntax error at the end of the text"
     return WarehouseError("PARSE_SYNTAX_ERROR", f"{where}{': ' + why if why else ''}.", "42601")
 

@@ -1,4 +1,4 @@
-"""What SHOW, DESCRIBE and information_schema answer, as Arrow tables made from the ledger.
+"""Results of SHOW, DESCRIBE and information_schema, as Arrow tables built from the ledger.
 
 Column names are those that dbt-databricks reads, which differ from the documentation in
 column_masks and row_filters.
@@ -207,9 +207,9 @@ _OF_RELATIONS: dict[str, Callable[[list[Relation], Ledger], pa.Table]] = {
 
 
 def privileges_on(ledger: Ledger, kind: str, key: Key) -> list[tuple[str, str, str, Key]]:
-    """Return (grantee, privilege, kind, key) for all that holds on an object, inherited ones too.
+    """Return (grantee, privilege, kind, key) for all privileges on an object, even inherited ones.
 
-    `kind` and `key` of a row name where the grant was made.
+    `kind` and `key` of a row name the object of the grant.
     """
     return [
         (grantee, privilege, on, name)
@@ -235,7 +235,7 @@ _PRIVILEGE_TABLES = {
 
 
 def information_schema(ledger: Ledger, principal: Principal, catalog: str, name: str) -> pa.Table:
-    """Return one table of a catalog's information_schema; of all catalogs when it is `system`."""
+    """Return one table of a catalog's information_schema; `system` covers all catalogs."""
 
     def of_catalog(key: Key) -> bool:
         return catalog in ("system", key[0])
@@ -338,13 +338,13 @@ def information_schema(ledger: Ledger, principal: Principal, catalog: str, name:
             )
     raise WarehouseError(
         "TABLE_OR_VIEW_NOT_FOUND",
-        f"information_schema.{name} is not modelled by the double.",
+        f"information_schema.{name} is not supported by the double.",
         "42P01",
     )
 
 
 def properties(relation: Relation) -> dict[str, str]:
-    """Return what SHOW TBLPROPERTIES lists."""
+    """Return the result of SHOW TBLPROPERTIES."""
     found = dict(relation.properties)
     if not relation.is_view:
         found = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2", **found}
@@ -361,7 +361,7 @@ def properties(relation: Relation) -> dict[str, str]:
 
 
 def describe(relation: Relation, extended: bool) -> pa.Table:
-    """Return what DESCRIBE TABLE [EXTENDED] lists."""
+    """Return the result of DESCRIBE TABLE [EXTENDED]."""
     rows: list[Row] = [(c.name, c.type_text, c.comment) for c in relation.columns]
     if relation.partitioned_by:
         rows += [("# Partition Information", "", ""), ("# col_name", "data_type", "comment")]
@@ -425,7 +425,7 @@ def json_type(kind: DataType) -> dict[str, Any]:
 
 
 def describe_json(relation: Relation) -> pa.Table:
-    """Return what DESCRIBE TABLE EXTENDED ... AS JSON gives: one row, one text."""
+    """Return the result of DESCRIBE TABLE EXTENDED ... AS JSON: one row with one text."""
 
     def function(key: Key) -> dict[str, str]:
         return dict(zip(("catalog_name", "schema_name", "function_name"), key, strict=True))
@@ -471,7 +471,7 @@ def describe_json(relation: Relation) -> pa.Table:
 
 
 def table_extended(relations: list[Relation]) -> pa.Table:
-    """Return what SHOW TABLE EXTENDED lists."""
+    """Return the result of SHOW TABLE EXTENDED."""
     rows = []
     for relation in relations:
         lines = [

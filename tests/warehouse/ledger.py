@@ -1,7 +1,7 @@
-"""What Unity Catalog knows: objects, their owners, grants, tags, policies. State without an engine.
+"""The state of Unity Catalog, without an engine: objects, owners, grants, tags, policies.
 
 Every read and write of the state holds `Ledger.lock`; a statement's slow part (the engine) runs
-outside it and publishes its result in one step.
+outside the lock and publishes its result in one step.
 """
 
 import threading
@@ -17,7 +17,7 @@ from .sql_text import quote
 Key = tuple[str, ...]
 ACCOUNT_USERS = "account users"
 
-# What may be granted on each kind of object.
+# Privileges of each kind of object.
 _READ_WRITE = {"SELECT", "MODIFY"}
 _COMMON = {"ALL PRIVILEGES", "MANAGE", "APPLY TAG"}
 _SCHEMA_LEVEL = {
@@ -40,20 +40,20 @@ PRIVILEGES: dict[str, set[str]] = {
 
 @dataclass(frozen=True)
 class Principal:
-    """A user or service principal and the account groups that it is a member of."""
+    """A user or service principal, and its account groups."""
 
     name: str
     groups: frozenset[str] = frozenset()
 
     @property
     def identities(self) -> frozenset[str]:
-        """Every name that a grant to this principal may stand under."""
+        """All names whose grants apply to this principal."""
         return self.groups | {self.name, ACCOUNT_USERS}
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A mask or a row filter: the function and the columns it is given."""
+    """A mask or a row filter: the function and its column arguments."""
 
     function: Key
     columns: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class Column:
 
     @property
     def type_text(self) -> str:
-        """The type as DDL spells it."""
+        """The type in DDL."""
         return self.type.simpleString()
 
 
@@ -93,8 +93,8 @@ class Constraint:
 class Relation:
     """A table, view, materialized view or streaming table.
 
-    `folder` holds the rows (none for a view), `text` the query of a view, and `context` the
-    catalog and schema that its short names belong to.
+    `folder` has the rows (none for a view), `text` the query of a view, and `context` the catalog
+    and schema of its short names.
     """
 
     key: Key
@@ -113,18 +113,18 @@ class Relation:
     cluster_auto: bool = False
     partitioned_by: tuple[str, ...] = ()
     schedule: str = ""
-    # Folders whose rows a streaming table holds: each is read once.
+    # Folders that a streaming table has read, each once.
     consumed: frozenset[str] = frozenset()
     created: float = field(default_factory=time.time)
     altered: float = field(default_factory=time.time)
 
     @property
     def is_view(self) -> bool:
-        """Whether it holds no rows of its own."""
+        """Whether this is a view, which has no rows."""
         return self.kind == "VIEW"
 
     def column(self, name: str) -> Column:
-        """Return the column of that name, whatever its case."""
+        """Return the column of that name; case does not matter."""
         for column in self.columns:
             if column.name.lower() == name.lower():
                 return column
@@ -168,23 +168,23 @@ class Ledger:
     grants: dict[tuple[str, Key], set[tuple[str, str]]] = field(default_factory=dict)
     principals: dict[str, Principal] = field(default_factory=dict)
     groups: set[str] = field(default_factory=set)
-    # What READ_FILES finds: folder of a volume -> (Delta folder with its rows, path of its file).
+    # Files for READ_FILES: folder of a volume -> (Delta folder with its rows, path of its file).
     files: dict[str, tuple[str, str]] = field(default_factory=dict)
     _write_locks: dict[Key, threading.RLock] = field(default_factory=dict)
 
     def write_lock(self, key: Key) -> threading.RLock:
-        """Return the lock that writers of one table hold."""
+        """Return the lock for writers of one table."""
         with self.lock:
             return self._write_locks.setdefault(key, threading.RLock())
 
     def add_principal(self, principal: Principal) -> None:
-        """Make a principal and its groups known, or change its groups."""
+        """Add a principal and its groups, or change its groups."""
         with self.lock:
             self.principals[principal.name] = principal
             self.groups |= principal.groups
 
     def principal(self, name: str) -> Principal:
-        """Return a principal; a group that owns something acts with its own name."""
+        """Return a principal; a group that owns an object acts under its own name."""
         with self.lock:
             return self.principals.get(name) or Principal(name, frozenset({name}))
 
@@ -199,7 +199,7 @@ class Ledger:
                 )
 
     def require_schema(self, key: Key) -> Container:
-        """Return the schema of (catalog, schema, ...), or say which part is missing."""
+        """Return the schema of (catalog, schema, ...); the error names the missing part."""
         with self.lock:
             if key[:1] not in self.catalogs:
                 raise not_found("catalog", quote(key[:1]))
@@ -208,7 +208,7 @@ class Ledger:
             return self.schemas[key[:2]]
 
     def relation(self, key: Key) -> Relation:
-        """Return the relation, or say what is missing."""
+        """Return the relation; the error names the missing part."""
         with self.lock:
             if key not in self.relations:
                 self.require_schema(key)
@@ -216,7 +216,7 @@ class Ledger:
             return self.relations[key]
 
     def function(self, key: Key) -> Function:
-        """Return the function, or say what is missing."""
+        """Return the function; the error names the missing part."""
         with self.lock:
             if key not in self.functions:
                 self.require_schema(key)
@@ -250,13 +250,13 @@ class Ledger:
             return set(self.grants.get((kind, key), ()))
 
     def drop_relation(self, key: Key) -> None:
-        """Forget a relation and its grants."""
+        """Remove a relation and its grants."""
         with self.lock:
             self.relations.pop(key, None)
             self.grants.pop(("TABLE", key), None)
 
     def rename_relation(self, old: Key, new: Key) -> None:
-        """Give a relation another name; grants, tags and policies go with it."""
+        """Rename a relation; grants, tags and policies move with it."""
         with self.lock:
             if new in self.relations:
                 raise WarehouseError(
@@ -268,7 +268,7 @@ class Ledger:
                 self.grants[("TABLE", new)] = held
 
     def drop_schema(self, key: Key) -> None:
-        """Forget a schema with everything in it."""
+        """Remove a schema with all of its objects."""
         with self.lock:
             for kind, held in (
                 ("TABLE", self.relations),

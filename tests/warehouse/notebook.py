@@ -1,4 +1,4 @@
-"""The notebook of a dbt Python model, run in this process on a Spark session of its own."""
+"""Runs the notebook of a dbt Python model in this process, on a separate Spark session."""
 
 import os
 import re
@@ -17,8 +17,8 @@ _WRITES = re.compile(r"""saveAsTable\(\s*["']([^"']+)["']\s*\)""")
 def run(ctx: Context, source: str) -> None:
     """Run a notebook as the context's principal.
 
-    Tables that its text names are readable under their names, as the principal sees them; tables
-    that it saves are adopted when it has ended.
+    Tables named in its text are readable under their names, as the principal sees them; tables
+    that it saves are adopted when it ends.
     """
     written = [ctx.key(Cursor(name).name()) for name in _WRITES.findall(source)]
     named = [key for key in ctx.ledger.relations if key[2] in source.lower() and key not in written]
@@ -38,7 +38,7 @@ def run(ctx: Context, source: str) -> None:
 
 
 def _readable_folder(ctx: Context, key: Key) -> str:
-    """Return a Delta folder with what the principal sees of a relation."""
+    """Return a Delta folder with the rows of a relation that the principal sees."""
     sql = ctx.rewrite(f"select * from {quote(key)}")
     folder = ctx.ledger.relation(key).folder
     if folder and sql.startswith(f"select * from {folder_sql(folder)} as"):

@@ -1,8 +1,8 @@
-"""Who may do what, and what a reader sees: privileges, row filters, masks, views, functions.
+"""Privileges, and what a reader sees: row filters, masks, views, functions.
 
 A query is rewritten before it runs: each table becomes the Delta folder of its newest version, or
 a subquery with its filter and masks for the session's principal; each view becomes its query, read
-with its owner's rights; SQL functions are put in place of their calls.
+with its owner's rights; calls of SQL functions are inlined.
 """
 
 import re
@@ -29,7 +29,7 @@ _PLACE = {"CURRENT_CATALOG": 0, "CURRENT_SCHEMA": 1, "CURRENT_DATABASE": 1}
 
 
 def holds(ledger: Ledger, principal: Principal, privilege: str, kind: str, key: Key) -> bool:
-    """Whether the principal owns the object, or was granted the privilege on it or above it."""
+    """Return whether the principal owns the object or has the privilege on it or above it."""
     with ledger.lock:
         if ledger.owner(kind, key) in principal.identities:
             return True
@@ -45,8 +45,8 @@ def holds(ledger: Ledger, principal: Principal, privilege: str, kind: str, key: 
 def require(ledger: Ledger, principal: Principal, privilege: str, kind: str, key: Key) -> None:
     """Raise INSUFFICIENT_PERMISSIONS unless the principal has the privilege and those above it.
 
-    An object in a schema needs USE CATALOG and USE SCHEMA as well; the message names what is
-    missing first, from the catalog down.
+    An object in a schema also needs USE CATALOG and USE SCHEMA; the message names the first missing
+    privilege, from the catalog down.
     """
     needed: list[tuple[str, str, Key]] = []
     if kind in ("SCHEMA", "TABLE", "FUNCTION", "VOLUME"):
@@ -65,7 +65,7 @@ def require(ledger: Ledger, principal: Principal, privilege: str, kind: str, key
 
 
 def require_owner(ledger: Ledger, principal: Principal, kind: str, key: Key) -> None:
-    """Raise unless the principal owns the object or what contains it, or may MANAGE it."""
+    """Raise unless the principal owns the object or a container of it, or may MANAGE it."""
     with ledger.lock:
         ledger.owner(kind, key)
         owned = any(ledger.owner(k, n) in principal.identities for k, n in ancestors(kind, key))
@@ -79,7 +79,7 @@ def require_owner(ledger: Ledger, principal: Principal, kind: str, key: Key) -> 
 
 
 def sees(ledger: Ledger, principal: Principal, kind: str, key: Key) -> bool:
-    """Whether information_schema shows the object: any right on it or above it is enough."""
+    """Return whether information_schema shows the object: any right on or above it suffices."""
     with ledger.lock:
         return any(
             ledger.owner(k, n) in principal.identities
@@ -90,7 +90,7 @@ def sees(ledger: Ledger, principal: Principal, kind: str, key: Key) -> bool:
 
 @dataclass
 class TemporaryView:
-    """A session's view: its text, the catalog and schema of its short names, its columns."""
+    """A temporary view: its text, the catalog and schema of its short names, its columns."""
 
     text: str
     context: tuple[str, str]
@@ -101,8 +101,8 @@ class TemporaryView:
 class Reader:
     """Rewrites the queries of one session.
 
-    `introspect` gives the name under which a table of information_schema is readable; it may be
-    None where no such table is allowed.
+    `introspect` returns the name of a readable copy of an information_schema table, or is None if
+    such tables are not allowed.
     """
 
     ledger: Ledger
@@ -114,10 +114,10 @@ class Reader:
     def query(
         self, text: str, context: tuple[str, str], rights: Principal | None = None, depth: int = 0
     ) -> str:
-        """Return the text (a query or an expression) as the engine reads it.
+        """Rewrite a query or an expression for the engine.
 
-        `rights` is whose privileges count: the session's principal (None) or, inside a view, its
-        owner, who does not see the session's temporary views.
+        `rights` is the principal whose privileges count: that of the session (None) or, inside a
+        view, its owner, who does not see the session's temporary views.
         """
         if depth > 60:
             raise WarehouseError("RECURSIVE_VIEW", "Views refer to each other in a circle.")
@@ -135,15 +135,17 @@ class Reader:
         return edited(text, edits)
 
     def _files(self, path: str, rights: Principal) -> tuple[str, str]:
-        """Return what a query reads in place of READ_FILES, and the path of the file behind it."""
+        """Return the replacement of READ_FILES, and the path of its file."""
         parts = path.strip("/").lower().split("/")
         if len(parts) < 4 or parts[0] != "volumes":
-            raise WarehouseError("PATH_NOT_FOUND", f"{path} is no folder of a volume.", "42K03")
+            raise WarehouseError("PATH_NOT_FOUND", f"{path} is not a folder of a volume.", "42K03")
         require(self.ledger, rights, "READ VOLUME", "VOLUME", tuple(parts[1:4]))
         with self.ledger.lock:
             if path.rstrip("/") not in self.ledger.files:
                 raise WarehouseError(
-                    "PATH_NOT_FOUND", f"{path}: no rows were put there (Warehouse.land).", "42K03"
+                    "PATH_NOT_FOUND",
+                    f"{path}: no rows have landed there (Warehouse.land).",
+                    "42K03",
                 )
             folder, file = self.ledger.files[path.rstrip("/")]
         self.rewritten = True
@@ -171,7 +173,7 @@ class Reader:
         return self.table(relation)
 
     def table(self, relation: Relation) -> str:
-        """Return what a reader gets in place of a table: its rows behind filter and masks."""
+        """Return the replacement of a table for a reader: its rows with filter and masks."""
         folder = folder_sql(relation.folder)
         masked = [c for c in relation.columns if c.mask]
         if not masked and relation.row_filter is None:
@@ -204,7 +206,7 @@ class Reader:
         if depth > 60:
             raise WarehouseError("RECURSIVE_FUNCTION", "Functions call each other in a circle.")
         tokens = tokenize(text)
-        # From the last call to the first: an inner call is replaced before the one around it.
+        # From the last call to the first, so that inner calls are replaced before outer ones.
         at = len(tokens) - 1
         while at >= 0:
             new = self._call(tokens, at, text, context, rights, depth)
@@ -225,7 +227,7 @@ class Reader:
         rights: Principal | None,
         depth: int,
     ) -> tuple[int, int, str] | None:
-        """Return the replacement of the call that starts at token `at`, if one does."""
+        """Return the replacement of a call that starts at token `at`, if there is one."""
         token = tokens[at]
         if token.kind not in ("word", "quoted") or (at and tokens[at - 1].text == "."):
             return None
@@ -278,7 +280,7 @@ class Reader:
 
 
 def file_paths(text: str, file: str) -> list[tuple[int, int, str]]:
-    """Return the edits that put a file's path in place of `_metadata.file_path`."""
+    """Return the edits that replace `_metadata.file_path` by a file's path."""
     tokens = tokenize(text)
     return [
         (a.start, c.end, string_literal(file))

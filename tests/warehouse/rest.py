@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 
 class RestError(Exception):
-    """An answer other than 200: HTTP status, error code, message."""
+    """A response other than 200: HTTP status, error code, message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class Rest:
         self._ids = itertools.count(1000)
 
     def answer(self, principal: Principal, method: str, path: str, args: Json) -> Json:
-        """Return the JSON answer to a request."""
+        """Return the JSON response to a request."""
         for verb, pattern, handler in _ROUTES:
             match = re.fullmatch(pattern, path)
             if match and verb == method:
@@ -65,7 +65,7 @@ class Rest:
         return {"object_id": 1, "object_type": "NOTEBOOK", "path": args["path"]}
 
     def _submit(self, principal: Principal, args: Json) -> Json:
-        """Run the notebook at once, so that the client's first poll finds it ended."""
+        """Run the notebook immediately, so that the client's first poll finds it ended."""
         run, task = next(self._ids), args["tasks"][0]
         path = task["notebook_task"]["notebook_path"]
         state = {"life_cycle_state": "TERMINATED", "result_state": "SUCCESS", "state_message": ""}
@@ -106,13 +106,15 @@ class Rest:
         return {"id": name, "name": name, "state": state, "warehouse_type": "PRO"}
 
     def _execute(self, principal: Principal, args: Json) -> Json:
-        """Run one statement and answer with all rows inline, as text."""
+        """Run one statement and return all rows inline, as text."""
         if args.get("disposition", "INLINE") != "INLINE" or args.get("format") not in (
             None,
             "JSON_ARRAY",
         ):
             raise RestError(
-                400, "INVALID_PARAMETER_VALUE", "The loopback warehouse gives INLINE JSON_ARRAY."
+                400,
+                "INVALID_PARAMETER_VALUE",
+                "The loopback warehouse supports only INLINE JSON_ARRAY.",
             )
         self._warehouse.require_running()
         session = self._warehouse.session(principal, args.get("catalog"), args.get("schema"))
@@ -137,7 +139,7 @@ class Rest:
 
 
 def as_json(rows: pa.Table, limit: int | None) -> Json:
-    """Return rows as the Statement Execution API gives them: every value a text or null."""
+    """Return rows as in the Statement Execution API: every value is text or null."""
     shown = rows if limit is None else rows.slice(0, limit)
     columns = [
         {"name": f.name, "position": i, "type_name": type_name(f.type), "type_text": str(f.type)}

@@ -1,4 +1,4 @@
-"""The warehouse as a test uses it: start, stop, principals, rows in and out, the journal."""
+"""The warehouse for tests: start, stop, principals, loading and reading rows, the journal."""
 
 import json
 import re
@@ -26,11 +26,11 @@ WAREHOUSE_ID = "abc"
 
 
 class Warehouse:
-    """A loopback SQL warehouse on 127.0.0.1, with the catalogs and principals that it is given.
+    """A loopback SQL warehouse on 127.0.0.1, with the given catalogs and principals.
 
-    `principals` maps a name to its account groups; each gets a token (`token(name)`). `owner` owns
-    the catalogs. `groups` are account groups that exist without a member. As a context manager it
-    is stopped at the end. The journal has every statement and REST request.
+    `principals` maps a name to its account groups; each has a token (`token(name)`). `owner` owns
+    the catalogs. `groups` are further account groups, without members. As a context manager it
+    stops at the end. The journal has every statement and REST request.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Warehouse:
 
     @property
     def host(self) -> str:
-        """The host as profiles.yml and DATABRICKS_HOST take it, with its scheme."""
+        """The host for profiles.yml and DATABRICKS_HOST, with its scheme."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
@@ -133,7 +133,7 @@ class Warehouse:
     def add_principal(
         self, name: str, groups: Iterable[str] = (), token: str | None = None
     ) -> Principal:
-        """Make a principal known, or change its groups; its token is `token-<name>` by default."""
+        """Add a principal or change its groups; its token is `token-<name>` by default."""
         principal = Principal(name, frozenset(groups))
         self.ledger.add_principal(principal)
         self._tokens[token or f"token-{name}"] = name
@@ -144,7 +144,7 @@ class Warehouse:
         return next(token for token, who in self._tokens.items() if who == name)
 
     def authenticate(self, header: str | None) -> Principal:
-        """Return the principal of an Authorization header, or refuse as Databricks does."""
+        """Return the principal of an Authorization header, or raise as Databricks does."""
         kind, _, token = (header or "").strip().partition(" ")
         if kind.lower() != "bearer" or not token:
             raise RestError(
@@ -159,7 +159,7 @@ class Warehouse:
         return self.ledger.principal(self._tokens[token])
 
     def require_running(self) -> None:
-        """Refuse statements while the warehouse is stopped."""
+        """Raise while the warehouse is stopped."""
         if self.stopped:
             raise RestError(
                 400,
@@ -191,12 +191,12 @@ class Warehouse:
     def execute(
         self, statement: str, principal: str | None = None, catalog: str | None = None
     ) -> pa.Table:
-        """Run one statement in a session of its own, without the network."""
+        """Run one statement in a new session, without the network."""
         who = self.ledger.principal(principal or self.owner)
         return self.session(who, catalog).execute(statement)
 
     def answer_thrift(self, principal: Principal, path: str, body: bytes) -> bytes:
-        """Return the answer to a Thrift message that was sent to a warehouse's path."""
+        """Return the response to a Thrift message that was sent to a warehouse's path."""
         if path.rstrip("/") != self.http_path:
             name = path.rstrip("/").rpartition("/")[2]
             raise RestError(404, "RESOURCE_DOES_NOT_EXIST", f"SQL warehouse {name} does not exist.")
@@ -207,7 +207,7 @@ class Warehouse:
     def answer_rest(
         self, header: str | None, method: str, path: str, args: dict[str, Any]
     ) -> dict[str, Any]:
-        """Return the answer to a REST request and write it into the journal."""
+        """Return the response to a REST request, and add it to the journal."""
         entry = Entry("", "", f"{method} {path}", "REST", "rest")
         try:
             if path == "/.well-known/databricks-config":
@@ -234,24 +234,24 @@ class Warehouse:
         return self.journal.select(kind, principal, matching)
 
     def create_catalog(self, name: str, owner: str | None = None) -> None:
-        """Make a catalog with its schema `default`."""
+        """Create a catalog with its schema `default`."""
         with self.ledger.lock:
             self.ledger.catalogs[(name,)] = Container((name,), owner or self.owner)
         self.create_schema(f"{name}.default", owner)
 
     def create_schema(self, name: str, owner: str | None = None) -> None:
-        """Make a schema, `catalog.schema`, unless it exists."""
+        """Create a schema, `catalog.schema`, unless it exists."""
         key = tuple(Cursor(name).name())
         with self.ledger.lock:
             self.ledger.schemas.setdefault(key, Container(key, owner or self.owner))
 
     def create_external_location(self, name: str, owner: str | None = None) -> None:
-        """Make an external location, so that it can be granted on."""
+        """Create an external location, for grants on it."""
         with self.ledger.lock:
             self.ledger.locations[(name,)] = Container((name,), owner or self.owner)
 
     def load(self, name: str, rows: pa.Table, owner: str | None = None) -> None:
-        """Add rows to a table, `catalog.schema.table`; make the table and its schema if needed."""
+        """Add rows to a table, `catalog.schema.table`; create it and its schema if needed."""
         key: Key = tuple(Cursor(name).name())
         self.create_schema(quote(key[:2]), owner)
         if key not in self.ledger.relations:
@@ -270,10 +270,10 @@ class Warehouse:
                 relation.folder = folder
 
     def land(self, file: str, rows: pa.Table) -> None:
-        """Make rows what READ_FILES finds in a file's folder, instead of those before.
+        """Replace the rows that READ_FILES reads from a file's folder.
 
-        `file` is the path of the one file there, /Volumes/catalog/schema/volume/...; the volume is
-        made if needed.
+        `file` is the path of the only file there, /Volumes/catalog/schema/volume/...; the volume is
+        created if needed.
         """
         key: Key = tuple(file.lower().split("/")[2:5])
         with self.ledger.lock:
@@ -285,7 +285,7 @@ class Warehouse:
             self.ledger.files[file.rpartition("/")[0]] = folder, file
 
     def read(self, name: str) -> pa.Table:
-        """Return all rows of a table as they are stored, whatever its policies."""
+        """Return all rows of a table as stored, without its policies."""
         relation = self.ledger.relation(tuple(Cursor(name).name()))
         return self.engine.query(f"select * from {folder_sql(relation.folder)}")
 
@@ -324,8 +324,7 @@ def _handler(warehouse: Warehouse) -> type[BaseHTTPRequestHandler]:
             except RestError as error:
                 self._refuse(error)
             except Exception as error:
-                # A client takes a broken connection, and a status of 500, for a reason to try again
-                # for minutes.
+                # On a broken connection or a status of 500, a client would retry for minutes.
                 text = f"The loopback warehouse failed: {type(error).__name__}: {error}"
                 self._refuse(RestError(400, "INTERNAL_ERROR", text))
 
@@ -341,6 +340,6 @@ def _handler(warehouse: Warehouse) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _any
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Keep standard error clean: the journal has every request."""
+            """Log nothing: the journal has every request."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""One client's session: finds out what a statement is, runs it, writes it into the journal."""
+"""One client's session: recognizes a statement, runs it, adds it to the journal."""
 
 import re
 import threading
@@ -23,7 +23,7 @@ Handler = Callable[[Context, Cursor], pa.Table]
 class Entry:
     """A line of the journal: one statement, or one REST request (kind `REST`).
 
-    `kind` is the statement's leading words, `route` how it was answered: engine (as sent),
+    `kind` is the statement's leading words, `route` how it was handled: engine (as sent),
     rewritten, ledger, introspection or session; `ms` its duration; `error` the message or ''.
     """
 
@@ -39,7 +39,7 @@ class Entry:
 
 @dataclass
 class Journal:
-    """Everything that clients asked for, in the order in which it ended."""
+    """All requests of clients, in the order in which they ended."""
 
     entries: list[Entry] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -50,12 +50,12 @@ class Journal:
             self.entries.append(entry)
 
     def clear(self) -> None:
-        """Forget all entries."""
+        """Remove all entries."""
         with self._lock:
             self.entries.clear()
 
     def select(self, kind: str = "", principal: str = "", matching: str = "") -> list[Entry]:
-        """Return the entries of a kind, of a principal, with a text that a pattern is found in."""
+        """Return the entries of a kind, of a principal, whose text matches a pattern."""
         with self._lock:
             return [
                 e
@@ -92,7 +92,7 @@ def _set(ctx: Context, cursor: Cursor) -> pa.Table:
     ctx.route = "session"
     if cursor.accept("TIME", "ZONE"):
         if cursor.string().upper() not in ("UTC", "ETC/UTC"):
-            raise cursor.fail("the double knows UTC only")
+            raise cursor.fail("the double supports only UTC")
         cursor.end()
         return EMPTY
     if cursor.accept("QUERY_TAGS", "["):
@@ -136,7 +136,7 @@ def _like(cursor: Cursor) -> re.Pattern[str]:
 
 
 def _visible(ctx: Context, cursor: Cursor) -> tuple[Key, list[Relation]]:
-    """Read [IN schema] [LIKE pattern]; return the relations there that the principal may see."""
+    """Read [IN schema] [LIKE pattern]; return the matching relations that the principal may see."""
     key: Key = ctx.namespace
     if cursor.accept_any("IN", "FROM"):
         key = ctx.schema_key(cursor.name())
@@ -211,7 +211,7 @@ def _show(ctx: Context, cursor: Cursor) -> pa.Table:
         return table(sorted(introspection.properties(relation).items()), "key", "value")
     if cursor.accept("GRANTS") or cursor.accept("GRANT"):
         return _show_grants(ctx, cursor)
-    raise cursor.fail("the double knows no such SHOW")
+    raise cursor.fail("the double does not support this SHOW")
 
 
 def _show_grants(ctx: Context, cursor: Cursor) -> pa.Table:
@@ -231,7 +231,7 @@ def _show_grants(ctx: Context, cursor: Cursor) -> pa.Table:
 
 
 def _readable(ctx: Context, cursor: Cursor) -> Relation:
-    """Read the name of a relation whose metadata the principal may see, temporary views too."""
+    """Read the name of a relation or temporary view whose metadata the principal may see."""
     parts = cursor.name()
     if len(parts) == 1 and parts[0] in ctx.temporary:
         found = Relation(("", "", parts[0]), "VIEW", ctx.principal.name)
@@ -293,7 +293,7 @@ _HANDLERS: dict[str, Handler] = {
 def kind_of(text: str) -> str:
     """Return the leading words of a statement: SELECT, INSERT, CREATE TABLE, ALTER VIEW ...
 
-    OR REPLACE and OR REFRESH are left out, so that one kind finds all creations of tables.
+    OR REPLACE and OR REFRESH are left out, so that one kind covers all creations of tables.
     """
     words = re.findall(r"\w+|\S", re.sub(r"\bTEMP\b", "TEMPORARY", text[:200].upper()))
     if not words:
@@ -311,14 +311,14 @@ def kind_of(text: str) -> str:
 
 
 class Session:
-    """A session as a client opened it; statements of one session run one after the other."""
+    """A client's session, whose statements run one after the other."""
 
     def __init__(self, context: Context, journal: Journal, name: str) -> None:
         self.context, self.journal, self.name = context, journal, name
         self._lock = threading.Lock()
 
     def execute(self, text: str) -> pa.Table:
-        """Run one statement and return its rows; any refusal is a WarehouseError."""
+        """Run one statement and return its rows; raises WarehouseError."""
         with self._lock:
             return self._execute(text)
 
@@ -333,7 +333,7 @@ class Session:
             token = cursor.token
             handler = _HANDLERS.get(token.text.upper()) if token else None
             if handler is None:
-                raise cursor.fail("the double does not know this statement")
+                raise cursor.fail("the double does not support this statement")
             return handler(ctx, cursor)
         except Exception as error:
             known = error if isinstance(error, WarehouseError) else engine_error(error)

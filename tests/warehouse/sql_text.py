@@ -1,7 +1,7 @@
-"""Reading SQL text token by token: names, clauses, and the tables that a query refers to.
+"""Reads SQL text token by token: names, clauses, and the tables that a query refers to.
 
-The double never re-prints a statement from a syntax tree: what runs is the text that was sent,
-with single names replaced.
+The double never prints a statement from a syntax tree: it runs the text that was sent, with single
+names replaced.
 """
 
 import re
@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "Z": "\x1a"}
 _OPEN, _CLOSE = "([{", ")]}"
 QUERY_WORDS = {"SELECT", "WITH", "VALUES", "TABLE", "FROM"}
-# Words that end a FROM clause, or stand after a relation and so are no alias of it.
+# Words that end a FROM clause, or follow a relation without being its alias.
 _FROM_ENDS = {
     "WHERE",
     "GROUP",
@@ -45,7 +45,7 @@ _NO_ALIAS = _FROM_ENDS | {
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token: `kind` is word, quoted, string, number or symbol; `text[start:end]` is it."""
+    """One token, `text[start:end]`; `kind` is word, quoted, string, number or symbol."""
 
     kind: str
     text: str
@@ -54,12 +54,12 @@ class Token:
 
     @property
     def word(self) -> str:
-        """The upper-case word, or '' for everything that cannot be a keyword."""
+        """The upper-case word, or '' if it cannot be a keyword."""
         return self.text.upper() if self.kind == "word" else ""
 
     @property
     def name(self) -> str:
-        """The identifier that the token spells, without backticks."""
+        """The identifier, without backticks."""
         return self.text[1:-1].replace("``", "`") if self.kind == "quoted" else self.text
 
 
@@ -80,7 +80,7 @@ def tokenize(text: str) -> tuple[Token, ...]:
 
 
 def unquote_string(literal: str) -> str:
-    """Return the value of a string literal as Spark reads it."""
+    """Return the value of a string literal, by Spark's rules."""
     raw = literal[0] in "rR"
     quote, inner = literal[raw], literal[raw + 1 : -1]
     if raw:
@@ -105,7 +105,7 @@ def quote(parts: Iterable[str]) -> str:
 
 
 def without_comments(text: str) -> str:
-    """Return the statement between leading comments and trailing semicolons, spaces, comments."""
+    """Return the statement without leading comments and trailing semicolons, spaces, comments."""
     tokens = list(tokenize(text))
     while tokens and tokens[-1].text == ";":
         tokens.pop()
@@ -120,7 +120,7 @@ def edited(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
 
 
 class Cursor:
-    """Reads a statement from left to right; whatever is not expected raises a syntax error."""
+    """Reads a statement from left to right; unexpected text raises a syntax error."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -137,7 +137,7 @@ class Cursor:
         return syntax_error(self.token.text if self.token else "", why)
 
     def peek(self, *words: str) -> bool:
-        """Whether the next tokens are these words or symbols."""
+        """Return whether the next tokens are these words or symbols."""
         ahead = self.tokens[self.at : self.at + len(words)]
         return len(ahead) == len(words) and all(
             w == (t.word or (t.text if t.kind == "symbol" else ""))
@@ -145,29 +145,29 @@ class Cursor:
         )
 
     def accept(self, *words: str) -> bool:
-        """Step over these words or symbols if they come next."""
+        """Skip these words or symbols if they come next."""
         if found := self.peek(*words):
             self.at += len(words)
         return found
 
     def accept_any(self, *words: str) -> str:
-        """Step over one of the words and return it; '' if none comes next."""
+        """Skip one of the words and return it, or '' if none comes next."""
         for word in words:
             if self.accept(word):
                 return word
         return ""
 
     def expect(self, *words: str) -> None:
-        """Step over these words or symbols, which must come next."""
+        """Skip these words or symbols, which must come next."""
         if not self.accept(*words):
             raise self.fail(f"expected {' '.join(words)}")
 
     def end(self) -> None:
-        """Nothing may be left but semicolons."""
+        """Raise if anything except semicolons is left."""
         while self.accept(";"):
             pass
         if self.token is not None:
-            raise self.fail("nothing is expected here")
+            raise self.fail("expected the end of the statement")
 
     def identifier(self) -> str:
         """Read one identifier; a constraint's name may begin with a digit."""
@@ -178,7 +178,7 @@ class Cursor:
         return token.name
 
     def name(self) -> list[str]:
-        """Read a dotted name, lower case as Unity Catalog keeps it."""
+        """Read a dotted name, in lower case as in Unity Catalog."""
         parts = [self.identifier().lower()]
         while self.accept("."):
             parts.append(self.identifier().lower())
@@ -195,7 +195,7 @@ class Cursor:
             self.at += 1
         return value
 
-    def parenthesised(self) -> str:
+    def parenthesized(self) -> str:
         """Read (...) and return the text between the parentheses."""
         if not self.peek("("):
             raise self.fail("expected (")
@@ -206,12 +206,12 @@ class Cursor:
 
     def identifiers(self) -> list[str]:
         """Read (a, `b`, c)."""
-        return [Cursor(part).identifier() for part in split_commas(self.parenthesised())]
+        return [Cursor(part).identifier() for part in split_commas(self.parenthesized())]
 
     def pairs(self) -> dict[str, str]:
         """Read ('key' = 'value', ...); keys may be dotted words, values any literal."""
         found: dict[str, str] = {}
-        for part in split_commas(self.parenthesised()):
+        for part in split_commas(self.parenthesized()):
             inner = Cursor(part)
             token = inner.token
             key = inner.string() if token and token.kind == "string" else ".".join(inner.name())
@@ -255,7 +255,7 @@ def matching(tokens: Sequence[Token], at: int) -> int:
 
 
 def split_commas(text: str) -> list[str]:
-    """Split at the commas that stand in no bracket and in no `<...>` of a type."""
+    """Split at commas outside brackets and outside the `<...>` of a type."""
     parts, depth, last = [], 0, 0
     for token in tokenize(text):
         if token.kind != "symbol":
@@ -270,10 +270,10 @@ def split_commas(text: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A table named by a query: `text[start:end]` is its name, `parts` the name in lower case.
+    """A table in a query: `text[start:end]` is its name, `parts` the name in lower case.
 
-    A table statement's reference begins at the word TABLE, that of a stream at the word STREAM.
-    `files` is the folder that READ_FILES reads, which has no other name.
+    The reference of a table statement starts at the word TABLE, that of a stream at STREAM.
+    `files` is the folder of READ_FILES, which has no other name.
     """
 
     parts: tuple[str, ...]
@@ -287,8 +287,8 @@ class Reference:
 def table_references(text: str) -> list[Reference]:
     """Return the tables and views that a query (or an expression's subqueries) reads.
 
-    Names of common table expressions, table functions and VALUES are not among them. Time travel
-    and samples are refused: the double does not model them.
+    Names of common table expressions, table functions and VALUES are not included. Time travel and
+    samples raise: the double does not support them.
     """
     found: list[Reference] = []
     tokens = tokenize(text)
@@ -344,7 +344,7 @@ def _scan(
 
 
 def _is_column_list(tokens: Sequence[Token], at: int, end: int) -> bool:
-    """Whether the USING at `at` belongs to a join: (a, b) follows, and not a query."""
+    """Return whether the USING at `at` belongs to a join, followed by (a, b) and not a query."""
     after = tokens[at + 1 : min(at + 3, end)]
     return len(after) == 2 and after[0].text == "(" and after[1].word not in QUERY_WORDS
 
@@ -352,7 +352,7 @@ def _is_column_list(tokens: Sequence[Token], at: int, end: int) -> bool:
 def _common_tables(
     tokens: Sequence[Token], at: int, end: int, ctes: frozenset[str], found: list[Reference]
 ) -> tuple[int, frozenset[str]]:
-    """Scan `with a as (...), b (x) as (...)`; return where it ends and the names now known."""
+    """Scan `with a as (...), b (x) as (...)`; return its end and the names known after it."""
     at += 1
     recursive = at < end and tokens[at].word == "RECURSIVE"
     at += recursive
@@ -408,7 +408,7 @@ def _relation(
     if follows is not None and (
         follows.word in ("TABLESAMPLE", "VERSION", "TIMESTAMP") or follows.text == "@"
     ):
-        raise syntax_error(follows.text, "time travel and samples are not modelled by the double")
+        raise syntax_error(follows.text, "time travel and samples are not supported by the double")
     if files or len(parts) > 1 or parts[0] not in ctes:
         alias = follows is not None and (
             follows.word == "AS"

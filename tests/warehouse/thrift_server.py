@@ -1,4 +1,4 @@
-"""The Thrift service that databricks-sql-connector speaks: every result is one direct answer."""
+"""The Thrift service for databricks-sql-connector: every result is one direct response."""
 
 import uuid
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def _type(kind: pa.DataType) -> Any:
 
 
 def _direct(rows: pa.Table) -> Any:
-    """Return all rows, the schema and a closed operation as one answer."""
+    """Return all rows, the schema and a closed operation as one response."""
     columns = [
         ttypes.TColumnDesc(columnName=f.name, typeDesc=_type(f.type), position=i + 1)
         for i, f in enumerate(rows.schema)
@@ -88,8 +88,8 @@ def _direct(rows: pa.Table) -> Any:
 class Service:
     """The methods of TCLIService for one request of one principal.
 
-    `open_session(principal, catalog, schema, configuration)` makes a session; `sessions` holds
-    those that are open, by handle.
+    `open_session(principal, catalog, schema, configuration)` opens a session; `sessions` has the
+    open ones, by handle.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Service:
         self._principal, self._sessions, self._open = principal, sessions, open_session
 
     def OpenSession(self, request: Any) -> Any:
-        """Open a session in the asked catalog and schema."""
+        """Open a session in the requested catalog and schema."""
         place = request.initialNamespace
         configuration = dict(request.configuration or {})
         session = self._open(
@@ -123,7 +123,7 @@ class Service:
         )
 
     def CloseSession(self, request: Any) -> Any:
-        """Close a session; closing it twice is no error."""
+        """Close a session; closing it twice is not an error."""
         self._sessions.pop(request.sessionHandle.sessionId.guid, None)
         return ttypes.TCloseSessionResp(status=_OK)
 
@@ -158,16 +158,16 @@ class Service:
         )
 
     def CloseOperation(self, request: Any) -> Any:
-        """Operations end with their answer: there is nothing to close."""
+        """Operations end with their response: there is nothing to close."""
         return ttypes.TCloseOperationResp(status=_OK)
 
     def CancelOperation(self, request: Any) -> Any:
-        """Operations end with their answer: there is nothing to cancel."""
+        """Operations end with their response: there is nothing to cancel."""
         return ttypes.TCancelOperationResp(status=_OK)
 
 
 def answer(service: Service, body: bytes) -> bytes:
-    """Return the answer to one Thrift message; an unknown method is an exception of the client."""
+    """Return the response to one Thrift message; an unknown method raises in the client."""
     out = TMemoryBuffer()
     processor = TCLIService.Processor(service)
     processor.process(TBinaryProtocol(TMemoryBuffer(body)), TBinaryProtocol(out))

@@ -1,4 +1,4 @@
-"""The benchmark on few events: same tables, true figures, a page that says what was missed."""
+"""The benchmark on few events: same tables, correct figures, and a page with missed goals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def data(folder: Path) -> Dataset:
 @pytest.fixture(scope="module")
 def platform(folder: Path, data: Dataset) -> Platform:
     contender = Platform(folder / "platform")
-    contender.start_anew()
+    contender.reset()
     contender.load(data.history)
     built = contender.build()
     assert built.nodes["events_cleaned"].wall > 0
@@ -54,7 +54,7 @@ def test_files_are_split_into_history_last_day_and_late_events(data: Dataset) ->
     assert len({line[:10] for line in late}) == 61
 
 
-def test_files_of_an_interrupted_run_are_made_anew(tmp_path: Path) -> None:
+def test_files_of_an_interrupted_run_are_generated_again(tmp_path: Path) -> None:
     half = tmp_path / "10000.unfinished" / "history"
     half.mkdir(parents=True)
     (half / "events_2019-10-01.csv").write_text("half a file", "utf-8")
@@ -62,7 +62,7 @@ def test_files_of_an_interrupted_run_are_made_anew(tmp_path: Path) -> None:
     assert not half.exists()
 
 
-def test_plain_script_makes_the_same_tables(
+def test_plain_script_builds_the_same_tables(
     folder: Path, data: Dataset, platform: Platform
 ) -> None:
     database = folder / "plain.duckdb"
@@ -81,8 +81,8 @@ def test_plain_script_makes_the_same_tables(
             for layer in ("silver", "gold")
             for path in (PLAIN_SCRIPT.parents[1] / "models" / layer).glob("*.sql")
         }
-        # Views, and what is kept for the next update alone.
-        left_out = {"events_staged", "events_repeated", "product_daily_states", "user_activity"}
+        # Views, and tables that only the next update needs.
+        left_out = {"events_staged", "events_replaced", "event_changes", "product_daily_states", "user_activity"}
         assert silver_and_gold - left_out <= {table for _, table in tables}
         for schema, table in tables:
             ours, theirs = f"platform.{schema}.{table}", f"plain.{table}"
@@ -95,7 +95,7 @@ def test_plain_script_makes_the_same_tables(
 
 
 def _comparable(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> list[str]:
-    # The plain script keeps nothing for updates and rescues nothing; doubles may differ in a bit.
+    # The plain script has no columns for updates and rescued data; doubles may differ in a bit.
     columns = connection.execute(
         "select column_name, data_type from duckdb_columns() where database_name = 'platform'"
         " and schema_name = ? and table_name = ?",
@@ -151,23 +151,23 @@ time.sleep(0.5)
     assert 0.5 <= usage.cpu < 3
     assert 200e6 <= usage.peak_memory < 1e9
     assert 200e6 <= usage.written < 210e6
-    # The last sample is of the ended process, however late the first one came.
+    # The last sample is of the ended process, however late the first one was.
     assert abs(measured.samples[-1].cpu - usage.cpu) < 0.1
 
 
-def test_part_of_a_command_is_what_it_used_in_its_time() -> None:
+def test_part_of_a_command_is_the_usage_between_two_times() -> None:
     samples = tuple(Sample(10 + n, 2.0 * n, 100 - n, 5 * n, 7 * n) for n in range(5))
     part = Measured(SECOND, "", samples).between(11, 13)
     assert part == Usage(2, 4, 99, 10, 14)
 
 
-def test_command_that_fails_is_told(tmp_path: Path) -> None:
+def test_command_that_fails_raises_with_its_output(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match=r"exits with 3:\nbroken"):
         measure([sys.executable, "-c", "print('broken'); raise SystemExit(3)"], tmp_path)
 
 
 def results(platform_seconds: float, plain_seconds: float) -> Results:
-    """Results of two sizes: a platform of some seconds, in each of load and build."""
+    """Return results of two sizes; load and build take half of the platform's seconds each."""
     each = replace(SECOND, wall=platform_seconds / 2, peak_memory=9 * 2**30)
     size = Size(
         events=64_000_000, runs=1, csv_bytes=100, load=each, build=each,
@@ -183,7 +183,7 @@ def results(platform_seconds: float, plain_seconds: float) -> Results:
         "1,000 late events": Update(SECOND, replace(SECOND, wall=19.5)),
         "nothing": Update(SECOND, replace(SECOND, wall=14.0)),
     }
-    found.spark, found.spark_rival = replace(SECOND, wall=500.0), replace(SECOND, wall=100.0)
+    found.spark, found.spark_baseline = replace(SECOND, wall=500.0), replace(SECOND, wall=100.0)
     found.spark_events = 10_000_000
     return found
 
@@ -210,7 +210,7 @@ def test_page_and_plots_show_the_results(tmp_path: Path) -> None:
     assert "sessions" in (tmp_path / "once" / "models.svg").read_text("utf-8")
 
 
-def test_best_of_several_runs_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_best_of_several_runs_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     walls = iter([5.0, 3.0, 4.0])
     monkeypatch.setattr(phases, "GROWTH", ())
     monkeypatch.setattr(phases, "dataset", lambda *_: dataset(10_000, tmp_path / "data"))

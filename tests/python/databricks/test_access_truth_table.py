@@ -1,4 +1,4 @@
-"""Every cell of the access policy is tried on the loopback warehouse, refusals included."""
+"""Every cell of the access policy, tested on the loopback warehouse, refused reads included."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from workspace.bundle import Config, read_bundle
 POLICY = load()
 PERSONAS = list(POLICY.personas)
 DEPLOYER = "deployer"
-# One user of each segment as of 2019-11-30, with the orders and days that the rules ask for.
+# One user of each segment as of 2019-11-30, with the orders and days that its rule needs.
 EVENTS = [
     *(
         line(f"2019-11-{day} 10:00:00", "purchase", user=1, session="vip", price="999.00")
@@ -54,7 +54,7 @@ VIEWS = {f"silver_layer.{name}" for name in ("events_staged", "events_repeated")
 
 
 class Governed:
-    """A built platform, owned by the pipeline, in a catalog that a deployment has granted on."""
+    """A built platform, owned by the pipeline, in a catalog with the grants of a deployment."""
 
     def __init__(self, databricks: DatabricksHome) -> None:
         self.databricks = databricks
@@ -62,7 +62,7 @@ class Governed:
         self.cells = cells(POLICY, json.loads(text))
 
     def wrong(self, *relations: str) -> list[str]:
-        """Cells that are not as declared, of some relations or of all."""
+        """Return cells that differ from the policy, of some relations or of all."""
         found = []
         for relation in relations or sorted({cell.relation for cell in self.cells}):
             stored = self._stored(relation)
@@ -78,8 +78,8 @@ class Governed:
                             )
         return found
 
-    def bare(self) -> list[str]:
-        """What lacks a policy, though no persona may be there to notice."""
+    def lacking_policies(self) -> list[str]:
+        """Return objects that lack a policy, even if no persona would notice."""
         return unprotected(self.databricks.warehouse)
 
     def _stored(self, relation: str) -> pa.Table:
@@ -88,7 +88,7 @@ class Governed:
         return self.databricks.warehouse.read(f"{CATALOG}.{relation}")
 
     def _shown(self, relation: str, persona: str) -> pa.Table | None:
-        """What the persona reads; None where the warehouse refuses."""
+        """Return the rows that the persona reads, None if the warehouse refuses."""
         try:
             return self.databricks.warehouse.execute(
                 f"select * from {CATALOG}.{relation}", persona, CATALOG
@@ -99,12 +99,12 @@ class Governed:
 
 
 def words(seen: object) -> str:
-    """Segments as a list of names, anything else as it is."""
+    """Return segments as a list of names, anything else unchanged."""
     return ", ".join(sorted(seen)) if isinstance(seen, frozenset) else str(seen)
 
 
 def what_is_seen(cell: Cell, shown: pa.Table | None, stored: pa.Table) -> object:
-    """What a cell turns out to be: in the words of the policy, or `partly` where it has none."""
+    """Return what a cell shows, in the terms of the policy, or `partly` for anything else."""
     if shown is None:
         return "refused"
     if cell.column is None:
@@ -115,7 +115,7 @@ def what_is_seen(cell: Cell, shown: pa.Table | None, stored: pa.Table) -> object
         return frozenset(seen) if shown.num_rows == len(expected) else "partly"
     values, all_values = shown[cell.column].to_pylist(), stored[cell.column].to_pylist()
     if shown.num_rows and not any(value is not None for value in values):
-        # A column that is null for everybody is masked from nobody.
+        # A column that is null for all readers is not masked.
         has_values = any(value is not None for value in all_values)
         return "masked" if has_values else cell.expected
     return "clear" if not Counter(values) - Counter(all_values) else "partly"
@@ -142,17 +142,17 @@ def test_every_cell_is_as_declared(governed: Governed, record_property: Any) -> 
     assert len(governed.cells) > 2000
 
 
-def test_the_trial_has_a_user_of_each_segment(governed: Governed) -> None:
+def test_the_data_has_a_user_of_each_segment(governed: Governed) -> None:
     stored = governed.databricks.warehouse.read(f"{CATALOG}.silver_layer.users_dim")
     assert set(stored["user_segment"].to_pylist()) == set(POLICY.segments)
 
 
 def test_every_personal_column_and_users_table_has_its_policy(governed: Governed) -> None:
-    assert governed.bare() == []
+    assert governed.lacking_policies() == []
 
 
-def test_a_mask_that_was_dropped_comes_back_with_the_next_run(governed: Governed) -> None:
-    """By hand, on a table and on a snapshot, which dbt-databricks itself would leave bare."""
+def test_the_next_run_restores_a_dropped_mask(governed: Governed) -> None:
+    """Drop it by hand from a table and a snapshot, which dbt-databricks would leave without."""
     tables = ("gold_layer.customer_metrics", "silver_layer.users_snapshot")
     for table in tables:
         for change in ("alter column user_id drop mask", "drop row filter"):
@@ -172,7 +172,7 @@ FILTER = """      row_filter:
         columns: [user_segment]
 """
 GOLD_READERS = "ecommerce_data_scientists, ecommerce_business_analysts]"
-# What is taken out of the project: file, text, what is left of it, and the finding that says so.
+# Text removed from the project: file, old text, new text, and the finding that reports it.
 FAULTS = {
     "mask of a table": (
         "models/silver/user_daily_activity.yml",
@@ -215,29 +215,29 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def findings(governed: Governed, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What the trial says of a platform that a project without all of them has built."""
+    """Return the findings on a platform built by a project without all of them."""
     nodes = ("user_daily_activity", "customer_metrics", "daily_sales_summary", "users_snapshot")
     relations = sorted({c.relation for c in governed.cells if c.relation.endswith(nodes)})
     folder = tmp_path_factory.mktemp("faulty")
     edits = [(file, old, new) for file, old, new, _ in FAULTS.values()]
     warehouse = governed.databricks.warehouse
     faulty = DatabricksHome(folder, warehouse, copy_project(folder, *edits))
-    # A snapshot keeps what an earlier run has set, so its table is begun anew.
+    # A snapshot keeps the policies of an earlier run, so start with a new table.
     warehouse.execute(f"drop table {CATALOG}.silver_layer.users_snapshot", PIPELINE)
     faulty.dbt("build", *WITHOUT_TESTS, "--select", *nodes)
-    found = governed.wrong(*relations) + governed.bare()
+    found = governed.wrong(*relations) + governed.lacking_policies()
     governed.databricks.dbt("build", *WITHOUT_TESTS, "--select", *nodes)
-    assert governed.wrong(*relations) == governed.bare() == []
+    assert governed.wrong(*relations) == governed.lacking_policies() == []
     return found
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_is_taken_out_of_the_project_is_missed(findings: list[str], fault: str) -> None:
+def test_a_policy_removed_from_the_project_is_reported(findings: list[str], fault: str) -> None:
     assert FAULTS[fault][-1] in findings
 
 
-def test_a_grant_less_in_the_bundle_is_missed(governed: Governed) -> None:
-    """Each grant on the catalog and on a schema, taken out one at a time and deployed anew."""
+def test_a_grant_removed_from_the_bundle_is_reported(governed: Governed) -> None:
+    """Remove each grant on the catalog and on schemas, one at a time, and deploy again."""
     warehouse = governed.databricks.warehouse
     of_schema = {
         "bronze": "bronze_layer.events_raw",
@@ -251,17 +251,17 @@ def test_a_grant_less_in_the_bundle_is_missed(governed: Governed) -> None:
             granted = config["targets"]["dev"]["resources"][kind][name]["grants"]
             if granted.pop(position)["principal"] == "ecommerce_pipeline":
                 continue
-            deploy_anew(warehouse, config)
+            redeploy(warehouse, config)
             assert governed.wrong(of_schema.get(name, "gold_layer.daily_sales_summary"))
             tried += 1
     finally:
-        deploy_anew(warehouse, read_bundle(CHECKOUT))
+        redeploy(warehouse, read_bundle(CHECKOUT))
     assert governed.wrong(*of_schema.values()) == []
     assert tried > 8
 
 
 def bundle_grants() -> list[tuple[str, str, int]]:
-    """Places of all grants on catalogs and schemas: kind, name, position."""
+    """Return the places of all grants on catalogs and schemas: kind, name, position."""
     resources = read_bundle(CHECKOUT)["targets"]["dev"]["resources"]
     return [
         (kind, name, position)
@@ -271,8 +271,8 @@ def bundle_grants() -> list[tuple[str, str, int]]:
     ]
 
 
-def deploy_anew(warehouse: Warehouse, config: Config) -> None:
-    """Grant on catalogs, schemas and volumes what a bundle declares, and nothing else."""
+def redeploy(warehouse: Warehouse, config: Config) -> None:
+    """Grant exactly what a bundle declares on catalogs, schemas and volumes."""
     with warehouse.ledger.lock:
         for place in [p for p in warehouse.ledger.grants if p[0] != "TABLE"]:
             del warehouse.ledger.grants[place]

@@ -1,4 +1,4 @@
-"""The same models as a streaming table and materialized views, by one variable."""
+"""The same models as a streaming table and materialized views, set by one variable."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from support.platform_runs import Home
 
 LANDING = f"/Volumes/{CATALOG}/bronze_layer/raw_data/landing"
 DECLARATIVE = ("--vars", "{declarative: true}")
-# A streaming table has its own time of loading, and the path in the volume.
+# A streaming table has its own load time, and the path in the volume.
 METADATA = ("_ingested_at", "_source_file")
 
 
 class Declared:
-    """A file a build, loaded here and landed in the volume there."""
+    """One file per build, loaded locally and landed in the volume."""
 
     def __init__(self, folder: Path, databricks: DatabricksHome) -> None:
         self.home = Home(folder / "local")
@@ -51,7 +51,7 @@ def declared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Declared]:
 
 @pytest.fixture(scope="module")
 def batches(declared: Declared) -> list[Path]:
-    """Two files; the second holds a day that lies before the newest of the first."""
+    """Two files; the second has a day before the newest of the first."""
     folder = declared.home.folder / "files"
     declared.home.run("generate", "--events", "2000", "--days", "5", "--out", str(folder / "days"))
     days = sorted((folder / "days").glob("*.csv"))
@@ -82,7 +82,7 @@ def test_refresh_with_new_files_equals_duckdb(second: dict[str, int]) -> None:
     assert second == {}
 
 
-def test_what_holds_personal_columns_stays_a_masked_table(
+def test_relations_with_personal_columns_stay_masked_tables(
     declared: Declared, first: dict[str, int]
 ) -> None:
     kinds: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""What stops a run on Databricks says what is wrong, ends with an error, and changes no table."""
+"""Errors of a run on Databricks name the cause, give an exit code, and change no table."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
 
 
 def contents(databricks: DatabricksHome) -> dict[str, list[str]]:
-    """Rows of every table, as sorted text."""
+    """Return the rows of every table, as sorted text."""
     return {
         ".".join(key): sorted(map(str, databricks.warehouse.read(".".join(key)).to_pylist()))
         for key, relation in databricks.warehouse.ledger.relations.items()
@@ -84,7 +84,7 @@ def test_oauth_needs_no_token(tmp_path: Path) -> None:
     )
 
 
-def test_a_host_that_is_no_workspace(built: DatabricksHome) -> None:
+def test_a_host_that_is_not_a_workspace(built: DatabricksHome) -> None:
     quiet = type("Quiet", (http.server.BaseHTTPRequestHandler,), {"log_message": lambda *_: None})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), quiet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -108,11 +108,11 @@ def test_an_expired_token(built: DatabricksHome) -> None:
 
 def test_an_unknown_token(built: DatabricksHome) -> None:
     with nothing_changes(built):
-        result = built.dbt(*RUN, expect=2, DATABRICKS_TOKEN="nobody-knows-it")
+        result = built.dbt(*RUN, expect=2, DATABRICKS_TOKEN="unknown-token")
     assert "Invalid access token" in result.stdout
 
 
-def test_a_warehouse_that_is_stopped(built: DatabricksHome) -> None:
+def test_a_stopped_warehouse(built: DatabricksHome) -> None:
     built.warehouse.stopped = True
     try:
         with nothing_changes(built):
@@ -122,7 +122,7 @@ def test_a_warehouse_that_is_stopped(built: DatabricksHome) -> None:
     assert "is stopped and could not be started" in result.stdout
 
 
-def test_a_principal_whom_masks_would_blind(built: DatabricksHome) -> None:
+def test_a_principal_outside_the_pipeline_group(built: DatabricksHome) -> None:
     built.warehouse.add_principal("engineer", ["ecommerce_data_engineers"])
     with nothing_changes(built):
         result = built.dbt(*RUN, expect=2, DATABRICKS_TOKEN=built.warehouse.token("engineer"))
@@ -148,7 +148,7 @@ def test_a_missing_group(built: DatabricksHome, tmp_path: Path) -> None:
     assert "Could not find principal with name ecommerce_data_scientist." in result.stdout
 
 
-def test_a_statement_that_fails_half_way(built: DatabricksHome, tmp_path: Path) -> None:
+def test_a_statement_that_fails(built: DatabricksHome, tmp_path: Path) -> None:
     project = copy_project(
         tmp_path,
         (

@@ -1,4 +1,4 @@
-"""A mart is read in a loop while dbt rebuilds it: every answer is the old table or the new one."""
+"""A mart is read in a loop while dbt rebuilds it: every result is the old table or the new one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Answer = tuple[int, float] | str
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
-    """Marts of the first days; the rows of the others have landed and wait for the next build."""
+    """Marts of the first days; the rows of the others have landed for the next build."""
     folder = tmp_path_factory.mktemp("readers")
     home = Home(folder / "local")
     home.load_generated(events=3000, days=6)
@@ -37,7 +37,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
 
 @contextmanager
 def reading(databricks: DatabricksHome, mart: str) -> Iterator[list[Answer]]:
-    """Ask for number of rows and revenue, again and again; an error is an answer too."""
+    """Query number of rows and revenue in a loop, and collect results and errors."""
     answers: list[Answer] = []
     ended = threading.Event()
 
@@ -82,12 +82,12 @@ def test_a_reader_sees_the_old_rows_or_the_new_ones(built: DatabricksHome) -> No
 
 
 def test_the_adapters_own_table_shows_an_empty_mart(built: DatabricksHome, tmp_path: Path) -> None:
-    """The fault that the loop is there for, planted: it must be seen."""
+    """Plant the fault that the loop must detect."""
     project = copy_project(
         tmp_path,
         ("dbt_project.yml", "+materialized: *rebuilt", "+materialized: table"),
         ("dbt_project.yml", "      +use_safer_relation_operations: true\n", ""),
-        # Its yml says so once more, because no materialized view can hold its masks.
+        # Its yml sets it as well, because materialized views cannot have masks.
         ("models/gold/customer_metrics.yml", "else 'incremental' }}", "else 'table' }}"),
     )
     faulty = DatabricksHome(tmp_path, built.warehouse, project)

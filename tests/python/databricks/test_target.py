@@ -1,4 +1,4 @@
-"""The unmodified dbt-databricks gives on a warehouse what dbt-duckdb gives here, row for row."""
+"""The unmodified dbt-databricks builds the same rows on a warehouse as dbt-duckdb locally."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from warehouse.sql_text import quote
 
 EVENTS = 200_000
 BUILD = ("build", *WITHOUT_TESTS, "--threads", "8")
-# The data tests hold on the warehouse too; one build shows it, four would only take longer.
+# One build runs the data tests on the warehouse; more would only take longer.
 TESTED_BUILD = ("build", "--exclude-resource-type", "unit_test", "--threads", "8")
 KEYS = {
     "customer_metrics": ("user_id",),
@@ -42,13 +42,13 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Build:
-    """What one `dbt build` sent, and how its tables differ from DuckDB's."""
+    """The statements of one `dbt build`, and how its tables differ from DuckDB's."""
 
     sent: list[Entry]
     differences: dict[str, int]
 
     def texts(self, kind: str) -> list[str]:
-        """Statements of a kind, without the comment that dbt puts before them."""
+        """Return the statements of a kind, without dbt's leading comment."""
         return [entry.text for entry in self.sent if entry.kind == kind]
 
 
@@ -60,7 +60,7 @@ class Both:
         self.databricks = databricks
 
     def load(self, *folders: Path) -> None:
-        """Load what is new in the folders here, and land the same rows in the warehouse."""
+        """Load new files of the folders locally, and land the same rows in the warehouse."""
         newest = "1970-01-01"
         if self.home.database.exists():
             [(newest,)] = self.home.query("select max(_ingested_at) from bronze_layer.events_raw")
@@ -74,7 +74,7 @@ class Both:
         self.databricks.warehouse.journal.clear()
         self.databricks.dbt(*command)
         sent = list(self.databricks.warehouse.journal.entries)
-        # The other engine was updated, not refreshed: its rows were last written by other builds.
+        # The other engine was updated, not refreshed, so other builds wrote its rows.
         ignore = ("_updated_at",) if "--full-refresh" in command else ()
         return Build(sent, differences(self.home, self.databricks, ignore))
 
@@ -88,7 +88,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
 
 @pytest.fixture(scope="module")
 def first(both: Both, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Generated days but every third, hand-made lines, real rows of October where they are."""
+    """Generated days except every third, hand-made lines, and real rows of October if present."""
     pool, landing = tmp_path_factory.mktemp("pool"), both.home.folder / "files"
     both.home.run(
         "generate", "--events", str(EVENTS), "--days", "61", "--dirty", "0.002", "--out", str(pool)
@@ -106,7 +106,7 @@ def first(both: Both, tmp_path_factory: pytest.TempPathFactory) -> Build:
 
 @pytest.fixture(scope="module")
 def second(both: Both, first: Build) -> Build:
-    """The other days, all of them late but the last, and events that join and move sessions."""
+    """The other days, all late except the last, and events that join and move sessions."""
     late = both.home.folder / "late"
     write(late / "batch_2.csv", SECOND)
     write(late / "batch_3.csv", THIRD)
@@ -127,7 +127,7 @@ def refreshed(both: Both, again: Build) -> Build:
 
 
 def real_rows(month: str) -> list[Path]:
-    """Files of real rows, which the product does not ship; none where they are absent."""
+    """Return files of real rows, if they are beside the checkout."""
     return sorted((CHECKOUT.parent / "shared" / "data").glob(f"{month}*_head.csv"))
 
 
@@ -149,12 +149,12 @@ def test_the_lifetime_model_was_fitted_on_both_engines(both: Both, second: Build
     assert both.home.query(query)[0][0] > 100
 
 
-def test_a_build_without_news_changes_nothing(again: Build) -> None:
+def test_a_build_without_new_rows_changes_nothing(again: Build) -> None:
     assert again.differences == {}
 
 
-def test_a_build_without_news_alters_nothing(again: Build) -> None:
-    """What is declared is found in place; the policies of snapshots alone are set each time."""
+def test_a_build_without_new_rows_alters_no_table(again: Build) -> None:
+    """Declared properties are already set; only policies of snapshots are set each time."""
     altered = [text for text in again.texts("ALTER TABLE") if "_snapshot" not in text]
     assert altered == []
     assert not again.texts("GRANT") and not again.texts("REVOKE")
@@ -174,7 +174,7 @@ def test_rebuilt_tables_are_replaced_by_one_statement_each(second: Build) -> Non
     ]
     assert len(overwritten) == len(rebuilt) > 10
     for text in second.texts("CREATE TABLE"):
-        assert "__dbt_tmp" in text, "a reader would meet an empty table"
+        assert "__dbt_tmp" in text, "a reader could see an empty table"
 
 
 def test_keys_are_replaced_by_one_statement_each(second: Build) -> None:
@@ -188,7 +188,7 @@ def test_keys_are_replaced_by_one_statement_each(second: Build) -> None:
 
 
 def kind_of(entry: Entry) -> str:
-    """The line of the documented table that a statement belongs to."""
+    """Return the line of the documented table that a statement belongs to."""
     if entry.route == "introspection":
         return "metadata queries"
     return {
@@ -201,7 +201,7 @@ def kind_of(entry: Entry) -> str:
     }.get(entry.kind, "tables, comments, grants, functions")
 
 
-def test_a_run_sends_the_statements_that_are_documented(first: Build, again: Build) -> None:
+def test_a_run_sends_the_documented_statements(first: Build, again: Build) -> None:
     page = (CHECKOUT / "docs" / "performance_optimizations.md").read_text("utf-8")
     table = page.partition("| statements | first build | update |")[2].partition("\n\n")[0]
     documented = {
@@ -218,7 +218,7 @@ def test_every_table_and_column_has_its_comment(both: Both, refreshed: Build) ->
         assert all(column.comment for column in relation.columns), relation.key
 
 
-def test_policies_outlive_later_runs_and_a_full_refresh(both: Both, refreshed: Build) -> None:
+def test_policies_survive_later_runs_and_a_full_refresh(both: Both, refreshed: Build) -> None:
     assert unprotected(both.databricks.warehouse) == []
 
 
@@ -270,7 +270,7 @@ def test_schemas_have_the_fixed_names(both: Both, refreshed: Build) -> None:
     assert schemas == {"default", "bronze_layer", "silver_layer", "gold_layer"}
 
 
-def test_nothing_is_left_behind(both: Both, refreshed: Build) -> None:
+def test_no_temporary_relation_remains(both: Both, refreshed: Build) -> None:
     left = [quote(r.key) for r in relations(both) if "__dbt" in r.key[2]]
     assert left == []
 
@@ -285,5 +285,5 @@ MANIFEST: dict[str, Any] = {}
 
 
 def manifest_nodes(*kinds: str) -> list[dict[str, Any]]:
-    """Own nodes of the project as dbt parsed it for target dev."""
+    """Return the project's own nodes, as parsed for target dev."""
     return [node for node in MANIFEST["nodes"].values() if node["resource_type"] in kinds]

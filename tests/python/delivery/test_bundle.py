@@ -1,6 +1,6 @@
-"""The bundle, checked without a workspace: what a deployment would refuse, and what must hold.
+"""The bundle, checked without a workspace: errors of a deployment, and the project's own rules.
 
-`UPDATE_GOLDEN=1 python -m pytest tests/python/delivery/test_bundle.py` draws the task graph anew.
+`UPDATE_GOLDEN=1 python -m pytest tests/python/delivery/test_bundle.py` redraws the task graph.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def faults(root: Config, target: str, pins: dict[str, str]) -> list[str]:
-    """Everything that the checks find in a target, and in what stands outside of targets."""
+    """Return all findings for a target and for the parts outside targets."""
     bundle = deployed(root, target)
     return [
         *bundle_config.unknown_keys(root),
@@ -76,13 +76,13 @@ def faults(root: Config, target: str, pins: dict[str, str]) -> list[str]:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_nothing_would_be_refused(root: Config, pins: dict[str, str], target: str) -> None:
+def test_the_bundle_has_no_faults(root: Config, pins: dict[str, str], target: str) -> None:
     found = faults(root, target, pins)
     assert found == []
 
 
 def plant(*path: str | int, value: Any) -> Callable[[Config], None]:
-    """Return a change of the bundle that sets one value; None takes it out."""
+    """Return a change of the bundle that sets one value; None removes it."""
 
     def change(root: Config) -> None:
         place: Any = root
@@ -123,7 +123,7 @@ GOLD: Final = (*FULL, "tasks", 3)
         (plant(*GOLD, "depends_on", value=[{"task_key": "silver"}]), "gold does not wait for gate"),
         (plant(*GOLD, "depends_on", value=None), "gold does not wait for gate"),
         (plant(*GATE, "depends_on", value=None), "gate does not wait for silver"),
-        (plant(*GATE, "depends_on", value=[{"task_key": "sliver"}]), "sliver, which is no task"),
+        (plant(*GATE, "depends_on", value=[{"task_key": "sliver"}]), "sliver, which is not a task"),
         (plant(*GOLD, "run_if", value="ALL_DONE"), "gold: run_if"),
         (plant(*GATE, "disabled", value=True), "gate: disabled"),
         (plant("targets", "dev", "presets", value=None), "dev is not paused"),
@@ -133,7 +133,7 @@ GOLD: Final = (*FULL, "tasks", 3)
         ),
         (plant("targets", "prod", "run_as", value=None), "prod does not run as the service"),
         (plant("targets", "prod", "mode", value=None), "prod has no mode"),
-        (plant("resources", "pipelines", value={"x": {}}), "pipelines: no kind of resource"),
+        (plant("resources", "pipelines", value={"x": {}}), "pipelines: not a kind of resource"),
         (plant(*GATE, "environment_key", value="dbtt"), "full_pipeline_job.gate"),
         (
             plant(
@@ -168,7 +168,7 @@ def test_a_planted_fault_is_found(
     assert any(finding in found for found in faults(broken, "dev", pins))
 
 
-def test_every_dbt_command_is_one(bundle: Config, manifest: dict[str, Any]) -> None:
+def test_every_dbt_command_parses(bundle: Config, manifest: dict[str, Any]) -> None:
     commands = bundle_config.dbt_commands(bundle)
     assert len(commands) >= 5
     macros = {macro["name"] for macro in manifest["macros"].values()}
@@ -180,7 +180,7 @@ def test_every_dbt_command_is_one(bundle: Config, manifest: dict[str, Any]) -> N
             assert parameters["selector"] in manifest["selectors"], words
         if parameters.get("macro"):
             assert parameters["macro"] in macros, words
-        # Policies hold where the account's groups are: all of a job's commands agree on that.
+        # Policies need the account's groups: all commands of a job must agree on the variable.
         assert parameters["vars"]["policies"] is ("catalogs" in bundle["resources"]), words
 
 
@@ -192,13 +192,13 @@ def test_every_dbt_command_is_one(bundle: Config, manifest: dict[str, Any]) -> N
         ("dbt run-operation", "macro"),
     ],
 )
-def test_a_wrong_dbt_command_is_refused(command: str, message: str) -> None:
+def test_a_wrong_dbt_command_is_rejected(command: str, message: str) -> None:
     with pytest.raises((click.UsageError, KeyError), match=message):
         parse_dbt_command(command.split())
 
 
 def parse_dbt_command(words: list[str]) -> dict[str, Any]:
-    """Parameters of a command line as dbt's own parser reads them."""
+    """Parse a command line with dbt's own parser."""
     from dbt.cli.main import cli
 
     assert words[0] == "dbt"
@@ -209,7 +209,7 @@ def parse_dbt_command(words: list[str]) -> dict[str, Any]:
     return command.make_context(command.name, rest).params
 
 
-def test_every_variable_given_to_dbt_is_declared(root: Config, manifest: dict[str, Any]) -> None:
+def test_every_variable_passed_to_dbt_is_declared(root: Config, manifest: dict[str, Any]) -> None:
     import yaml
 
     given = {
@@ -243,7 +243,7 @@ def test_silver_and_gold_build_everything_once(tmp_path: Path, manifest: dict[st
         assert not set(manifest["parent_map"].get(name, [])) & gold, name
 
 
-def test_the_loader_takes_every_argument_it_is_given(bundle: Config) -> None:
+def test_the_loader_accepts_every_argument_of_its_task(bundle: Config) -> None:
     parser = build_parser()
     [task] = [
         task["spark_python_task"]
@@ -260,7 +260,7 @@ def test_the_loader_takes_every_argument_it_is_given(bundle: Config) -> None:
     assert parsed.mode == "triggered"
 
 
-def test_names_are_those_of_every_other_part(root: Config) -> None:
+def test_names_match_the_rest_of_the_project(root: Config) -> None:
     for target in TARGETS:
         bundle = deployed(root, target)
         resources = bundle["resources"]
@@ -277,7 +277,7 @@ def test_names_are_those_of_every_other_part(root: Config) -> None:
         } == {(catalog, "bronze_layer", "raw_data"), (catalog, "bronze_layer", "checkpoints")}
         trigger = resources["jobs"]["bronze_ingestion_job"]["trigger"]["file_arrival"]
         assert trigger["url"] == f"/Volumes/{catalog}/bronze_layer/raw_data/landing/"
-    # Development mode would put the user's name in front of each schema.
+    # Development mode would prefix each schema with the user's name.
     assert root["experimental"]["skip_name_prefix_for_schema"] is True
 
 
@@ -321,7 +321,7 @@ def test_grants_are_least_privilege(root: Config, target: str) -> None:
     assert creators == {"ecommerce_pipeline"}
 
 
-def test_the_free_edition_gets_nothing_that_it_lacks(root: Config) -> None:
+def test_the_free_edition_gets_no_unsupported_resource(root: Config) -> None:
     free = deployed(root, "free")
     assert set(free["resources"]) == {"jobs", "schemas", "volumes"}
     assert not [text for path, text in bundle_config.strings(free) if "ecommerce_pipeline" in text]
@@ -331,7 +331,7 @@ def test_the_free_edition_gets_nothing_that_it_lacks(root: Config) -> None:
     )
 
 
-def test_every_target_has_the_mode_of_its_purpose(root: Config) -> None:
+def test_every_target_has_its_mode(root: Config) -> None:
     assert {name: target["mode"] for name, target in root["targets"].items()} == {
         "dev": "development",
         "free": "development",
@@ -340,7 +340,7 @@ def test_every_target_has_the_mode_of_its_purpose(root: Config) -> None:
     }
 
 
-def test_jobs_neither_overlap_nor_run_for_ever(bundle: Config) -> None:
+def test_jobs_do_not_overlap_and_have_a_timeout(bundle: Config) -> None:
     for name, job in bundle["resources"]["jobs"].items():
         assert job["max_concurrent_runs"] == 1, name
         assert job["queue"] == {"enabled": True}, name
@@ -350,9 +350,9 @@ def test_jobs_neither_overlap_nor_run_for_ever(bundle: Config) -> None:
     assert loaders == ["bronze_ingestion_job"], "a second stream would break the checkpoint"
 
 
-def test_the_task_graph_is_the_golden_one(root: Config) -> None:
+def test_the_task_graph_equals_the_golden_file(root: Config) -> None:
     drawn = bundle_config.task_graph(deployed(root, "prod"))
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(drawn, encoding="utf-8")
-    assert drawn == GOLDEN.read_text("utf-8"), f"see {Path(__file__).name} for how to draw it anew"
+    assert drawn == GOLDEN.read_text("utf-8"), f"see {Path(__file__).name} for how to redraw it"

@@ -1,4 +1,4 @@
-"""What delivery does on a pull request: only what changed is built, beside the tables of main."""
+"""The preview of a pull request builds only changed models, beside the tables of main."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.platform_runs import Home
 PREFIX = "pr_7_"
 
 
-def test_a_preview_builds_what_changed_beside_what_stands(
+def test_a_preview_builds_changed_models_beside_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = Home(tmp_path)

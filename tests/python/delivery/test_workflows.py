@@ -1,4 +1,4 @@
-"""The workflows: linted, least permissions, nothing swallowed, and every deployment reachable."""
+"""The workflows: linted, least privilege, no ignored failure, every deployment reachable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SWALLOWED: Final = re.compile(r"\|\|\s*(true|:|echo|exit 0)|set \+e|continue-on-
 
 
 def load(name: str) -> Workflow:
-    # As GitHub reads it: in YAML 1.1 `on` is a boolean.
+    # As on GitHub: in YAML 1.1, `on` would be a boolean.
     workflow: dict[Any, Any] = yaml.safe_load((FOLDER / name).read_text("utf-8"))
     workflow["on"] = workflow.pop(True)
     return workflow
@@ -36,7 +36,7 @@ def deploy() -> Workflow:
     return load("deploy.yml")
 
 
-def test_all_workflows_are_here() -> None:
+def test_all_workflows_are_covered() -> None:
     assert [path.name for path in WORKFLOWS] == ["deploy.yml", "docs.yml", "pull_request.yml"]
 
 
@@ -65,7 +65,7 @@ def test_a_planted_injection_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_actions_are_pinned_and_nothing_is_swallowed(path: Path) -> None:
+def test_actions_are_pinned_and_no_failure_is_ignored(path: Path) -> None:
     text = path.read_text("utf-8")
     for used in re.findall(r"uses: (.+)", text):
         assert PINNED.fullmatch(used) or used.startswith("$/.github/"), used
@@ -80,14 +80,14 @@ def test_actions_are_pinned_and_nothing_is_swallowed(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_permissions_are_least(path: Path) -> None:
+def test_permissions_are_minimal(path: Path) -> None:
     workflow = load(path.name)
     assert workflow["permissions"] == {"contents": "read"}
     for name, job in workflow["jobs"].items():
         writes = {key for key, level in job.get("permissions", {}).items() if level == "write"}
         allowed = {"id-token", "pages"} if name == "publish" else {"id-token"}
         assert writes <= allowed, name
-        # An identity is given only where an environment's rules hold.
+        # Only jobs with the rules of an environment get an identity.
         assert ("environment" in job) == ("id-token" in writes), name
         if "uses" not in job:
             assert job["timeout-minutes"] <= 240, name
@@ -138,11 +138,11 @@ def test_each_deployment_goes_to_the_target_of_its_environment(deploy: Workflow,
     }
     assert targets == {name}
     assert any("bundle deploy" in step.get("run", "") for step in job["steps"])
-    # The job that a push to main cuts off would leave an environment half deployed.
+    # A job canceled by a push to main would leave an environment half deployed.
     assert "cancel-in-progress" not in job["concurrency"]
 
 
-def test_the_preview_builds_what_changed_against_the_base(deploy: Workflow) -> None:
+def test_the_preview_builds_changes_against_the_base(deploy: Workflow) -> None:
     job = deploy["jobs"]["preview"]
     script = "\n".join(step.get("run", "") for step in job["steps"])
     assert "--select state:modified+" in script
@@ -176,17 +176,17 @@ def jobs_that_run(
     variables: Mapping[str, str],
     failing: tuple[str, ...] = (),
 ) -> set[str]:
-    """Jobs that GitHub would start, by the rules for `needs` and `if`.
+    """Return the jobs that GitHub would start, by the rules for `needs` and `if`.
 
-    A job starts when all that it needs succeeded and its condition holds. A condition that calls
-    a status function replaces the first half of the rule.
+    A job starts if all jobs that it needs succeeded and its condition is true. A condition with a
+    status function replaces the first half of the rule.
     """
     facts = dict(event) | {f"vars.{name}": value for name, value in variables.items()}
     results: dict[str, str] = {}
     waiting = dict(workflow["jobs"])
     while waiting:
         ready = [name for name, job in waiting.items() if set(needs(job)) <= set(results)]
-        assert ready, f"jobs wait for one another: {sorted(waiting)}"
+        assert ready, f"jobs wait for each other: {sorted(waiting)}"
         for name in ready:
             job = waiting.pop(name)
             facts |= {f"needs.{other}.result": results[other] for other in needs(job)}
@@ -203,14 +203,14 @@ def needs(job: Workflow) -> list[str]:
 
 
 def holds(condition: str, facts: Mapping[str, str]) -> bool:
-    """Value of a condition made of comparisons, `&&`, `||`, `always()` and parentheses."""
+    """Evaluate a condition of comparisons, `&&`, `||`, `always()` and parentheses."""
     python = condition.replace("&&", " and ").replace("||", " or ").replace("always()", "True")
     python = re.sub(r"\btrue\b(?!')", "True", python)
     # A fact that the event does not have is empty, as on GitHub.
     python = re.sub(
         r"\b(?:github|vars|needs)(?:\.\w+)+", lambda match: repr(facts.get(match[0], "")), python
     )
-    assert not re.search(r"[\w.]+\(", python), f"a function that is not known here: {condition}"
+    assert not re.search(r"[\w.]+\(", python), f"unknown function: {condition}"
     return bool(eval(python, {"__builtins__": {}}))
 
 
@@ -243,13 +243,13 @@ def test_the_right_jobs_run(
 @pytest.mark.parametrize(
     ("job", "key", "value", "lost"),
     [
-        # Production waits for a job of other branches, so that main never deploys.
+        # Production needs a job of another branch, so that main never deploys.
         ("staging", "if", "github.ref == 'refs/heads/develop'", {"staging", "prod"}),
-        # A job that main skips is needed.
+        # A needed job is skipped on main.
         ("dev", "needs", ["checks", "preview"], {"dev", "staging", "prod"}),
     ],
 )
-def test_a_deployment_out_of_reach_is_found(
+def test_an_unreachable_deployment_is_found(
     deploy: Workflow, job: str, key: str, value: Any, lost: set[str]
 ) -> None:
     broken = copy.deepcopy(deploy)

@@ -1,6 +1,6 @@
-"""Generated events, one million of them, against the published figures of the real shop.
+"""One million generated events, compared with the published figures of the real shop.
 
-`--generated-events 110000000` compares as many as were published.
+`--generated-events 110000000` compares as many events as were published.
 
 Sources (see `generator/published.py`): CP = CommercePulse repository, AT = AlkaifTraine
 repository, CR = CRISP-DM notebook, DL = "Decision Log" notebook, FL = "Findings Log" notebook.
@@ -55,7 +55,7 @@ def value(shop: duckdb.DuckDBPyConnection, query: str) -> float:
 
 
 def share(shop: duckdb.DuckDBPyConnection) -> float:
-    """How much of the published number of events was generated."""
+    """Return the generated share of the published number of events."""
     return value(shop, "select count(*) from events") / PUBLISHED_EVENTS
 
 
@@ -68,7 +68,7 @@ def share(shop: duckdb.DuckDBPyConnection) -> float:
         (0.01510, "select avg((event_type = 'purchase')::int) from events"),
         (0.3221, "select avg((category_code is null)::int) from events"),
         (0.1394, "select avg((brand is null)::int) from events"),
-        # NA notebook: rows with both category code and brand, from which these follow.
+        # NA notebook: derived from the rows with both category code and brand.
         (0.267, "select avg((brand is null)::int) from events where category_code is null"),
         # AT: events per session; CP: the mean.
         (2, "select median(events) from sessions"),
@@ -94,7 +94,7 @@ def share(shop: duckdb.DuckDBPyConnection) -> float:
         # DL: orders per buyer, buyers who buy again.
         (1.85, "select avg(orders) from users where orders > 0"),
         (0.334, "select avg((orders > 1)::int) from users where orders > 0"),
-        # AT: the ten most seen products' share of events (sample of real rows).
+        # AT: the ten most viewed products' share of events (sample of real rows).
         (
             0.06,
             """select sum(n) / (select count(*) from events) from
@@ -136,14 +136,14 @@ def test_within_ten_percent_of_the_published_figure(
         (256_761, "select count(*) from events where price = 0"),
     ],
 )
-def test_oddities_in_their_published_proportion(
+def test_oddities_have_their_published_proportion(
     shop: duckdb.DuckDBPyConnection, published: int, query: str
 ) -> None:
     assert value(shop, query) == pytest.approx(published * share(shop), rel=0.35)
 
 
 def test_daily_volumes_follow_the_published_series(shop: duckdb.DuckDBPyConnection) -> None:
-    # JD: events of single days; sessions around midnight move a little between days.
+    # JD: events of single days; sessions around midnight shift a few of them between days.
     days = {"2019-10-01": 1_244_245, "2019-11-13": 2_019_165, "2019-11-16": 6_502_957}
     for day, published in days.items():
         found = value(shop, f"select count(*) from events where event_time::date = '{day}'")
@@ -187,7 +187,7 @@ def test_gaps_between_events(shop: duckdb.DuckDBPyConnection) -> None:
     assert [p10[0], p50[0], p90[0]] == pytest.approx([11, 34, 141], rel=0.1)
 
 
-def test_what_is_bought_was_seen_before(shop: duckdb.DuckDBPyConnection) -> None:
+def test_bought_products_were_viewed_before(shop: duckdb.DuckDBPyConnection) -> None:
     # Real rows: 99.5 % of bought products were viewed earlier in the session.
     share = value(
         shop,
@@ -200,8 +200,8 @@ def test_what_is_bought_was_seen_before(shop: duckdb.DuckDBPyConnection) -> None
     assert share > 0.98
 
 
-def test_early_carts_are_of_few_categories(shop: duckdb.DuckDBPyConnection) -> None:
-    # Real rows: before November 8 apparel and furniture have next to no carts, then they do.
+def test_early_carts_are_in_few_categories(shop: duckdb.DuckDBPyConnection) -> None:
+    # Real rows: apparel and furniture have almost no carts before November 8.
     query = """select count(*) from events where event_type = 'cart'
         and (category_code like 'apparel%' or category_code like 'furniture%')
         and event_time {} '2019-11-08 02:00'"""

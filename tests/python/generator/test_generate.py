@@ -70,7 +70,7 @@ def at(row: Row) -> datetime:
 
 
 @pytest.mark.parametrize(("events", "days"), [(1_000, 61), (1_000, 1), (30_001, 7)])
-def test_exactly_as_many_rows_as_asked_for(tmp_path: Path, events: int, days: int) -> None:
+def test_exactly_the_requested_number_of_rows(tmp_path: Path, events: int, days: int) -> None:
     files = generate(events, OCTOBER, days, 1, tmp_path)
     assert [file.name for file in files] == [
         f"events_{OCTOBER + timedelta(day)}.csv" for day in range(days)
@@ -112,7 +112,7 @@ def test_another_seed_gives_other_events(tmp_path: Path) -> None:
     assert not set(data_lines(one)) & set(data_lines(two))
 
 
-def test_second_run_leaves_the_files_alone(
+def test_second_run_does_not_touch_the_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parser = argparse.ArgumentParser()
@@ -126,7 +126,7 @@ def test_second_run_leaves_the_files_alone(
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
 
 
-def test_a_lost_file_comes_back(tmp_path: Path) -> None:
+def test_a_lost_file_is_written_again(tmp_path: Path) -> None:
     files = generate(3_000, OCTOBER, 3, 1, tmp_path)
     before = digests(files)
     files[1].unlink()
@@ -134,7 +134,7 @@ def test_a_lost_file_comes_back(tmp_path: Path) -> None:
     assert digests(files) == before
 
 
-def test_killed_run_leaves_whole_files_and_can_be_finished(
+def test_killed_run_leaves_whole_files_and_can_be_continued(
     tmp_path: Path, two_months: list[Path]
 ) -> None:
     out = tmp_path / "killed"
@@ -213,7 +213,7 @@ def test_a_broken_manifest_is_refused(tmp_path: Path) -> None:
         generate(1_000, OCTOBER, 2, 1, tmp_path)
 
 
-def test_manifest_tells_the_parameters(tmp_path: Path) -> None:
+def test_manifest_has_the_parameters(tmp_path: Path) -> None:
     generate(1_000, OCTOBER, 2, 5, tmp_path, 0.25)
     assert json.loads((tmp_path / "generated.json").read_text()) == {
         "events": 1_000,
@@ -224,7 +224,7 @@ def test_manifest_tells_the_parameters(tmp_path: Path) -> None:
     }
 
 
-def test_duplicates_stand_in_one_file_and_are_mostly_carts(two_months: list[Path]) -> None:
+def test_duplicates_are_in_one_file_and_mostly_carts(two_months: list[Path]) -> None:
     copies: Counter[str] = Counter()
     for file in two_months:
         counted = Counter(file.read_text().splitlines())
@@ -240,14 +240,14 @@ def test_null_sessions_are_carts(rows: list[Row]) -> None:
     assert {row["event_type"] for row in missing} == {"cart"}
 
 
-def test_some_sessions_are_shared_by_neighbouring_users(sessions: dict[str, list[Row]]) -> None:
+def test_some_sessions_are_shared_by_users_with_close_ids(sessions: dict[str, list[Row]]) -> None:
     users = [sorted({int(row["user_id"]) for row in events}) for events in sessions.values()]
     shared = [ids for ids in users if len(ids) > 1]
     assert shared
     assert all(ids[-1] - ids[0] <= 10 for ids in shared)
 
 
-def test_some_session_ids_return_on_another_day(sessions: dict[str, list[Row]]) -> None:
+def test_some_session_ids_recur_on_another_day(sessions: dict[str, list[Row]]) -> None:
     spans = [at(events[-1]) - at(events[0]) for events in sessions.values()]
     returning = sum(span > timedelta(hours=12) for span in spans)
     assert 0.2 < returning / (7_642 * 150_000 / 109_950_743) <= 1
@@ -285,7 +285,7 @@ def test_brand_appears_on_some_products(rows: list[Row]) -> None:
     assert all(seen[0] == "" and len(seen) == 2 for seen in changing)
 
 
-def test_prices_move_a_little(rows: list[Row]) -> None:
+def test_prices_change_a_little(rows: list[Row]) -> None:
     prices: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         prices[row["product_id"]].append(float(row["price"]))
@@ -294,7 +294,7 @@ def test_prices_move_a_little(rows: list[Row]) -> None:
     assert all(max(seen) <= 2 * min(seen) for seen in moving)
 
 
-def test_a_crawler_session_takes_one_product_after_the_other(
+def test_a_crawler_session_walks_through_the_products(
     sessions: dict[str, list[Row]],
 ) -> None:
     assert any(
@@ -316,7 +316,7 @@ def test_category_id_determines_the_code(rows: list[Row]) -> None:
     assert sum(code == {""} for code in codes.values()) > 50
 
 
-def test_new_users_have_higher_ids_over_time(rows: list[Row]) -> None:
+def test_ids_of_new_users_increase_over_time(rows: list[Row]) -> None:
     highest: dict[str, int] = defaultdict(int)
     for row in rows:
         day = row["event_time"][:10]
@@ -326,7 +326,7 @@ def test_new_users_have_higher_ids_over_time(rows: list[Row]) -> None:
     assert min(int(row["user_id"]) for row in rows) >= 306_441_847
 
 
-# Written from the list of kinds, not from the code: what a line of the kind looks like.
+# What a line of each kind looks like: written from the list of kinds, not from the code.
 TRACES = {
     "too_few_fields": rb"^[^,\n]*(,[^,\n]*){4}$",
     "too_many_fields": rb",extra,fields$",
@@ -367,7 +367,7 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return generate(20_000, OCTOBER, 5, 3, tmp_path_factory.mktemp("dirty"), 0.1)
 
 
-def test_every_kind_has_a_trace() -> None:
+def test_every_kind_has_a_pattern() -> None:
     assert KINDS.keys() == TRACES.keys()
 
 

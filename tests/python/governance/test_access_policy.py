@@ -1,4 +1,4 @@
-"""The access policy is read strictly, and its truth table leaves nothing out."""
+"""The access policy is validated strictly, and its truth table covers everything."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Edit = Callable[[dict[str, Any]], None]
 
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The project's own manifest; names of relations and columns are those of every target."""
+    """The project's manifest; names of relations and columns are the same on every target."""
     home = Home(tmp_path_factory.mktemp("policy"))
     home.dbt("parse")
     parsed: dict[str, Any] = json.loads((home.folder / "target" / "manifest.json").read_text())
@@ -87,7 +87,7 @@ def test_every_persona_has_a_cell_for_every_relation_and_column(
         ("segment_analyst", "silver_layer.users_dim", None, "refused"),
     ],
 )
-def test_cells_are_what_was_agreed(
+def test_cells_are_as_agreed(
     table: dict[tuple[str, str, str | None], Expected],
     persona: str,
     relation: str,
@@ -97,7 +97,9 @@ def test_cells_are_what_was_agreed(
     assert table[persona, relation, column] == expected
 
 
-def test_nobody_sees_anything(table: dict[tuple[str, str, str | None], Expected]) -> None:
+def test_a_persona_without_groups_sees_nothing(
+    table: dict[tuple[str, str, str | None], Expected],
+) -> None:
     assert {e for (persona, *_), e in table.items() if persona == "nobody"} == {"refused"}
 
 
@@ -113,7 +115,7 @@ def test_every_segment_of_the_model_is_in_the_policy(manifest: dict[str, Any]) -
     assert sorted(load().segments) == sorted(values)
 
 
-def test_ephemeral_models_and_sources_of_other_databases_are_left_out() -> None:
+def test_ephemeral_models_and_sources_of_other_databases_are_excluded() -> None:
     found = relations(
         manifest_of(
             node("model", "gold_layer", "mart", "id"),
@@ -196,14 +198,14 @@ FAULTS: dict[str, tuple[Edit, str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_in_the_file_is_named_with_its_place(tmp_path: Path, fault: str) -> None:
+def test_a_fault_in_the_file_is_reported_with_its_place(tmp_path: Path, fault: str) -> None:
     edit, message = FAULTS[fault]
     with pytest.raises(UserError) as raised:
         load(changed(tmp_path, edit))
     assert message in str(raised.value) and "\n" not in str(raised.value)
 
 
-def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_yaml_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "policy.yml"
     path.write_text("a: [1\nb: 2", encoding="utf-8")
     with pytest.raises(UserError, match=r"policy\.yml: not a readable policy"):
@@ -215,10 +217,10 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda p: p["layers"].pop("gold_layer"), "says nothing of schema gold_layer"),
+        (lambda p: p["layers"].pop("gold_layer"), "does not cover schema gold_layer"),
         (
             lambda p: p["exceptions"].update({"gold_layer.sales": {"why": "?", "readers": []}}),
-            r"exceptions\.gold_layer\.sales: there is no such relation",
+            r"exceptions\.gold_layer\.sales: no such relation",
         ),
         (
             lambda p: p["exceptions"]["silver_layer.users_dim"].update(rows_by="segment"),
@@ -231,7 +233,7 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path: Path) -> None:
     ],
     ids=["layer", "exception", "rows_by", "column"],
 )
-def test_a_policy_that_does_not_fit_the_relations_is_refused(
+def test_a_policy_that_does_not_match_the_relations_is_rejected(
     tmp_path: Path, edit: Edit, message: str
 ) -> None:
     policy = load(changed(tmp_path, edit))

@@ -1,4 +1,4 @@
-"""`ecommerce governance check` finds what is not as declared, and says when it cannot look."""
+"""`ecommerce governance check` finds drift, and reports when it cannot check."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SILVER, GOLD = f"{CATALOG}.silver_layer", f"{CATALOG}.gold_layer"
 CHECK = ("governance", "check")
 
 
-# ---- what is compared ----
+# ---- comparison ----
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_value_is_missing_additional_or_different(
     assert drift(both, {item: changed}) == finding("different", value, changed)
 
 
-def test_each_privilege_and_principal_is_a_grant_of_its_own() -> None:
+def test_each_privilege_and_principal_is_a_separate_grant() -> None:
     wanted = dict(
         [state.grant("table s.t", "a", "SELECT"), state.grant("table s.t", "b", "SELECT")]
     )
@@ -71,7 +71,7 @@ def test_each_privilege_and_principal_is_a_grant_of_its_own() -> None:
     ]
 
 
-def test_spelling_is_no_drift() -> None:
+def test_spelling_is_not_drift() -> None:
     wanted = dict(
         [
             state.grant("schema Gold", "Analysts", "use schema"),
@@ -90,7 +90,7 @@ def test_spelling_is_no_drift() -> None:
     assert drift(wanted, live | dict([state.tag("s.t.c", "personal", "TRUE")])) != []
 
 
-def test_a_grant_to_the_owner_is_no_drift_declared_or_not() -> None:
+def test_a_grant_to_the_owner_is_never_drift() -> None:
     live = dict([state.grant("table s.t", "Owner", "SELECT", owner="owner")])
     assert drift({}, live) == []
     assert drift(dict([state.grant("table s.t", "owner", "SELECT")]), live) == []
@@ -121,7 +121,7 @@ def manifest(*nodes: dict[str, Any]) -> dict[str, Any]:
     return {"nodes": dict(enumerate(nodes))}
 
 
-def test_models_and_snapshots_declare_alike() -> None:
+def test_models_and_snapshots_declare_the_same_way() -> None:
     for one in (node("t"), node("t", "snapshot", kind="snapshot")):
         assert dict(of_manifest(manifest(one), "shop")) == {
             Item("grant", "table s.t", "SELECT to a"): state.GRANTED,
@@ -131,12 +131,12 @@ def test_models_and_snapshots_declare_alike() -> None:
         }
 
 
-def test_views_declare_grants_alone_and_ephemeral_models_and_tests_nothing() -> None:
+def test_views_declare_only_grants_and_ephemeral_models_and_tests_nothing() -> None:
     nodes = manifest(node("v", "view"), node("e", "ephemeral"), node("u", kind="test"))
     assert list(of_manifest(nodes, "shop")) == [state.grant("table s.v", "a", "select")]
 
 
-def test_a_manifest_of_another_catalog_is_refused() -> None:
+def test_a_manifest_of_another_catalog_is_rejected() -> None:
     with pytest.raises(UserError, match="catalog Shop, not for shop_dev"):
         dict(of_manifest(manifest(node("t")), "shop_dev"))
 
@@ -183,7 +183,7 @@ def connected(dev: DatabricksHome, monkeypatch: pytest.MonkeyPatch) -> Databrick
     monkeypatch.setenv("DATABRICKS_HOST", dev.warehouse.host)
     monkeypatch.setenv("DATABRICKS_HTTP_PATH", dev.warehouse.http_path)
     monkeypatch.setenv("DATABRICKS_TOKEN", dev.warehouse.token(PIPELINE))
-    # Connections that the client ends make the server's threads write to the same stderr.
+    # Connections closed by the client would make the server's threads write to the same stderr.
     monkeypatch.setattr(ThreadingHTTPServer, "handle_error", lambda *_: None)
     return dev
 
@@ -200,12 +200,12 @@ def test_a_built_target_is_as_declared(
     report = json.loads(capsys.readouterr().out)
     assert report["findings"] == [] and report["declared"] > 100
     assert check(connected) == 0
-    told = f"{CATALOG}: {report['declared']} declared, 0 different\n"
-    assert capsys.readouterr().out == told
+    message = f"{CATALOG}: {report['declared']} declared, 0 different\n"
+    assert capsys.readouterr().out == message
 
 
 MARKED = f"alter table {GOLD}.customer_metrics alter column user_id"
-# What somebody does by hand, what puts it back, and what the check says.
+# A change by hand, the statement that undoes it, and the finding.
 CHANGES = {
     "table grant revoked": (
         f"revoke select on table {SILVER}.sessions from ecommerce_data_scientists",
@@ -314,12 +314,12 @@ def test_the_json_of_a_finding_names_its_parts(
     ]
 
 
-def test_what_the_owner_grants_itself_is_no_drift(connected: DatabricksHome) -> None:
+def test_a_grant_of_the_owner_to_itself_is_not_drift(connected: DatabricksHome) -> None:
     connected.warehouse.execute(f"grant select on table {GOLD}.customer_metrics to {PIPELINE}")
     assert check(connected) == 0
 
 
-# ---- where nothing can be checked ----
+# ---- failures ----
 
 
 def refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
@@ -329,63 +329,63 @@ def refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
     return captured.err
 
 
-def test_a_wrong_host_is_told_at_once(
+def test_an_unreachable_host_is_reported_at_once(
     connected: DatabricksHome,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DATABRICKS_HOST", "http://127.0.0.1:1")
-    told = refused(capsys, check(connected))
-    assert "http://127.0.0.1:1: cannot be reached; check DATABRICKS_HOST" in told
+    message = refused(capsys, check(connected))
+    assert "http://127.0.0.1:1: cannot be reached; check DATABRICKS_HOST" in message
 
 
-def test_an_expired_token_is_told(
+def test_an_expired_token_is_reported(
     connected: DatabricksHome,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     token = connected.warehouse.token(PIPELINE)
     monkeypatch.setattr(connected.warehouse, "expired", {token})
-    told = refused(capsys, check(connected))
-    assert "the credentials are invalid or have expired" in told and token not in told
+    message = refused(capsys, check(connected))
+    assert "the credentials are invalid or have expired" in message and token not in message
 
 
-def test_a_stopped_warehouse_is_told(
+def test_a_stopped_warehouse_is_reported(
     connected: DatabricksHome,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connected.warehouse, "stopped", True)
-    told = refused(capsys, check(connected, "--warehouse-id", "w7"))
-    assert "warehouse w7: " in told and "start it" in told
+    message = refused(capsys, check(connected, "--warehouse-id", "w7"))
+    assert "warehouse w7: " in message and "start it" in message
 
 
-def test_a_catalog_that_is_not_there_is_told(
+def test_a_missing_catalog_is_reported(
     connected: DatabricksHome, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "manifest.json"
     path.write_text('{"nodes": {}}', encoding="utf-8")
-    told = refused(capsys, main([*CHECK, "--target", "prod", "--manifest", str(path)]))
-    assert "ecommerce_analytics_prod" in told and "deploy the bundle" in told
+    message = refused(capsys, main([*CHECK, "--target", "prod", "--manifest", str(path)]))
+    assert "ecommerce_analytics_prod" in message and "deploy the bundle" in message
 
 
-def test_a_missing_manifest_is_told(
+def test_a_missing_manifest_is_reported(
     connected: DatabricksHome, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "manifest.json"
-    told = refused(capsys, main([*CHECK, "--target", "dev", "--manifest", str(path)]))
-    assert str(path) in told and "dbt parse --target dev" in told
+    message = refused(capsys, main([*CHECK, "--target", "dev", "--manifest", str(path)]))
+    assert str(path) in message and "dbt parse --target dev" in message
 
 
-def test_a_manifest_of_another_target_is_told(
+def test_a_manifest_of_another_target_is_reported(
     connected: DatabricksHome, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = connected.folder / "target" / "manifest.json"
-    told = refused(capsys, main([*CHECK, "--target", "prod", "--manifest", str(manifest)]))
-    assert f"made for catalog {CATALOG}, not for ecommerce_analytics_prod" in told
+    message = refused(capsys, main([*CHECK, "--target", "prod", "--manifest", str(manifest)]))
+    assert f"for catalog {CATALOG}, not for ecommerce_analytics_prod" in message
 
 
-def test_an_http_path_without_a_warehouse_is_told(
+def test_an_http_path_without_a_warehouse_is_reported(
     connected: DatabricksHome,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""Answers of the Statement Execution API that the loopback warehouse does not give."""
+"""Responses of the Statement Execution API that the loopback warehouse never gives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from governance import state
 from governance.live import Catalog
 from project.errors import UserError
 
-# What is answered to a statement that reads this view; all others have no rows.
+# The response to a statement that reads this view; all others return no rows.
 Answers = dict[str, dict[str, Any]]
 
 
@@ -57,25 +57,25 @@ def catalog(answers: Answers) -> Iterator[Catalog]:
         server.shutdown()
 
 
-def test_an_answer_without_rows_may_leave_out_its_parts(catalog: Catalog, answers: Answers) -> None:
+def test_a_response_without_rows_may_lack_parts(catalog: Catalog, answers: Answers) -> None:
     empty = {"statement_id": "s", "status": {"state": "SUCCEEDED"}}
     answers |= {"column_masks": empty | {"manifest": {}, "result": {}}, "row_filters": empty}
     assert catalog.state() == {}
 
 
-def test_rows_that_did_not_all_come_are_told(catalog: Catalog, answers: Answers) -> None:
+def test_missing_rows_are_reported(catalog: Catalog, answers: Answers) -> None:
     answers["row_filters"] = rows(["s", "t", "shop.s.f", "a"], total_row_count=2)
-    with pytest.raises(UserError, match="1 of 2 rows came in one answer"):
+    with pytest.raises(UserError, match="1 of 2 rows arrived in one response"):
         catalog.state()
 
 
-def test_rows_that_were_cut_off_are_told(catalog: Catalog, answers: Answers) -> None:
+def test_truncated_rows_are_reported(catalog: Catalog, answers: Answers) -> None:
     answers["row_filters"] = rows(["s", "t", "shop.s.f", "a"], truncated=True)
-    with pytest.raises(UserError, match="1 of more rows came in one answer"):
+    with pytest.raises(UserError, match="1 of more rows arrived in one response"):
         catalog.state()
 
 
-def test_what_databricks_grants_on_its_own_schema_is_no_grant(
+def test_grants_by_databricks_on_information_schema_are_ignored(
     catalog: Catalog, answers: Answers
 ) -> None:
     who, system = "account users", "System user"
@@ -89,9 +89,7 @@ def test_what_databricks_grants_on_its_own_schema_is_no_grant(
     assert catalog.state() == dict([state.grant("schema gold_layer", who, "USE_SCHEMA")])
 
 
-def test_a_warehouse_that_is_still_starting_asks_for_patience(
-    catalog: Catalog, answers: Answers
-) -> None:
+def test_a_warehouse_that_is_still_starting_is_reported(catalog: Catalog, answers: Answers) -> None:
     answers["catalog_privileges"] = {"statement_id": "s", "status": {"state": "CANCELED"}}
     with pytest.raises(UserError, match=r"w1: no answer within 50s; .* run again") as raised:
         catalog.state()

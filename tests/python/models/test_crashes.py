@@ -1,4 +1,4 @@
-"""Killed runs, two runs at once, full disks: the next run ends where an undisturbed one does."""
+"""Killed runs, concurrent runs, full disks: the next run ends in the undisturbed state."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from support.platform_runs import Home, differences, tables
 
 SEED: Final = 20191001
 KILLED_LOADS: Final = 40
-# Each chain: a build is killed, and so is the next one, which should have made good for it.
+# Each chain: a build is killed, and so is the next one, which should have recovered.
 CHAINS: Final = ("update", "full refresh", "first build") * 3
 KILLS_IN_A_CHAIN: Final = 2
 
-# Every relation that a run of `make run` builds; its tests only read.
+# Every relation that `make run` builds; tests only read.
 BUILD: Final = ("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
-# A query of one database, whose catalog is `{0}`: what the times of its runs do not change.
+# Queries on one database, catalog `{0}`, whose results do not depend on the times of its runs.
 SNAPSHOTS: Final = (
     "select user_id, user_segment from {0}.silver_layer.users_snapshot where dbt_valid_to is null",
     "select product_id, current_price, brand, category_id, category_code"
@@ -41,7 +41,7 @@ BRONZE: Final = (
 
 @pytest.fixture(scope="module")
 def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve days, not in their order; every third file takes the loader's slow path."""
+    """Twelve days, out of order; every third file takes the loader's slow path."""
     home = Home(tmp_path_factory.mktemp("generated"))
     folder = home.folder / "landing"
     command = ["generate", "--events", "30000", "--days", "12", "--dirty", "0.002"]
@@ -92,7 +92,7 @@ def copy(home: Home, folder: Path) -> Home:
 
 
 def leftovers(home: Home) -> list[str]:
-    """Relations and files that no finished run leaves."""
+    """Return relations and files that a finished run never leaves."""
     relations = home.query(
         "select table_name from information_schema.tables where table_name like '%\\_\\_dbt\\_%'"
         " escape '\\'"
@@ -101,8 +101,8 @@ def leftovers(home: Home) -> list[str]:
     return [name for (name,) in relations] + [path.name for path in beside]
 
 
-def unlike(left: Home, right: Home, queries: tuple[str, ...]) -> list[str]:
-    """Queries that give other rows, or other numbers of a row, in the two databases."""
+def differing_queries(left: Home, right: Home, queries: tuple[str, ...]) -> list[str]:
+    """Return queries whose rows, or counts of a row, differ between the two databases."""
     with duckdb.connect() as connection:
         connection.execute(f"attach '{left.database}' as a (read_only)")
         connection.execute(f"attach '{right.database}' as b (read_only)")
@@ -127,7 +127,7 @@ def test_killed_loads(fork: Forks, landing: Path, tmp_path: Path) -> None:
         time.sleep(moments.uniform(0, 0.95 * seconds))
         codes.append(run.kill())
         fork.ecommerce(home, *load(home, landing)).succeeds()
-        assert unlike(home, whole, BRONZE) == [], f"kill {number} of seed {SEED}"
+        assert differing_queries(home, whole, BRONZE) == [], f"kill {number} of seed {SEED}"
         assert leftovers(home) == []
         shutil.rmtree(home.folder)
     print(f"seed {SEED}: {codes.count(-9)} of {KILLED_LOADS} loads of {seconds:.2f} s killed")
@@ -145,13 +145,13 @@ def test_killed_builds(fork: Forks, stages: Stages, tmp_path: Path) -> None:
             drop_layers(home)
         for _ in range(KILLS_IN_A_CHAIN):
             run = fork.dbt(home, *command)
-            # On a machine that is busy in one minute and free in the next, builds end early too.
+            # If the load of the machine varies, builds may also end early.
             time.sleep(moments.uniform(0, 0.85 * seconds))
             codes.append(run.kill())
             seen.append(leftovers(home))
         fork.dbt(home, *command).succeeds()
         assert differences(home, stages.built) == {}, f"{kind}, chain {number}, seed {SEED}"
-        assert unlike(home, stages.built, SNAPSHOTS) == []
+        assert differing_queries(home, stages.built, SNAPSHOTS) == []
         assert leftovers(home) == []
         shutil.rmtree(home.folder)
     print(f"seed {SEED}: {codes.count(-9)} of {len(codes)} builds of {seconds:.1f} s killed")
@@ -165,11 +165,11 @@ def drop_layers(home: Home) -> None:
             connection.execute(f"drop schema {layer}_layer cascade")
 
 
-def test_what_a_kill_leaves_between_two_statements_is_removed(
+def test_leftovers_of_a_kill_between_two_statements_are_removed(
     fork: Forks, stages: Stages, tmp_path: Path
 ) -> None:
     home = copy(stages.half, tmp_path / "home")
-    # dbt drops the old table after the commit of the new one, and a Python model commits early.
+    # dbt drops the old table after it commits the new one, and a Python model commits early.
     with duckdb.connect(str(home.database)) as connection:
         built = tables(connection)
         for table in built:
@@ -181,8 +181,8 @@ def test_what_a_kill_leaves_between_two_statements_is_removed(
     assert leftovers(home) == []
 
 
-def refuse_beside(run: Run, home: Home, data: Path) -> None:
-    """Start everything else that writes while the run holds the database."""
+def expect_no_other_writer(run: Run, home: Home, data: Path) -> None:
+    """Start every other writer while the run holds the database, and expect an error."""
     with run.held_with_database():
         for command in (load(home, data), ("run", "--data", str(data))):
             message = home.run(*command, expect=2).stderr
@@ -191,18 +191,18 @@ def refuse_beside(run: Run, home: Home, data: Path) -> None:
         assert f'Could not set lock on file "{home.database}": Conflicting lock is held' in output
 
 
-def test_nothing_runs_beside_a_load(fork: Forks, stages: Stages, tmp_path: Path) -> None:
+def test_no_other_writer_runs_during_a_load(fork: Forks, stages: Stages, tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     run = fork.ecommerce(home, *load(home, stages.landing))
-    refuse_beside(run, home, stages.landing)
+    expect_no_other_writer(run, home, stages.landing)
     run.succeeds()
-    assert unlike(home, stages.loaded, BRONZE) == []
+    assert differing_queries(home, stages.loaded, BRONZE) == []
 
 
-def test_nothing_runs_beside_a_build(fork: Forks, stages: Stages, tmp_path: Path) -> None:
+def test_no_other_writer_runs_during_a_build(fork: Forks, stages: Stages, tmp_path: Path) -> None:
     home = copy(stages.loaded, tmp_path / "home")
     run = fork.dbt(home, *BUILD)
-    refuse_beside(run, home, stages.landing)
+    expect_no_other_writer(run, home, stages.landing)
     run.succeeds()
     assert differences(home, stages.built) == {}
 
@@ -213,8 +213,8 @@ class Disk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def leave(self, free: int) -> None:
-        """Change its size so that it has so many bytes left."""
+    def leave_free(self, free: int) -> None:
+        """Resize the disk so that this many bytes are free."""
         used = shutil.disk_usage(self.folder).used
         option = f"remount,size={used + free}"
         subprocess.run(["mount", "-o", option, str(self.folder)], check=True)
@@ -228,18 +228,18 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
-        pytest.skip("filling a disk takes a small one of its own, and mount is not permitted here")
+        pytest.skip("a full disk needs a small disk to fill, and mount is not permitted here")
     yield Disk(folder)
     subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_load_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
     home = copy(stages.half, disk.folder / "home")
-    disk.leave(1_000_000)
+    disk.leave_free(1_000_000)
     code, output = fork.ecommerce(home, *load(home, stages.landing)).ends()
     assert code == 2
     assert f"{home.database} refused it: " in output
-    assert output.endswith("No space left on device; make room, then run again\n")
+    assert output.endswith("No space left on device; free some space, then run again\n")
     assert differences(home, stages.half) == {}
     files = home.query(
         "select rows, (select count(*) from bronze_layer.events_raw where _source_file = path)"
@@ -247,22 +247,22 @@ def test_load_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
     )
     assert 6 <= len(files) < 12
     assert all(rows == found for rows, found in files)
-    disk.leave(100_000_000)
+    disk.leave_free(100_000_000)
     fork.ecommerce(home, *load(home, stages.landing)).succeeds()
-    assert unlike(home, stages.loaded, BRONZE) == []
+    assert differing_queries(home, stages.loaded, BRONZE) == []
     assert leftovers(home) == []
 
 
 def test_build_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
     home = copy(stages.loaded, disk.folder / "home")
-    disk.leave(3_000_000)
+    disk.leave_free(3_000_000)
     code, output = fork.dbt(home, *BUILD).ends()
     assert code == 1
     assert "No space left on device" in output
-    # Each table is as it was or as it is to be.
+    # Each table is in its old state or in its new one.
     assert not differences(home, stages.half).keys() & differences(home, stages.built).keys()
-    assert unlike(home, stages.loaded, BRONZE) == []
-    disk.leave(100_000_000)
+    assert differing_queries(home, stages.loaded, BRONZE) == []
+    disk.leave_free(100_000_000)
     fork.dbt(home, *BUILD).succeeds()
     assert differences(home, stages.built) == {}
     assert leftovers(home) == []

@@ -1,4 +1,4 @@
-"""The lifetime value model against the published CDNOW results, simulation and DuckDB."""
+"""The lifetime value model, compared with published CDNOW results and simulations."""
 
 import importlib.util
 import logging
@@ -27,7 +27,7 @@ PREDICTIONS = ["probability_alive", "expected_orders_90d", "expected_revenue_90d
 
 Floats = NDArray[np.float64]
 
-# A user of dbt should see the model's own warnings and no others.
+# Users of dbt should see only the model's own warnings.
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 
@@ -44,7 +44,7 @@ clv = load_model()
 
 @pytest.fixture(scope="module")
 def cdnow() -> pd.DataFrame:
-    # By path: importing lifetimes itself needs an older pandas.
+    # By path, because importing lifetimes needs an older pandas.
     package = importlib.util.find_spec("lifetimes")
     assert package is not None and package.submodule_search_locations
     folder = Path(package.submodule_search_locations[0])
@@ -62,7 +62,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 class Dbt:
-    """What dbt hands to a Python model: its relations, and the vars as meta."""
+    """The part of dbt that a Python model uses: its relations, and the vars as meta."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, min_repeat_buyers: int) -> None:
         self.config = self
@@ -73,7 +73,7 @@ class Dbt:
 def run(
     connection: duckdb.DuckDBPyConnection, buyers: pd.DataFrame, min_repeat_buyers: int = 100
 ) -> pd.DataFrame:
-    """Pass buyers through the model, which materialises as table result; sorted by user."""
+    """Run the model on buyers, and return its rows sorted by user."""
     connection.register("buyers", buyers)
     connection.execute(
         "create or replace table buyer_purchases as select"
@@ -92,7 +92,7 @@ def run(
 def simulate(
     beta_geo: tuple[float, ...], age: Floats, until: Floats, seed: int
 ) -> tuple[Floats, Floats, Floats, NDArray[np.bool_]]:
-    """Play the story the model tells; (x, t_x, orders in age..until, alive at age) a customer."""
+    """Simulate the model's process; returns x, t_x, later orders and alive at `age` by customer."""
     r, alpha, a, b = beta_geo
     random = np.random.default_rng(seed)
     rate = random.gamma(r, 1 / alpha, len(age))
@@ -136,7 +136,7 @@ def test_the_unit_of_time_and_of_money_does_not_matter(cdnow: pd.DataFrame) -> N
     assert cents == pytest.approx(dollars * [1, 1, 100], rel=1e-4)
 
 
-def test_collapsed_counts_have_the_likelihood_of_the_single_customers(cdnow: pd.DataFrame) -> None:
+def test_collapsed_counts_have_the_likelihood_of_single_customers(cdnow: pd.DataFrame) -> None:
     theta = (0.4, 6.0, 0.6, 3.0)
     single = clv.beta_geo_log_likelihood(theta, *columns(cdnow.assign(n=1)[["x", "t_x", "T", "n"]]))
     counts = cdnow.groupby(["x", "t_x", "T"], as_index=False).agg(n=("ID", "size"))
@@ -146,7 +146,7 @@ def test_collapsed_counts_have_the_likelihood_of_the_single_customers(cdnow: pd.
 
 
 def test_expected_orders_of_the_published_example() -> None:
-    # The authors' note on BG/NBD in Excel: customer 1 of CDNOW in the next 39 weeks.
+    # The authors' note on BG/NBD in Excel: customer 1 of CDNOW, next 39 weeks.
     customer = (np.array([2.0]), np.array([30.43]), np.array([38.86]))
     assert clv.expected_orders(CDNOW_BETA_GEO, 39.0, *customer) == pytest.approx([1.226], abs=5e-4)
 
@@ -176,7 +176,7 @@ def test_scores_are_finite_and_ordered_for_any_buyer(theta: tuple[float, ...]) -
     assert np.all((month >= 0) & (month <= quarter) & np.isfinite(quarter))
 
 
-def test_expected_orders_have_no_hole_where_the_closed_form_divides_by_zero() -> None:
+def test_expected_orders_are_finite_where_the_closed_form_divides_by_zero() -> None:
     customer = (np.array([3.0]), np.array([20.0]), np.array([30.0]))
     at_one, beside = (clv.expected_orders((0.5, 9, a, 2), 90.0, *customer) for a in (1, 1 + 1e-7))
     assert at_one == pytest.approx(beside, rel=1e-6)
@@ -203,7 +203,7 @@ def test_a_likelihood_without_maximum_is_an_error() -> None:
         clv.fit_gamma_gamma(np.arange(1.0, 6.0), same, one * 100)
 
 
-def test_a_likelihood_that_cannot_tell_parameters_apart_is_an_error() -> None:
+def test_a_likelihood_that_does_not_identify_parameters_is_an_error() -> None:
     def flat(theta: Floats, n: Floats) -> float:
         return 0.0
 
@@ -226,7 +226,7 @@ FEW = pd.DataFrame(
 
 
 def buyers_of(cdnow: pd.DataFrame) -> pd.DataFrame:
-    """The CDNOW summary as buyer_purchases, one week being seven days."""
+    """Return the CDNOW summary as buyer_purchases, with weeks of seven days."""
     return pd.DataFrame(
         {
             "user_id": cdnow["ID"],
@@ -238,7 +238,7 @@ def buyers_of(cdnow: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def test_what_is_known_of_a_buyer_passes_through(connection: duckdb.DuckDBPyConnection) -> None:
+def test_known_columns_of_a_buyer_pass_through(connection: duckdb.DuckDBPyConnection) -> None:
     known = run(connection, FEW)
     pd.testing.assert_frame_equal(known[list(FEW)].astype(float), FEW.astype(float))
     assert set(known["as_of_date"].astype(str)) == {"2019-11-30"}
@@ -255,7 +255,7 @@ def test_too_few_repeat_buyers_give_a_warning_and_nulls(
     assert result[PREDICTIONS].isna().all(axis=None)
 
 
-def test_missing_predictions_are_null_where_the_engine_keeps_nan(
+def test_missing_predictions_are_null_on_an_engine_that_keeps_nan(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     class SparkLike:
@@ -285,7 +285,7 @@ def test_repeat_orders_worth_nothing_are_too_few_repeat_buyers(
     assert "0 repeat buyers" in caplog.text
 
 
-def test_equal_order_values_leave_only_the_revenue_unknown(
+def test_equal_order_values_leave_only_revenue_null(
     cdnow: pd.DataFrame, connection: duckdb.DuckDBPyConnection, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -309,7 +309,7 @@ def test_no_buyers_give_an_empty_table_of_the_documented_types(
 
 
 def run_and_watch(buyers: pd.DataFrame) -> tuple[pd.DataFrame, list[Floats]]:
-    """The model's result, and what the engine handed to the Gamma-Gamma fit."""
+    """Return the model's result, and the engine's input to the Gamma-Gamma fit."""
     handed: list[list[Floats]] = []
     fit = clv.fit_gamma_gamma
 
@@ -344,7 +344,7 @@ def test_cdnow_through_the_engine_gives_the_published_predictions(
     assert frame["expected_revenue_90d"].to_numpy() == pytest.approx(revenue, rel=0.015, abs=0.01)
 
 
-def test_bins_of_order_value_hold_all_repeat_buyers_and_cost_no_precision(
+def test_bins_of_order_value_cover_all_repeat_buyers_and_keep_precision(
     cdnow: pd.DataFrame, scored_cdnow: tuple[pd.DataFrame, list[Floats]]
 ) -> None:
     repeat = cdnow[cdnow["x"] > 0].assign(n=1)[["x", "zbar", "n"]]

@@ -1,4 +1,4 @@
-"""A load and a build on each of 61 days end where one load of all the days does."""
+"""Loading and building on each of 61 days gives the same tables as one load of all days."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def daily(tmp_path_factory: pytest.TempPathFactory, fork: Forks, files: list[Path]) -> Home:
-    """One file a day, a build after each: the first two and the last by dbt, its replay between."""
+    """One file a day, a build after each: the first two and the last by dbt, others replayed."""
     home = Home(tmp_path_factory.mktemp("daily"))
     landing = home.folder / "landing"
     landing.mkdir()
@@ -47,7 +47,7 @@ def daily(tmp_path_factory: pytest.TempPathFactory, fork: Forks, files: list[Pat
     with duckdb.connect(str(home.database)) as connection:
         for file in files[2:-1]:
             load_day(file)
-            # The last build makes all others anew.
+            # The last build rebuilds all other tables.
             replay(connection, first, update, update.lasting)
     logging.disable(logging.NOTSET)
     load_day(files[-1])
@@ -62,7 +62,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory, fork: Forks, daily: Home) 
     assert load(daily.folder / "landing", home.database).count(Status.LOADED) == DAYS
     with duckdb.connect(str(home.database)) as connection:
         connection.execute(f"attach '{daily.database}' as daily (read_only)")
-        # The one thing that differs by design, and that many tables carry: when a file was loaded.
+        # The load time of a file is in many tables and differs by design.
         connection.execute(
             "update bronze_layer.events_raw set _ingested_at = loaded_files._ingested_at"
             " from daily.bronze_layer.loaded_files where _source_file = path"

@@ -1,6 +1,6 @@
-"""However events arrive, in whatever files, batches and builds: the tables are the same.
+"""The tables do not depend on how events arrive: in which files, batches and builds.
 
-`pytest tests/python/models/test_histories.py --histories 5000` tries more histories, other ones
+`pytest tests/python/models/test_histories.py --histories 5000` tries more histories, different ones
 each time.
 """
 
@@ -30,7 +30,7 @@ from support.platform_runs import FACTS, Home, differences, tables
 
 HISTORIES_IN_THE_SUITE: Final = 200
 
-# Pauses of exactly the session gap and of a second more, both sides of midnight, weeks between.
+# Pauses of exactly the session gap and one second more, around midnight, and of weeks.
 TIMES: Final = (
     "2019-10-01 10:00:00",
     "2019-10-01 10:00:01",
@@ -44,7 +44,7 @@ TIMES: Final = (
     "2019-10-16 12:00:00",
     "2019-11-20 10:00:00",
 )
-# One column's value replaced in a line that is otherwise an event, or the whole line.
+# One value replaced in an otherwise valid event, or the whole line.
 FAULTS: Final = (
     {"event_time": "yesterday"},
     {"event_time": "1970-01-01 00:00:00 UTC"},
@@ -62,7 +62,7 @@ FAULTS: Final = (
 
 
 class Event(NamedTuple):
-    """An event by what the shop means; how it is spelled in a file is another matter."""
+    """An event by its meaning; files spell it in several ways."""
 
     time: str
     event_type: str
@@ -75,7 +75,7 @@ class Event(NamedTuple):
 
 
 class After(StrEnum):
-    """What happens once a file has landed."""
+    """What happens after a file has landed."""
 
     NOTHING = "the next file lands"
     LOAD = "load"
@@ -85,7 +85,7 @@ class After(StrEnum):
 
 @dataclass(frozen=True)
 class Landing:
-    """A file's lines, none for no file, what follows, and a broken build's number of commits."""
+    """A file's lines (none for no file), what follows, and the commits of a build that dies."""
 
     lines: tuple[str, ...]
     after: After
@@ -133,7 +133,7 @@ def line(event: Event, spelling: str, fault: Mapping[str, str]) -> str:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Landing]:
-    # Few events, each in many lines: copies within a file and across files.
+    # Few events, each on many lines: duplicates within and across files.
     events = draw(st.lists(EVENTS, min_size=1, max_size=12))
     lines = st.builds(
         line,
@@ -141,7 +141,7 @@ def histories(draw: st.DrawFn) -> list[Landing]:
         st.sampled_from(
             ["plain", "plain", "upper case", "blanks", "another price of the same cents"]
         ),
-        # One line in five is a bad one.
+        # One line in five is bad.
         st.sampled_from([{}] * 48 + [*FAULTS]),
     )
     landing = st.builds(
@@ -167,9 +167,9 @@ class Builds:
 
 
 class Shop:
-    """A database that is loaded by the shipped loader and built by what dbt executed.
+    """A database that the real loader loads and replays of dbt build.
 
-    It stays open in this process, which saves half of the time: the loader's connection joins it.
+    It stays open in this process, which saves half of the time: the loader's connection shares it.
     """
 
     def __init__(self, folder: Path, builds: Builds, database: Path | None = None) -> None:
@@ -203,12 +203,12 @@ class Shop:
         replay(self.connection, self.builds.first, self.builds.refresh)
 
     def rows(self) -> dict[str, Counter[str]]:
-        """Rows of every silver and gold table, whatever build wrote them last."""
+        """Return the rows of every silver and gold table, without the build that wrote them."""
         names = tables(self.connection)
         return {name: self._rows(f"select {FACTS} from {name}") for name in names}
 
     def bronze(self) -> Counter[str]:
-        """Bronze rows, with each file's place in the order of loading for its time."""
+        """Return bronze rows, with the position of each file in load order in place of its time."""
         return self._rows(
             "select * replace (parse_filename(_source_file) as _source_file,"
             " dense_rank() over (order by _ingested_at) as _ingested_at)"
@@ -216,12 +216,12 @@ class Shop:
         )
 
     def _rows(self, query: str) -> Counter[str]:
-        # As text, in which a price that is not a number equals itself.
+        # As text, because NaN is not equal to itself.
         return Counter(map(repr, self.connection.execute(query).fetchall()))
 
 
 def live(shop: Shop, history: Sequence[Landing]) -> None:
-    """Let files land, load and build as the history has it, and end with a load and a build."""
+    """Land files, load and build as in the history, and end with a load and a build."""
     lasting = shop.builds.update.lasting
     is_empty = True
     for number, landing in enumerate(history):
@@ -231,7 +231,7 @@ def live(shop: Shop, history: Sequence[Landing]) -> None:
         if is_empty or landing.after is After.NOTHING:
             continue
         shop.load()
-        # What each build makes anew decides nothing in the next one: only the last build does all.
+        # Tables that every build rebuilds do not affect the next one: only the last builds them.
         if landing.after is After.BUILD:
             shop.build(lasting)
         elif landing.after is After.BROKEN_BUILD:
@@ -242,7 +242,7 @@ def live(shop: Shop, history: Sequence[Landing]) -> None:
 
 @dataclass(frozen=True)
 class Recorded:
-    """Real runs of dbt: what they executed, and databases before, between and after them."""
+    """Real runs of dbt: their statements, and databases before, between and after them."""
 
     builds: Builds
     idle_update: Recording
@@ -258,7 +258,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, fork: Forks) -> Recorded:
     home.run("generate", "--events", "3000", "--days", "9", "--dirty", "0.02", "--out", str(pool))
     landing.mkdir()
     days = sorted(pool.glob("*.csv"))
-    # Late days: the update changes sessions, users and products that the first build knew.
+    # Late days: the update changes sessions, users and products of the first build.
     for day in (*days[:3], *days[6:]):
         shutil.copy(day, landing)
     load(landing, home.database)
@@ -275,7 +275,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, fork: Forks) -> Recorded:
     return Recorded(builds, idle_update, loaded, updated, home)
 
 
-def test_an_update_executes_the_same_whatever_the_data(recorded: Recorded) -> None:
+def test_an_update_executes_the_same_statements_for_any_data(recorded: Recorded) -> None:
     assert recorded.idle_update.shape() == recorded.builds.update.shape()
 
 
@@ -300,11 +300,11 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest) -> None:
 
     @settings(
         max_examples=wanted or HISTORIES_IN_THE_SUITE,
-        # The suite shows the same result each time; a longer run looks for new histories.
+        # The suite is deterministic; a longer run tries new histories.
         derandomize=wanted is None,
         database=None,
         deadline=None,
-        # To explain a failure takes as long as to shrink it, and says less than the files.
+        # Explaining a failure takes as long as shrinking it, and the files say more.
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=[HealthCheck.too_slow],
     )
@@ -320,10 +320,10 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest) -> None:
             # Both sides could lose the same row.
             accounted = ("silver_layer.events_cleaned", "silver_layer.events_quarantined")
             assert sum(found[name].total() for name in accounted) == bronze.total()
-        # Which copy of an event is kept follows the order of loading by design, so files are named
-        # in the order in which they land: one load of them all takes them in the same order. Only
-        # the times of loading differ, and stand in the tables. So the full refresh reads the bronze
-        # of the batches, and this shows that it is the bronze of one load but for these times.
+        # By design the first loaded copy of an event is kept, so files are named in landing order:
+        # one load of all files takes them in the same order. Only load times differ, and the
+        # tables have them. So the full refresh above reads the bronze of the batches, and this
+        # shows that it equals the bronze of one load except for these times.
         with TemporaryDirectory() as folder, Shop(Path(folder) / "at_once", builds) as shop:
             for number, landing in enumerate(history):
                 if landing.lines:
@@ -341,7 +341,7 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest) -> None:
 def differing(
     found: Mapping[str, Counter[str]], expected: Mapping[str, Counter[str]]
 ) -> dict[str, dict[str, list[str]]]:
-    """Rows by table that only one side has."""
+    """Return the rows that only one side has, by table."""
     assert found.keys() == expected.keys()
     return {
         table: {

@@ -16,12 +16,12 @@ from support.platform_runs import Home, differences
 
 @pytest.fixture(scope="module")
 def in_batches(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Hand-made and generated events in batches, a build after each."""
+    """Hand-made and generated events in batches, with a build after each."""
     home = Home(tmp_path_factory.mktemp("batches"))
     pool = home.folder / "pool"
     home.run("generate", "--events", "6000", "--days", "21", "--dirty", "0.02", "--out", str(pool))
     days = sorted(pool.glob("*.csv"))
-    # Every third day of each batch comes in another batch: late days, out of order.
+    # Some days of each batch arrive in another one: late, or out of order.
     batches = [[], [*days[:6], days[14]], [*days[8:14], days[20]], [days[7], days[6], *days[15:20]]]
     landing = home.folder / "files"
     for number, (lines, files) in enumerate(
@@ -37,7 +37,7 @@ def in_batches(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def refreshed(in_batches: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """The same bronze, every table built whole."""
+    """The same bronze with a full refresh of every table."""
     home = Home(tmp_path_factory.mktemp("refreshed"))
     shutil.copyfile(in_batches.database, home.database)
     home.dbt("build", "--full-refresh", "--exclude-resource-type", "unit_test")
@@ -55,14 +55,14 @@ def test_a_late_event_joined_two_sessions(in_batches: Home) -> None:
     ) == [(4, 1, True)]
 
 
-def test_a_session_that_goes_on_stands_on_the_day_it_started(in_batches: Home) -> None:
+def test_a_session_that_continues_stays_on_the_day_it_started(in_batches: Home) -> None:
     assert in_batches.query(
         "select cast(session_date as varchar), events from silver_layer.sessions"
         " where user_id = 3 and user_session = 's3'"
     ) == [("2019-10-03", 4)]
 
 
-def test_duplicates_across_files_keep_the_copy_that_was_loaded_first(in_batches: Home) -> None:
+def test_duplicates_across_files_keep_the_first_loaded_copy(in_batches: Home) -> None:
     assert in_batches.query(
         "select parse_filename(_source_file), count(*) from silver_layer.events_quarantined"
         " where rejection_reason = 'duplicate' and parse_filename(_source_file) like 'batch%'"
@@ -70,14 +70,14 @@ def test_duplicates_across_files_keep_the_copy_that_was_loaded_first(in_batches:
     ) == [("batch_1.csv", 1), ("batch_2.csv", 2), ("batch_3.csv", 1)]
 
 
-def test_a_build_that_died_half_way_is_made_good_by_the_next(
+def test_the_next_build_recovers_from_one_that_died_half_way(
     in_batches: Home, refreshed: Home, tmp_path: Path
 ) -> None:
     home = Home(tmp_path)
     shutil.copyfile(in_batches.database, home.database)
     write(tmp_path / "late.csv", [line("2019-10-01 09:50:00", user=1), line("2019-10-09 01:00:00")])
     home.load(tmp_path / "late.csv")
-    # Only these two commit; every table behind them is left as it was.
+    # Only these two commit; every table downstream is unchanged.
     home.dbt("run", "--select", "source_files", "events_cleaned")
     home.dbt("build", "--exclude-resource-type", "unit_test")
     whole = Home(tmp_path / "whole")
@@ -95,7 +95,7 @@ CURRENT_SEGMENTS = (
 
 
 @pytest.mark.parametrize("changed", ["as_of_date: 2020-01-31", "segment_vip_min_orders: 1"])
-def test_a_changed_var_judges_every_user_again(
+def test_a_changed_var_reclassifies_every_user(
     in_batches: Home, tmp_path: Path, changed: str
 ) -> None:
     updated, whole = Home(tmp_path / "updated"), Home(tmp_path / "whole")
@@ -110,7 +110,7 @@ def test_a_changed_var_judges_every_user_again(
     assert updated.query(CURRENT_SEGMENTS) == updated.query(users)
 
 
-def test_an_update_keeps_to_half_the_memory(refreshed: Home, tmp_path: Path) -> None:
+def test_an_update_uses_half_the_memory_limit(refreshed: Home, tmp_path: Path) -> None:
     setting = "select current_setting('memory_limit') as used"
     hook = f"create or replace table silver_layer.memory as {setting}"
     project = copy_project(

@@ -1,4 +1,4 @@
-"""The policy functions, as DuckDB macros, give each persona what the access policy says."""
+"""The policy functions, as DuckDB macros, follow the access policy for each persona."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def call(database: Path, groups: tuple[str, ...] | None, function: str, value: object) -> object:
-    """Result of a function for a member of the groups; None: nobody set them."""
+    """Return the result of a function for a member of the groups; None leaves them unset."""
     with duckdb.connect(str(database), read_only=True) as connection:
         if groups is not None:
             connection.execute("set variable account_groups = ?::varchar[]", [list(groups)])
@@ -48,18 +48,18 @@ def test_row_filter(database: Path, persona: Persona, segment: str) -> None:
 
 
 @pytest.mark.parametrize("segment", POLICY.segments)
-def test_each_segment_has_a_group_of_its_own(database: Path, segment: str) -> None:
+def test_each_segment_has_its_own_group(database: Path, segment: str) -> None:
     groups = (f"ecommerce_segment_{segment}",)
     seen = [s for s in POLICY.segments if call(database, groups, "sees_segment", s)]
     assert seen == [segment]
 
 
-def test_without_groups_nothing_is_seen(database: Path) -> None:
+def test_without_groups_nothing_is_visible(database: Path) -> None:
     assert call(database, None, "mask_user_id", 17) is None
     assert call(database, None, "sees_segment", "vip") is False
 
 
-def test_a_row_without_a_segment_is_for_those_who_see_all(database: Path) -> None:
+def test_a_row_without_a_segment_is_visible_only_with_access_to_all(database: Path) -> None:
     assert not call(database, ("ecommerce_segment_vip",), "sees_segment", None)
     assert call(database, ("ecommerce_all_segments",), "sees_segment", None) is True
 

@@ -1,4 +1,4 @@
-"""Rules that every file of the dbt project keeps, checked on what dbt and DuckDB made of it."""
+"""Conventions of the dbt project, checked on its files, manifest and database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.platform_runs import Home
 
 LONGEST_MODEL = 150
 WALL_CLOCK = re.compile(r"current_date|current_timestamp|getdate|now\s*\(|\bsysdate\b|today\s*\(")
-# Dialects disagree on these; macros/engine/ has what is needed instead.
+# Dialects differ in these; use the macros of macros/engine/ instead.
 NOT_PORTABLE = re.compile(r"\bqualify\b|group by all|\*\s*(except|exclude)\b|\bilike\b", re.I)
 
 
@@ -101,7 +101,7 @@ def test_every_model_has_a_tested_key(manifest: dict[str, Any]) -> None:
         for test in own(manifest["nodes"], "test")
         if test.get("test_metadata") and test["test_metadata"]["name"] in ("unique", "unique_key")
     }
-    # Rows that equal one another are what these hold; bronze has no key by design.
+    # These contain equal rows by design; bronze has no key either.
     without = {"events_staged", "events_repeated", "events_quarantined"}
     for node in own(manifest["nodes"], "model", "snapshot"):
         assert (node["unique_id"] in keyed) != (node["name"] in without), node["name"]
@@ -140,7 +140,7 @@ def test_models_are_short_and_portable_and_read_no_clock(model: Path) -> None:
     lines = text.splitlines()
     assert len(lines) <= LONGEST_MODEL
     assert max(map(len, lines)) <= 100
-    # Bronze says when a line was loaded; only what is built on it must not depend on the clock.
+    # Bronze records when a line was loaded; everything built on it must not depend on the clock.
     assert model.parent.name == "bronze" or not WALL_CLOCK.search(text)
     assert not NOT_PORTABLE.search(text)
     assert "target.type" not in text
@@ -152,7 +152,7 @@ def test_macros_read_no_clock() -> None:
         assert not WALL_CLOCK.search(path.read_text(encoding="utf-8")), path
 
 
-def test_models_end_with_the_cte_they_are_named_after() -> None:
+def test_models_end_with_a_select_from_one_cte() -> None:
     for model in models():
         if model.suffix == ".sql":
             assert re.search(r"\nselect \* from \w+\n$", model.read_text("utf-8")), model.name

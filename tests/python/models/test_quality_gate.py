@@ -1,4 +1,4 @@
-"""The gate before gold: open on a built platform, shut with the reason for every planted fault."""
+"""The quality gate before gold: open on a built platform, shut for every planted fault."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_gate_is_shut(home: Home, fault: str, reason: str) -> None:
     assert reason in output
 
 
-def test_what_lands_while_silver_builds_waits_for_the_next_run(home: Home) -> None:
+def test_files_that_land_while_silver_builds_wait_for_the_next_run(home: Home) -> None:
     with duckdb.connect(str(home.database)) as connection:
         connection.execute(
             "insert into bronze_layer.events_raw (_source_file, _ingested_at)"
@@ -94,7 +94,7 @@ def test_what_lands_while_silver_builds_waits_for_the_next_run(home: Home) -> No
     assert "silver is stale" in output
 
 
-def test_the_threshold_of_quarantined_rows_is_the_variable(home: Home) -> None:
+def test_the_threshold_of_quarantined_rows_is_a_variable(home: Home) -> None:
     output = home.dbt(
         "run-operation", "quality_gate", "--vars", "gate_max_quarantined_share: 0", expect=1
     ).stdout

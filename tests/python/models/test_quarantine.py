@@ -1,4 +1,4 @@
-"""Planted faults: for each rejection rule one bad line goes in, and is found with that reason."""
+"""Planted faults: one bad line for each rejection rule is quarantined with its reason."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FAULTS: Final = {
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """One file with a good line, its copy, and one line per rule."""
+    """One file with a good line, a duplicate of it, and one line per rule."""
     home = Home(tmp_path_factory.mktemp("planted"))
     lines = Lines()
     good = lines.line()

@@ -1,4 +1,4 @@
-"""Data tests that look at recent rows: what they see, what they leave to the weekly check."""
+"""Data tests on recent rows: what they find, and what they leave to the weekly check."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("recent"))
     home.load_generated(events=2000, days=2)
     home.dbt("run", "--select", "+sessions")
-    # The sessions of the first day came three days before those of the second.
+    # Pretend that the first day, batch 1, was loaded three days before the second, batch 2.
     execute(
         home,
-        f"update {SESSIONS} set _updated_at = _updated_at - interval 72 hours"
-        " where session_date = '2019-10-01'",
+        "update silver_layer.source_files set _ingested_at = _ingested_at - interval 72 hours"
+        f" where _batch_id = 1; update {SESSIONS} set _batch_id = 1, _first_batch_id = 1,"
+        " _last_batch_id = 1 where session_date = '2019-10-01'",
     )
     return home
 
@@ -42,24 +43,24 @@ def home(built: Home) -> Iterator[Home]:
 
 
 def session_of(day: str) -> str:
-    """The lowest session id of a day, as SQL."""
+    """Return the lowest session id of a day, as SQL."""
     return f"(select min(session_id) from {SESSIONS} where session_date = '2019-10-{day}')"
 
 
-def copy_of(day: str, hours_older: int) -> str:
-    """A second row of a session, loaded so much earlier."""
+def copy_of(day: str, batch: int) -> str:
+    """Return SQL that adds a second row of a session, written by a batch."""
     return (
-        f"insert into {SESSIONS} select * replace (_updated_at - interval {hours_older} hours as"
-        f" _updated_at) from {SESSIONS} where session_id = {session_of(day)}"
+        f"insert into {SESSIONS} select * replace ({batch} as _batch_id) from {SESSIONS}"
+        f" where session_id = {session_of(day)}"
     )
 
 
 def broken(day: str) -> str:
-    """A row that breaks a rule."""
+    """Return SQL that makes a row break a rule."""
     return f"update {SESSIONS} set events = 0 where session_id = {session_of(day)}"
 
 
-def test_sound_rows_pass(home: Home) -> None:
+def test_valid_rows_pass(home: Home) -> None:
     home.dbt("test", *TESTS)
     home.dbt("test", *TESTS, *RECENT)
 
@@ -69,13 +70,13 @@ def test_sound_rows_pass(home: Home) -> None:
     [
         (broken("01"), False),
         (broken("02"), True),
-        (copy_of("01", 0), False),
-        (copy_of("02", 0), True),
-        (copy_of("02", 96), True),
+        (copy_of("01", batch=1), False),
+        (copy_of("02", batch=2), True),
+        (copy_of("02", batch=1), True),
     ],
     ids=["old row", "recent row", "old key", "recent key", "key of an old and a recent row"],
 )
-def test_daily_check_sees_what_is_recent_and_the_weekly_everything(
+def test_daily_check_covers_recent_rows_and_weekly_check_all(
     home: Home, fault: str, in_daily_check: bool
 ) -> None:
     execute(home, fault)
@@ -83,7 +84,7 @@ def test_daily_check_sees_what_is_recent_and_the_weekly_everything(
     home.dbt("test", *TESTS, *RECENT, expect=1 if in_daily_check else 0)
 
 
-def test_weekly_selector_is_every_data_test(built: Home) -> None:
+def test_weekly_selector_selects_every_data_test(built: Home) -> None:
     def names(*arguments: str) -> set[str]:
         return set(built.dbt("-q", "ls", *arguments).stdout.split())
 

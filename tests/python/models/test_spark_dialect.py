@@ -1,7 +1,7 @@
-"""A second opinion on the dialect: Spark on the JVM runs what dbt compiled for Databricks.
+"""A second check of the dialect: Spark on the JVM runs the SQL that dbt compiles for Databricks.
 
-Sail, the engine of the loopback warehouse, takes SQL that Databricks refuses. Spark's grammar and
-analyzer are the nearest to Databricks' that can be had without a workspace.
+Sail, the engine of the loopback warehouse, accepts SQL that Databricks rejects. Without a
+workspace, Spark's grammar and analyzer are the closest to those of Databricks.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ REFRESHED = ("users_dim", "sessions", "customer_lifetime_value")
 
 @dataclass(frozen=True)
 class Runs:
-    """Two batches on DuckDB, and what dbt compiled and sent for the same on target dev."""
+    """Two batches on DuckDB, and what dbt compiled and sent for them on target dev."""
 
     first: Home
     second: Home
@@ -61,12 +61,12 @@ class Runs:
     analyses: dict[str, pa.Table]
 
     def sent_for(self, node: str, kind: str) -> list[str]:
-        """Statements of a node that hold a text, as sent."""
+        """Return statements of a node that contain a text, as sent."""
         return [s for s in self.sent if f'.{node}"}} */' in s and kind in s]
 
 
 def repeat_buyers(number: int) -> list[str]:
-    """Orders of buyers who come and leave as the lifetime model has it, enough to fit it."""
+    """Return orders of buyers who follow the lifetime value model, enough to fit it."""
     draw = random.Random(1)
     lines = []
     for user in range(1000, 1000 + number):
@@ -114,7 +114,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         # Compiles every model, test and analysis as the next build would.
         dev.dbt("docs", "generate")
         incremental = compiled(folder / "dev" / "target")
-        # Sail cannot plan two of them; they are sent all the same, and this is about Spark.
+        # Sail cannot plan two of them, but they are sent, and this test is about Spark.
         dev.dbt("test", "--select", "test_type:unit", expect=1)
         dev.dbt("run", "--full-refresh", "--select", *REFRESHED)
         plant_events(warehouse)
@@ -135,7 +135,7 @@ def spark(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spar
 
 @dataclass(frozen=True)
 class Built:
-    """Spark's tables after both builds, and how they differed from DuckDB's after each."""
+    """Spark's tables after both builds, and their differences from DuckDB's after each."""
 
     target: SparkTarget
     first: dict[str, int]
@@ -150,7 +150,7 @@ def built(runs: Runs, spark: SparkSession) -> Built:
         (runs.first, runs.whole, "create or replace table"),
         (runs.second, runs.incremental, "create or replace temporary view"),
     ):
-        target.keep("events_raw", bronze_rows(home))
+        target.store("events_raw", bronze_rows(home))
         for node in nodes:
             if node.kind == "model":
                 target.build(node)
@@ -162,7 +162,7 @@ def built(runs: Runs, spark: SparkSession) -> Built:
 
 
 def in_threads(run: Callable[[str], T], texts: Iterable[str]) -> list[T]:
-    """Results of many small queries; Spark plans each in one thread."""
+    """Return the results of many small queries; Spark plans each in one thread."""
     with ThreadPoolExecutor(4) as threads:
         return list(threads.map(run, texts))
 
@@ -196,18 +196,18 @@ def test_data_tests_find_nothing(runs: Runs, built: Built) -> None:
     assert len(tests) > 100
 
 
-def test_data_tests_find_what_duckdb_would(runs: Runs, built: Built) -> None:
-    """One lost row, as in the test that stops the local build."""
+def test_data_tests_find_the_same_as_on_duckdb(runs: Runs, built: Built) -> None:
+    """Plant one lost row, as in the test that stops the local build."""
     [name] = [n for n in runs.incremental if n.name == "assert_every_bronze_row_is_accounted_for"]
     quarantined = built.target.query("select * from silver_layer.events_quarantined")
-    built.target.keep("events_quarantined", quarantined.slice(1))
+    built.target.store("events_quarantined", quarantined.slice(1))
     try:
         assert built.target.query(name.code).num_rows > 0
     finally:
-        built.target.keep("events_quarantined", quarantined)
+        built.target.store("events_quarantined", quarantined)
 
 
-def test_unit_tests_give_what_they_expect(runs: Runs, spark: SparkSession) -> None:
+def test_unit_tests_pass(runs: Runs, spark: SparkSession) -> None:
     target = SparkTarget(spark)
     tests = [text for text in runs.sent if "dbt_internal_unit_test_expected as" in text]
     assert len(tests) == runs.unit_tests > 100
@@ -220,10 +220,10 @@ def test_unit_tests_give_what_they_expect(runs: Runs, spark: SparkSession) -> No
     assert wrong == {}
 
 
-def test_analyses_give_what_the_warehouse_gives(runs: Runs, spark: SparkSession) -> None:
+def test_analyses_equal_those_of_the_warehouse(runs: Runs, spark: SparkSession) -> None:
     target = SparkTarget(spark)
     for name, rows in runs.system_tables.items():
-        target.keep(name, rows)
+        target.store(name, rows)
     found = {
         node.name: target.query(node.code).to_pylist()
         for node in runs.incremental
@@ -235,7 +235,7 @@ def test_analyses_give_what_the_warehouse_gives(runs: Runs, spark: SparkSession)
 
 
 def by_side(rows: pa.Table) -> dict[str, Counter[tuple[object, ...]]]:
-    """Rows that a unit test computed, and those that it wants."""
+    """Return the actual and the expected rows of a unit test."""
     sides: dict[str, Counter[tuple[object, ...]]] = {"actual": Counter(), "expected": Counter()}
     for row in rows.to_pylist():
         sides[row.pop("actual_or_expected")][tuple(row.values())] += 1
@@ -243,14 +243,14 @@ def by_side(rows: pa.Table) -> dict[str, Counter[tuple[object, ...]]]:
 
 
 def unit_test_name(text: str) -> str:
-    """The name that dbt puts into the comment before each statement."""
+    """Return the name in the comment that dbt puts before each statement."""
     [name] = re.findall(r'"node_id": "unit_test\.([\w.]+)"', text)
     return str(name)
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """What Spark's parser says of every statement that reached the warehouse."""
+    """What Spark's parser reports for every statement that reached the warehouse."""
 
     needed: set[Clause]
     refused: Sequence[str]
@@ -268,7 +268,9 @@ def parsed(runs: Runs, spark: SparkSession) -> Parsed:
     return Parsed(needed, refused)
 
 
-def test_every_statement_parses_but_for_clauses_of_databricks(runs: Runs, parsed: Parsed) -> None:
+def test_every_statement_parses_except_for_clauses_of_databricks(
+    runs: Runs, parsed: Parsed
+) -> None:
     assert list(parsed.refused) == []
     assert len(runs.sent) > 1000
 
@@ -278,7 +280,7 @@ def test_every_clause_of_the_list_is_needed(parsed: Parsed, clause: Clause) -> N
     assert clause in parsed.needed
 
 
-def test_the_documents_show_the_list() -> None:
+def test_the_documentation_shows_the_list() -> None:
     assert databricks_clauses.table() in (CHECKOUT / "docs" / "architecture.md").read_text("utf-8")
 
 
@@ -289,7 +291,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
-def test_sql_that_sail_takes_and_databricks_refuses_is_refused(
+def test_sql_that_sail_accepts_and_databricks_rejects_is_rejected(
     runs: Runs, built: Built, fault: tuple[str, str]
 ) -> None:
     found = 0
@@ -303,7 +305,7 @@ def test_sql_that_sail_takes_and_databricks_refuses_is_refused(
     assert found
 
 
-def test_a_statement_with_a_fault_beside_a_known_clause_is_refused(spark: SparkSession) -> None:
+def test_a_statement_with_a_fault_beside_a_known_clause_is_rejected(spark: SparkSession) -> None:
     statement = "create table t (user_id bigint mask c.s.mask_user_id) using delta {} by (user_id)"
     assert parse_without_clauses(spark, statement.format("cluster"))[1] == ""
     assert parse_without_clauses(spark, statement.format("clustre"))[1] != ""

@@ -124,8 +124,8 @@ def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> Non
             pass
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
-    # Shells report both as 130: Python ends by the signal itself if that hits an exec of text, as in
-    # the creation of a dataclass.
+    # Shells report both as 130. Python ends by the signal itself if that hits an exec of text, as
+    # in the creation of a dataclass.
     assert process.returncode in (130, -signal.SIGINT)
     assert errors.endswith("interrupted; run again to continue\n")
     with locked(home):

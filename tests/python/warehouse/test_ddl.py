@@ -1,4 +1,4 @@
-"""DDL of the loopback warehouse: what is understood, what is refused, what metadata then says."""
+"""DDL of the loopback warehouse: supported and rejected statements, and the metadata after."""
 
 import json
 from collections.abc import Iterator
@@ -146,7 +146,7 @@ def test_comments_are_read_back_and_removed(warehouse: Warehouse, customers: str
     assert of_table(warehouse, "tables")[0]["comment"] is None
 
 
-def test_foreign_keys_are_joined_as_the_adapter_joins_them(
+def test_foreign_keys_are_readable_by_the_adapters_query(
     warehouse: Warehouse, customers: str
 ) -> None:
     warehouse.execute(
@@ -168,7 +168,7 @@ def test_foreign_keys_are_joined_as_the_adapter_joins_them(
     )
 
 
-def test_grants_are_listed_with_what_is_inherited(warehouse: Warehouse, customers: str) -> None:
+def test_grants_are_listed_with_inherited_ones(warehouse: Warehouse, customers: str) -> None:
     warehouse.execute("create volume if not exists shop.s.raw comment 'files'")
     for grant in (
         "use catalog on catalog shop",
@@ -237,7 +237,7 @@ def schedule(warehouse: Warehouse) -> str:
     return str(next(r["data_type"] for r in rows if r["col_name"] == "Refresh Schedule"))
 
 
-def test_materialized_view_holds_the_rows_of_its_last_refresh(warehouse: Warehouse) -> None:
+def test_materialized_view_has_the_rows_of_its_last_refresh(warehouse: Warehouse) -> None:
     warehouse.execute("create or replace table shop.s.base as select 1 as n")
     warehouse.execute(
         "create or replace materialized view shop.s.total (n bigint comment 'sum') "
@@ -325,7 +325,7 @@ def test_streaming_table_reads_the_files_of_a_volume(warehouse: Warehouse) -> No
         ("drop table shop.s.customers purge", "purge"),
     ],
 )
-def test_what_is_not_understood_is_refused_by_name(
+def test_unsupported_syntax_is_rejected_by_name(
     warehouse: Warehouse, customers: str, statement: str, near: str
 ) -> None:
     message = refused(warehouse, statement)
@@ -359,16 +359,16 @@ def test_what_is_not_understood_is_refused_by_name(
         ("select shop.s.absent(1)", "UNRESOLVED_ROUTINE"),
         ("select shop.s.sees(1, 2)", "WRONG_NUM_ARGS"),
         ("create function shop.s.n(a int) returns int return b", "ENGINE_ERROR"),
-        ("select * from shop.information_schema.constraint_table_usage", "not modelled"),
+        ("select * from shop.information_schema.constraint_table_usage", "not supported"),
     ],
 )
-def test_errors_carry_the_class_of_databricks(
+def test_errors_have_the_class_of_databricks(
     warehouse: Warehouse, customers: str, statement: str, error: str
 ) -> None:
     assert error in refused(warehouse, statement)
 
 
-def test_a_failed_replace_leaves_the_table_as_it_was(warehouse: Warehouse, customers: str) -> None:
+def test_a_failed_replace_leaves_the_table_unchanged(warehouse: Warehouse, customers: str) -> None:
     before = warehouse.ledger.relation(("shop", "s", "customers"))
     refused(warehouse, f"create or replace table {customers} as select cast('x' as int) as a")
     assert warehouse.ledger.relation(("shop", "s", "customers")) is before

@@ -47,7 +47,7 @@ def test_by_name_takes_columns_in_any_order_and_fills_the_others_with_null(
     assert rows(warehouse, orders)[-1] == (3, None, "c")
 
 
-def test_insert_refuses_strange_missing_and_unfit_columns(
+def test_insert_rejects_unknown_missing_and_mistyped_columns(
     warehouse: Warehouse, orders: str
 ) -> None:
     before = rows(warehouse, orders)
@@ -72,7 +72,7 @@ def test_replace_using_and_overwrite(warehouse: Warehouse, orders: str) -> None:
     assert rows(warehouse, orders) == [(9, None, None)]
 
 
-def test_replace_where_keeps_the_other_rows_and_refuses_new_ones_outside(
+def test_replace_where_keeps_other_rows_and_rejects_new_ones_outside(
     warehouse: Warehouse, orders: str
 ) -> None:
     session = warehouse.session(warehouse.ledger.principal("pipeline"), "shop", "s")
@@ -100,7 +100,7 @@ def test_merge_updates_inserts_deletes_and_counts(warehouse: Warehouse, orders: 
     assert [(r[0], r[2]) for r in rows(warehouse, orders)] == [(2, "m"), (3, "i")]
 
 
-def test_merge_refuses_two_source_rows_for_one_target_row(
+def test_merge_rejects_two_source_rows_for_one_target_row(
     warehouse: Warehouse, orders: str
 ) -> None:
     before = rows(warehouse, orders)
@@ -134,7 +134,7 @@ def test_update_and_delete_count_their_rows(warehouse: Warehouse, orders: str) -
         "when matched then update set id = null",
     ],
 )
-def test_not_null_and_check_bind_every_later_write(
+def test_not_null_and_check_apply_to_every_later_write(
     warehouse: Warehouse, orders: str, statement: str
 ) -> None:
     warehouse.execute(f"alter table {orders} add constraint low check (id < 100)")
@@ -150,12 +150,12 @@ def test_not_null_and_check_bind_every_later_write(
     assert warehouse.ledger.relation(("shop", "s", "orders")).folder == folder
 
 
-def test_check_counts_null_as_broken(warehouse: Warehouse, orders: str) -> None:
+def test_check_rejects_null(warehouse: Warehouse, orders: str) -> None:
     warehouse.execute(f"alter table {orders} add constraint named check (v <> '')")
     assert "VIOLATE" in refused(warehouse, f"insert into {orders} by name select 3 as id")
 
 
-def test_create_table_as_is_nullable_whatever_its_query_is(warehouse: Warehouse) -> None:
+def test_create_table_as_is_always_nullable(warehouse: Warehouse) -> None:
     warehouse.execute("create or replace table shop.s.literal as select 1 as one, 'x' as x")
     warehouse.execute("insert into shop.s.literal values (null, null)")
     assert warehouse.read("shop.s.literal").num_rows == 2
@@ -209,7 +209,7 @@ def test_writers_of_one_table_lose_no_row(warehouse: Warehouse) -> None:
     assert sorted(warehouse.read("shop.s.shared").column("n").to_pylist()) == list(range(8))
 
 
-def test_arrow_rows_go_in_and_come_out(warehouse: Warehouse) -> None:
+def test_arrow_rows_round_trip(warehouse: Warehouse) -> None:
     loaded = pa.table(
         {
             "id": pa.array([1, None], pa.int64()),

@@ -1,4 +1,4 @@
-"""Who may do what on the loopback warehouse, and what a reader sees."""
+"""Privileges on the loopback warehouse, and what a reader sees."""
 
 from collections.abc import Iterator
 
@@ -99,7 +99,7 @@ def test_select_needs_use_catalog_use_schema_and_select(warehouse: Warehouse) ->
         "table shop.s.users",
     ],
 )
-def test_filter_and_mask_hold_however_the_table_is_read(
+def test_filter_and_mask_apply_however_the_table_is_read(
     warehouse: Warehouse, protected: str, who: str, expected: list[object], query: str
 ) -> None:
     assert seen(warehouse, who, query) == expected
@@ -133,7 +133,7 @@ def test_a_subquery_in_a_write_reads_through_policies(warehouse: Warehouse, prot
     assert warehouse.read("shop.own.copy").to_pylist() == [{"id": None, "segment": "vip"}]
 
 
-def test_policies_survive_a_write_and_a_rename_but_no_replace(
+def test_policies_survive_a_write_and_a_rename_but_not_a_replace(
     warehouse: Warehouse, protected: str
 ) -> None:
     warehouse.execute(
@@ -145,7 +145,7 @@ def test_policies_survive_a_write_and_a_rename_but_no_replace(
     warehouse.execute("alter table shop.s.kept rename to moved")
     assert seen(warehouse, "analyst", "select * from shop.s.moved") == [(None, "vip")]
     warehouse.execute("create or replace table shop.s.moved as select * from shop.s.users")
-    # What the replace did not restate is gone; the grant is not.
+    # Policies that the replace did not repeat are gone; the grant is not.
     assert seen(warehouse, "analyst", "select * from shop.s.moved") == [(1, "vip"), (2, "new")]
     warehouse.execute("drop table shop.s.moved")
 
@@ -174,7 +174,7 @@ def test_policies_survive_a_write_and_a_rename_but_no_replace(
         ("grant read volume on volume shop.s.absent to analyst", "VOLUME_NOT_FOUND"),
     ],
 )
-def test_refused_policies_and_grants(
+def test_rejected_policies_and_grants(
     warehouse: Warehouse, protected: str, statement: str, error: str
 ) -> None:
     assert error in refused(warehouse, statement.format(t=protected))
@@ -211,7 +211,7 @@ def test_a_reader_changes_nothing(warehouse: Warehouse, protected: str, statemen
         "max(segment) over () = segment",
     ],
 )
-def test_merge_refuses_a_filter_that_is_no_simple_expression(
+def test_merge_rejects_a_filter_that_is_not_a_simple_expression(
     warehouse: Warehouse, body: str
 ) -> None:
     warehouse.execute("create or replace table shop.s.target (id bigint, segment string)")
@@ -236,7 +236,7 @@ def test_pipeline_merges_into_a_protected_table(warehouse: Warehouse, protected:
     assert seen(warehouse, "pipeline", "select * from shop.s.users")[1] == (2, "new")
 
 
-def test_functions_are_put_in_place_with_their_arguments(warehouse: Warehouse) -> None:
+def test_functions_are_inlined_with_their_arguments(warehouse: Warehouse) -> None:
     warehouse.execute(
         "create or replace function shop.s.twice(n bigint) returns bigint return n + n"
     )
@@ -244,7 +244,7 @@ def test_functions_are_put_in_place_with_their_arguments(warehouse: Warehouse) -
     assert found.to_pylist() == [{"n": 8, "t": "twice(1)"}]
 
 
-def test_a_view_asks_for_the_groups_of_its_reader(warehouse: Warehouse) -> None:
+def test_a_view_uses_the_groups_of_its_reader(warehouse: Warehouse) -> None:
     warehouse.execute(
         "create view shop.s.self as select current_user() as u, is_account_group_member('vips') v"
     )

@@ -1,4 +1,4 @@
-"""The loopback warehouse over the network: the real connector, the real SDK, several at once."""
+"""The loopback warehouse over the network: real connector, real SDK, concurrent clients."""
 
 import base64
 import datetime as dt
@@ -48,12 +48,12 @@ def test_types_reach_the_connector(warehouse: Warehouse) -> None:
     assert (list(row[7]), row[8]) == ([1, 2], "é")
 
 
-def test_many_rows_come_in_one_answer(warehouse: Warehouse) -> None:
+def test_many_rows_arrive_in_one_response(warehouse: Warehouse) -> None:
     rows = query(warehouse, "select id from range(200000)")
     assert len(rows) == 200_000 and rows[-1] == (199_999,)
 
 
-def test_session_starts_in_its_catalog_and_schema_and_may_leave(warehouse: Warehouse) -> None:
+def test_session_starts_in_its_catalog_and_schema_and_may_change_them(warehouse: Warehouse) -> None:
     with warehouse.connect("pipeline", catalog="shop", schema="s") as connection:
         cursor = connection.cursor()
         cursor.execute("select v from t")
@@ -91,7 +91,7 @@ def test_no_token_is_refused(warehouse: Warehouse) -> None:
         query(warehouse, "select 1", token=" ")
 
 
-def test_stopped_warehouse_refuses_until_it_runs(warehouse: Warehouse) -> None:
+def test_stopped_warehouse_rejects_statements_until_it_runs(warehouse: Warehouse) -> None:
     warehouse.stopped = True
     try:
         with pytest.raises(RequestError, match="is stopped"):
@@ -125,7 +125,7 @@ def test_statement_execution_api_gives_text_and_named_parameters(warehouse: Ware
     assert [c.name for c in answer.manifest.schema.columns or []][:2] == ["id", "v"]
 
 
-def test_statement_execution_api_reports_failure_and_can_be_asked_again(
+def test_statement_execution_api_reports_failure_and_can_be_polled(
     warehouse: Warehouse,
 ) -> None:
     statements = workspace(warehouse).statement_execution
@@ -138,7 +138,7 @@ def test_statement_execution_api_reports_failure_and_can_be_asked_again(
         statements.get_statement("absent")
 
 
-def test_unknown_routes_are_refused_and_written_down(warehouse: Warehouse) -> None:
+def test_unknown_routes_are_rejected_and_recorded(warehouse: Warehouse) -> None:
     with pytest.raises(NotFound, match=r"no route GET /api/2\.1/unity-catalog"):
         list(workspace(warehouse).catalogs.list())
     (entry, *_) = warehouse.statements("REST", matching="unity-catalog")
@@ -194,7 +194,7 @@ def test_temporary_views_belong_to_their_session(warehouse: Warehouse) -> None:
             first.execute("select n from tmp")
 
 
-def test_eight_clients_at_once_get_their_own_answers(warehouse: Warehouse) -> None:
+def test_eight_concurrent_clients_get_their_own_results(warehouse: Warehouse) -> None:
     def work(n: int) -> bool:
         with warehouse.connect("pipeline", catalog="shop", schema="s") as connection:
             cursor = connection.cursor()
@@ -222,7 +222,7 @@ def test_eight_clients_at_once_get_their_own_answers(warehouse: Warehouse) -> No
         assert all(pool.map(work, range(16)))
 
 
-def test_journal_says_who_sent_what_and_how_it_was_answered(warehouse: Warehouse) -> None:
+def test_journal_records_sender_statement_and_outcome(warehouse: Warehouse) -> None:
     warehouse.journal.clear()
     with pytest.raises(ServerOperationError):
         query(warehouse, '/* {"app": "dbt"} */ select * from shop.s.absent -- end')

@@ -151,7 +151,7 @@ def test_each_change_of_state_is_one_line(
         (state("TERMINATED", "CANCELED"), {}, "failed   load: CANCELED"),
         (state("TERMINATED", "SUCCESS_WITH_FAILURES"), {}, "failed   load: SUCCESS_WITH_FAILURES"),
     ],
-    ids=["never_ran", "dbt", "cancelled", "with_failures"],
+    ids=["never_ran", "dbt", "canceled", "with_failures"],
 )
 def test_ends_other_than_success(
     workspace: Workspace,
@@ -191,7 +191,7 @@ def test_control_c_does_not_cancel_the_run(workspace: Workspace) -> None:
     child.send_signal(signal.SIGINT)
     out, error = child.communicate(timeout=30)
     assert (child.returncode, error) == (130, "")
-    assert "the run continues, and can be cancelled here: https://shop/run/7" in out
+    assert "the run continues, and can be canceled here: https://shop/run/7" in out
     assert not any("cancel" in call for call in workspace.calls)
 
 

@@ -1,4 +1,4 @@
-"""The synthetic product catalogue: categories, brands, prices, popularity."""
+"""The synthetic product catalog: categories, brands, prices, popularity."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from generator import published
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-# Popularity is quantised to slots, so that a product is drawn by one table look-up.
+# Popularity is quantized to slots, so that one table lookup draws a product.
 SLOTS: Final = 1 << 22
-# Buyers look at coded categories more often than others do; raising the uncoded ones among plain
-# visits brings the share over all rows back to the published one.
+# Buyers view coded categories more often than other visitors do; this factor for the uncoded ones
+# in plain visits restores the published share over all rows.
 UNCODED_VISIT_FACTOR: Final = 1.06
-# The figures by code come from few rows; the shift meets the published mean and median.
+# The figures by code come from few rows; the shift restores the published mean and median.
 CODED_PRICE_SHIFT: Final = 0.08
 PRICE_PERIOD_SECONDS: Final = 61 * 86_400
 _SYLLABLES: Final = tuple(c + v for c in "bdfgklmnprstvz" for v in "aeiou")
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class ProductCatalog:
     """Arrays over products (P), categories (C), roots (R); products are sorted by category."""
 
     product_id: Ints
@@ -35,9 +35,9 @@ class Catalogue:
     base_cents: Ints
     versions_per_second: Floats
     version_phase: Floats
-    # Second until which the brand is missing; 0 for all but the few that flip.
+    # Second until which the brand is missing; 0 for all products but a few.
     brandless_until: npt.NDArray[np.int32]
-    # The product that a buyer takes in place of one listed at price 0: itself for the others.
+    # The product itself, or the one that is bought in place of a product with price 0.
     sellable: npt.NDArray[np.int32]
     category_id: Ints
     category_code: tuple[str, ...]
@@ -50,7 +50,7 @@ class Catalogue:
 
 
 def product_count(events: int) -> int:
-    """Return the number of products for so many events.
+    """Return the number of products for a number of events.
 
     The exponent is that of the real data: 6,814 products in 18,117 rows, 206,876 in 110 M.
     """
@@ -68,7 +68,7 @@ def allocate(weights: Floats, total: int) -> Ints:
 
 
 def _brand_name(index: int) -> str:
-    """Make up a pronounceable brand, different for every index below 343,000."""
+    """Return a pronounceable brand, different for every index below 343,000."""
     code = (index * 52_711 + 7_919) % len(_SYLLABLES) ** 3
     name = ""
     for _ in range(3):
@@ -79,7 +79,7 @@ def _brand_name(index: int) -> str:
 
 @dataclass(frozen=True)
 class _Categories:
-    """Category table before products exist: one entry per category id."""
+    """Categories before products exist: one entry per category id."""
 
     root: Ints
     code: list[str]
@@ -92,8 +92,8 @@ def _categories(rng: np.random.Generator) -> _Categories:
     root, code, weight, log_price, deviation = [], [], [], [], []
     mean, between, within = published.UNCODED_LOG_PRICE
     uncoded = published.CATEGORY_IDS_WITHOUT_CODE
-    # Golden-ratio quantiles: spread evenly from the first categories on, so that the few popular
-    # ones do not move the shop's price level from seed to seed.
+    # Golden-ratio quantiles spread even the first few categories evenly, so that the popular ones
+    # do not move the shop's price level from seed to seed.
     spread = ndtri((0.5 + 0.618034 * np.arange(uncoded)) % 1.0 * 0.98 + 0.01)
     for k in range(uncoded):
         root.append(0)
@@ -118,7 +118,7 @@ def _categories(rng: np.random.Generator) -> _Categories:
 
 
 def _allocate_products(products: int, categories: _Categories) -> Ints:
-    """Products per category id; small catalogues leave rare categories empty."""
+    """Return the products per category id; small catalogs leave rare categories empty."""
     per_root = allocate(
         np.array([r.products for r in published.CATEGORY_ROOTS], dtype=float), products
     )
@@ -127,19 +127,19 @@ def _allocate_products(products: int, categories: _Categories) -> Ints:
     for root, total in enumerate(per_root):
         members = np.flatnonzero(categories.root == root)
         counts[members] = allocate(categories.weight[members] ** 0.6, int(total))
-        # The heaviest always exists, or a tiny shop would sell no phones.
+        # The heaviest category always has a product, or a tiny shop would sell no phones.
         heaviest = members[np.argmax(categories.weight[members])]
         counts[heaviest] = max(1, counts[heaviest])
     return counts
 
 
 def _popularity(categories: _Categories, counts: Ints) -> Floats:
-    """Weight of every product: Zipf-Mandelbrot within a category, published shares of the roots."""
+    """Return a weight per product: Zipf-Mandelbrot in a category, published shares of the roots."""
     root_events = np.array([sum(r.events) for r in published.CATEGORY_ROOTS], dtype=float)
     root_events[0] *= UNCODED_VISIT_FACTOR
     share = np.where(counts > 0, categories.weight, 0.0)
-    # A longer history adds products that few look at; those of the first million events keep their
-    # shares. Every product has a slot whatever its weight.
+    # A longer history adds products with few views; those of the first million events keep their
+    # shares. Every product has a slot, whatever its weight.
     known_share = min(1.0, product_count(1_000_000) / counts.sum())
     weights = []
     for category, n in enumerate(counts):
@@ -147,22 +147,22 @@ def _popularity(categories: _Categories, counts: Ints) -> Floats:
         of_root = share[categories.root == root].sum()
         rank, known = np.arange(n) + 4.0, n * known_share + 4.0
         shape = np.minimum(rank, known) ** -0.95 * (known / np.maximum(rank, known)) ** 6
-        # An empty category contributes an empty array; its sum must not divide.
+        # The array of an empty category is empty: do not divide by its sum.
         weights.append(root_events[root] * share[category] / of_root * shape / (shape.sum() or 1))
     return np.concatenate(weights)
 
 
 def _quantile(points: tuple[tuple[float, float], ...], at: Floats) -> Floats:
-    """Values at quantiles, log-linear between the published points."""
+    """Interpolate the published points log-linearly at the given quantiles."""
     probabilities, values = zip(*points, strict=True)
     result: Floats = np.exp(np.interp(at, probabilities, np.log(values)))
     return result
 
 
-def price_moves() -> Ints:
-    """4,096 equally likely price moves, in parts per million of the base price."""
+def price_changes() -> Ints:
+    """Return 4,096 equally likely price changes, in parts per million of the base price."""
     at = (np.arange(2_048) + 0.5) / 2_048
-    size = np.rint(_quantile(published.PRICE_MOVE_QUANTILES, at) * 1e6).astype(np.int64)
+    size = np.rint(_quantile(published.PRICE_CHANGE_QUANTILES, at) * 1e6).astype(np.int64)
     return np.concatenate([size, -size])
 
 
@@ -172,7 +172,7 @@ def _assign_brands(
     counts: Ints,
     weights: Floats,
 ) -> tuple[npt.NDArray[np.int32], tuple[str, ...], Floats, Floats]:
-    """Brand of every product (0: none) with the names, and ln(price) parameters by product."""
+    """Return the brand of every product (0: none), the names, and ln(price) mean and deviation."""
     total = int(counts.sum())
     made_up = max(30, round(published.BRANDS * (total / published.PRODUCTS) ** 0.75))
     names = dict.fromkeys(("", *(brand[0] for brand in published.SMARTPHONE_BRANDS)))
@@ -191,7 +191,7 @@ def _assign_brands(
         root = published.CATEGORY_ROOTS[categories.root[category]]
         if categories.code[category] == "electronics.smartphone":
             shares = np.array([b[1] for b in published.SMARTPHONE_BRANDS])
-            # Each brand gets every rank range in turn: its share holds for rows as for products.
+            # Brands alternate over all ranks, so that shares hold for rows as well as for products.
             points = (0.5 + 0.618034 * np.arange(n)) % 1.0
             pick = np.searchsorted(np.cumsum(shares / shares.sum()), points)
             brand[rows] = [index[b[0]] for b in np.array(published.SMARTPHONE_BRANDS)[pick]]
@@ -209,18 +209,18 @@ def _assign_brands(
 def _remove_brands(
     rng: np.random.Generator, brand: npt.NDArray[np.int32], weights: Floats, share: float
 ) -> None:
-    """Clear the brand of random products until `share` of the rows has none."""
+    """Remove the brand of random products until `share` of the rows has none."""
     if not len(brand):
         return
     order = rng.permutation(len(brand))
     reached = np.cumsum(weights[order]) / weights.sum()
-    # Half a product over or under: small categories keep the share on average.
+    # Round up or down at random: small categories keep the share on average.
     chosen = order[reached - weights[order] / weights.sum() * rng.random() < share]
     brand[chosen[weights[chosen] <= share * weights.sum()]] = 0
 
 
 def _price_versions(rng: np.random.Generator, weights: Floats) -> Ints:
-    """Draw the number of prices in the period; popular products tend to change more often."""
+    """Draw the number of prices in the period; popular products tend to have more."""
     n = len(weights)
     score = np.argsort(np.argsort(weights, kind="stable"), kind="stable") / n + rng.random(n)
     order = np.argsort(score, kind="stable")
@@ -235,7 +235,7 @@ def _price_versions(rng: np.random.Generator, weights: Floats) -> Ints:
 
 
 def _zero_priced(rng: np.random.Generator, weights: Floats) -> npt.NDArray[np.bool_]:
-    """Unpopular products that together get the published share of zero-price rows."""
+    """Flag unpopular products that together have the published share of zero-price rows."""
     share = published.ZERO_PRICE_ROWS / published.EVENTS
     order = rng.permutation(len(weights))
     small = order[weights[order] < weights.sum() * share / 3]
@@ -248,7 +248,7 @@ def _zero_priced(rng: np.random.Generator, weights: Floats) -> npt.NDArray[np.bo
 def _base_cents(
     rng: np.random.Generator, rank: Ints, log_price: Floats, log_price_deviation: Floats
 ) -> Ints:
-    """Price of every product in cents, log-normal; ranks of a category spread over its range."""
+    """Return each product's price in cents, log-normal and spread over a category's ranks."""
     at = (rank * 0.754878 + 0.5 + 0.1 * rng.random(len(rank))) % 1.0 * 0.998 + 0.001
     price = np.exp(log_price + log_price_deviation * ndtri(at))
     cents: Ints = np.rint(price * 100).astype(np.int64)
@@ -256,7 +256,7 @@ def _base_cents(
 
 
 def _sellable(zero: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
-    """Each product's own index, or that of the next priced one where it is listed at price 0."""
+    """Return each product's own index, or that of the next one with a price if its own is 0."""
     priced = np.flatnonzero(~zero)
     product = np.arange(len(zero))
     product[zero] = priced[np.searchsorted(priced, product[zero]).clip(0, len(priced) - 1)]
@@ -266,7 +266,7 @@ def _sellable(zero: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:
 def _brandless_until(
     rng: np.random.Generator, brand: npt.NDArray[np.int32], weights: Floats, period_seconds: int
 ) -> npt.NDArray[np.int32]:
-    """Second until which each product has no brand: 0 but for a few popular, branded ones."""
+    """Return the second until which each product has no brand: 0 except for a few popular ones."""
     total = len(weights)
     until = np.zeros(total, dtype=np.int32)
     flips = max(1, round(published.BRAND_FLIPPING_PRODUCTS * total / published.PRODUCTS))
@@ -278,7 +278,7 @@ def _brandless_until(
 
 
 def _product_ids(rng: np.random.Generator, rank: Ints, category: Ints, categories: int) -> Ints:
-    """Seven digits: category, then a serial number that rises with the rank."""
+    """Return ids of seven digits: the category, then a serial number that rises with the rank."""
     # Coded categories first, as in the shop: its phones are numbered 10xxxxx.
     number = (category - published.CATEGORY_IDS_WITHOUT_CODE) % categories + 10
     serial = 100 + rank * 7 + rng.integers(0, 7, len(rank))
@@ -286,13 +286,13 @@ def _product_ids(rng: np.random.Generator, rank: Ints, category: Ints, categorie
 
 
 def _first_slots(slots: Ints, members: Ints) -> Ints:
-    """First slot of each group of so many consecutive products, and the end of the last one."""
+    """Return the first slot of each group of products, and the end of the last group."""
     edges = np.concatenate([[0], np.cumsum(slots)])
     return np.asarray(edges[np.concatenate([[0], np.cumsum(members)])], dtype=np.int64)
 
 
-def build_catalogue(events: int, period_seconds: int, seed: int) -> Catalogue:
-    """Build the catalogue of `events` events over `period_seconds`; a function of its input."""
+def build_catalog(events: int, period_seconds: int, seed: int) -> ProductCatalog:
+    """Build the catalog for `events` events over `period_seconds`; deterministic for its input."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 0])))
     categories = _categories(rng)
     counts = _allocate_products(product_count(events), categories)
@@ -301,7 +301,7 @@ def build_catalogue(events: int, period_seconds: int, seed: int) -> Catalogue:
     category = np.repeat(np.arange(len(counts)), counts)
     rank = np.concatenate([np.arange(n) for n in counts])
 
-    # Keep the order of the draws: it determines which catalogue a seed gives.
+    # Keep the order of the draws: it determines which catalog a seed gives.
     brand, brand_names, log_price, deviation = _assign_brands(rng, categories, counts, weights)
     base_cents = _base_cents(rng, rank, log_price, deviation)
     zero = _zero_priced(rng, weights)
@@ -311,12 +311,12 @@ def build_catalogue(events: int, period_seconds: int, seed: int) -> Catalogue:
     version_phase = rng.uniform(0.001, 0.999, total)
     category_offsets = rng.integers(0, 1_000_000, len(counts))
 
-    # Each product keeps at least one slot, so that everything listed can be seen.
+    # Each product keeps at least one slot, so that every product can be drawn.
     slots = 1 + allocate(weights, SLOTS - total)
     category_edges = _first_slots(slots, counts)
     per_root = np.bincount(categories.root, weights=counts).astype(np.int64)
     root_edges = _first_slots(slots, per_root)
-    return Catalogue(
+    return ProductCatalog(
         product_id=product_id,
         category=category.astype(np.int32),
         brand=brand,

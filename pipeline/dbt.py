@@ -1,0 +1,83 @@
+"""dbt in this process: the project is parsed once, and its manifest serves every command."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from tqdm import tqdm
+
+from project.errors import UserError
+from project.home import CHECKOUT, home
+
+
+class Dbt:
+    """dbt on the local target, with all of its output below the home."""
+
+    def __init__(self) -> None:
+        """Parse the project; UserError for a project or a variable that dbt refuses."""
+        # The lifetime value model logs warnings; the default format would name the root logger.
+        logging.basicConfig(format="warning: %(message)s")
+        os.environ["ECOMMERCE_HOME"] = str(home())
+        self._manifest = None
+        self._manifest = self._invoke("parse").result
+
+    def build(self, *, full_refresh: bool) -> bool:
+        """Build and test every model, print what fails, and return whether all passed."""
+        # Unit tests check the code, not the data: `make test` runs them.
+        options = ["--full-refresh"] if full_refresh else []
+        return bool(self._invoke("build", "--exclude-resource-type", "unit_test", *options).success)
+
+    def write_docs(self) -> bool:
+        """Write the docs site as one page into the target folder; whether that worked."""
+        return bool(self._invoke("docs", "generate", "--static").success)
+
+    def close(self) -> None:
+        """Close the database, which dbt-duckdb would keep open and write to until the process ends."""
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        DuckDBConnectionManager.close_all_connections()
+
+    def _invoke(self, *command: str) -> Any:
+        # Importing dbt takes two seconds, which a run with nothing to build must not pay.
+        from dbt.cli.main import dbtRunner
+
+        with tqdm(desc="dbt " + command[0], unit="node", disable=None, leave=False) as bar:
+            result = dbtRunner(self._manifest, callbacks=[_node_progress(bar)]).invoke(
+                [
+                    "--quiet",
+                    *command,
+                    "--target",
+                    "local",
+                    "--project-dir",
+                    str(CHECKOUT),
+                    "--profiles-dir",
+                    str(CHECKOUT),
+                    "--target-path",
+                    str(home() / "target"),
+                    "--log-path",
+                    str(home() / "logs"),
+                ]
+            )
+        # dbt catches Ctrl-C to stop its threads.
+        if isinstance(result.exception, KeyboardInterrupt):
+            raise result.exception
+        if result.exception:
+            # What our own macros raise says it all; dbt adds the call stack of the macros.
+            message = str(getattr(result.exception, "msg", result.exception))
+            raise UserError(message.split("\n\n> in macro")[0])
+        return result
+
+
+def _node_progress(bar: tqdm[Any]) -> Callable[[Any], None]:
+    """Return a dbt event callback that advances the bar by one for every finished node."""
+
+    def advance(event: Any) -> None:
+        if event.info.name == "LogStartLine":
+            bar.total = event.data.total
+        elif event.info.name == "NodeFinished":
+            bar.update()
+
+    return advance

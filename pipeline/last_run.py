@@ -1,0 +1,91 @@
+"""What the last successful run was built from, so that a run with nothing to do can end at once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import xxhash
+
+from project.home import CHECKOUT, database_path, docs_path, home
+
+_CODE: Final = (
+    *("functions", "macros", "models", "seeds", "snapshots", "tests/generic", "tests/gold"),
+    *("tests/silver", "generator", "ingestion", "pipeline", "project"),
+    *("dbt_project.yml", "profiles.yml", "pyproject.toml"),
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """Definitions and code, and the database and the page that they led to."""
+
+    code: str
+    """Hash of the project's files, of dbt's variables and of the versions that run them."""
+    database: tuple[int, int] | None
+    """Size in bytes and time of the last change in nanoseconds; None if there is no database."""
+    has_docs: bool
+
+    @classmethod
+    def now(cls) -> State:
+        """Return the state of the checkout and of the home."""
+        return cls(_code(), _identity(database_path()), (docs_path() / "index.html").exists())
+
+
+def read() -> State | None:
+    """Return the state after the last successful run; None if there is none or it is unreadable."""
+    try:
+        found = json.loads(_path().read_text(encoding="utf-8"))
+        size, modified_ns = found["database"]
+        return State(found["code"], (size, modified_ns), found["has_docs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def forget() -> None:
+    """Remove the record, before anything changes what it describes."""
+    _path().unlink(missing_ok=True)
+
+
+def record() -> None:
+    """Record the state after a successful run. Without the record the next run does all."""
+    with suppress(OSError):
+        _path().write_text(json.dumps(asdict(State.now())), encoding="utf-8")
+
+
+def _path() -> Path:
+    return home() / "last_run.json"
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _files() -> Iterator[Path]:
+    for name in _CODE:
+        path = CHECKOUT / name
+        yield from sorted(path.rglob("*")) if path.is_dir() else [path]
+
+
+def _code() -> str:
+    digest = xxhash.xxh3_128()
+    for path in _files():
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(f"{path.relative_to(CHECKOUT)}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("DBT_"):
+            digest.update(f"{name}={value}\0".encode(errors="surrogateescape"))
+    for package in ("dbt-core", "dbt-duckdb", "duckdb"):
+        digest.update(f"{package} {version(package)}\0".encode())
+    return digest.hexdigest()
