@@ -5,7 +5,7 @@
 {%- endmacro %}
 
 {% macro event_schema() -%}
-    {#- What a landed line holds, from the one description of the source. -#}
+    {#- From the yml of the source, which declares the columns once. -#}
     {%- if execute -%}
         {%- set raw = graph.sources.values() | selectattr('name', 'equalto', 'events_raw') | first -%}
         {%- for column in raw.columns.values() if not column.name.startswith('_') -%}
