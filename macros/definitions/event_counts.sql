@@ -5,7 +5,7 @@
 {%- endmacro %}
 
 {% macro event_counts(sign=1) -%}
-    {#- `sign` is 1, or the column of a change feed whose -1 takes an event off. -#}
+    {#- `sign` is 1, or the column of a change feed whose -1 subtracts an event. -#}
     {%- for event_type, name in event_count_names().items() %}
     cast(sum(case when event_type = '{{ event_type }}' then {{ sign }} else 0 end) as bigint)
         as {{ name }},

@@ -1,4 +1,4 @@
-{#- Events that are equal in all nine normalized columns are one event. -#}
+{#- Events with equal values in all nine normalized columns are one event. -#}
 
 {% macro event_columns(relation=none) -%}
     {%- for column in [

@@ -1,7 +1,7 @@
 {% macro event_rules() -%}
-    {#- The rules in the order in which they are reported; each condition is true when the rule is
-        broken. It reads the normalized columns of events_staged. `duplicate` is not here: it is the
-        only rule that needs other rows, see events_quarantined. -#}
+    {#- In the order in which they are reported; a condition is true where the rule is broken, and
+        reads the normalized columns of events_staged. Only `duplicate` needs other rows: see
+        events_quarantined. -#}
     {{ return([
         ('malformed_line', "_rescued_data is not null"),
         ('invalid_event_time', "event_time is null

@@ -1,8 +1,7 @@
 {% macro shopping_steps(events, keys) -%}
-{#- CTEs that end in `shopping_steps`: the funnel of the one session in eight that has more than
-    views; of the others there is nothing to count. Reached: the step occurs at all. In order: each
-    step at or after the one before it; events carry whole seconds, so that steps within the same
-    second count as in order. -#}
+{#- CTEs that end in `shopping_steps`: the funnel of sessions with more than views, one in eight. A
+    session reaches a step that occurs at all, and passes it in order at or after the step before:
+    event times are whole seconds, so steps within one second count as in order. -#}
 {%- set by_key = keys | join(', ') -%}
 shoppers as (
 
@@ -38,7 +37,7 @@ shopping_steps as (
             as first_cart_after_view_at,
         min(case when event_type = 'purchase' and event_time >= first_view_at then event_time end)
             as first_purchase_after_view_at,
-        -- Two purchases within one second: the lower product id leads, on every engine.
+        -- Of two purchases within one second the lower product id counts, on every engine.
         min(case
             when event_type = 'purchase' and event_time = first_purchase_at then product_id
         end) as first_purchased_product_id
@@ -49,8 +48,7 @@ shopping_steps as (
 {%- endmacro %}
 
 {% macro funnel_columns(viewed) -%}
-    {#- What sessions and session_categories keep of the steps. Without a row in shopping_steps all
-        events are views. -#}
+    {#- A session or category without a row in shopping_steps has views only. -#}
     coalesce(shopping_steps.views, {{ viewed }}.events) as views,
     coalesce(shopping_steps.carts, 0) as carts,
     coalesce(shopping_steps.cart_removals, 0) as cart_removals,
@@ -87,6 +85,6 @@ shopping_steps as (
 {%- endmacro %}
 
 {% macro root_category(events=none) -%}
-    {#- No category may have the name of the row for all. -#}
+    {#- A category of this name would be counted as the whole shop. -#}
     coalesce(nullif({{ events ~ '.' if events }}category_l1, '(all)'), '(none)')
 {%- endmacro %}

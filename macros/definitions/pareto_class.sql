@@ -1,6 +1,6 @@
 {% macro pareto_class(revenue, running_revenue, total_revenue) -%}
-    {#- What stands before the product decides: the product that crosses the line still belongs to
-        the class, so that class A makes at least its share. Null: it never sold. -#}
+    {#- The revenue ranked above the product decides. The product that crosses the limit still belongs
+        to the class, so that class A makes at least its share. -#}
     case
         when {{ revenue }} = 0 then null
         when {{ running_revenue }} - {{ revenue }}

@@ -1,7 +1,7 @@
 {% macro session_starts(events) -%}
-{#- CTEs that end in `session_starts`: where the sessions start of each user and tracker session id
-    that was seen at several times, in the relations `events`. The others, a third, are sessions of
-    one second: a row for each would not fit in memory with the events. -#}
+{#- CTEs that end in `session_starts`: the starts of the sessions of each user and tracker session
+    that was seen at several times. The others, a third, are sessions of one second: a row for each
+    would not fit in memory beside the events. -#}
 {%- set event_times -%}
     (
         {%- for relation in events %}
@@ -25,7 +25,7 @@ spans as (
 
 pauses as (
 
-    -- Only what lasts longer than the gap can hold a pause that long: one event in five.
+    -- Only a span longer than the gap can contain such a pause: one event in five.
     select
         event_times.user_id,
         event_times.user_session,
@@ -97,7 +97,7 @@ session_starts as (
 {%- endmacro %}
 
 {% macro is_longer_than_the_gap(start_at, end_at) -%}
-    {#- Strictly: a pause of exactly the gap still belongs to the session. -#}
+    {#- A pause of exactly the gap still belongs to the session. -#}
     {%- if var('session_gap_minutes') is none -%}
     false
     {%- else -%}

@@ -2,8 +2,8 @@
     {{ adapter.dispatch('count_distinct_few')(value) }}
 {%- endmacro %}
 
-{#- A group's values gathered in a list: `count(distinct)` makes a second table with a row for each
-    group and value, which for the products of all sessions does not fit into memory. -#}
+{#- Collects the values of a group in a list: `count(distinct)` builds a second hash table with an
+    entry per group and value, which for the products of all sessions does not fit in memory. -#}
 
 {% macro default__count_distinct_few(value) -%}
     cast(size(collect_set({{ value }})) as bigint)

@@ -2,8 +2,8 @@
     {{ return(adapter.dispatch('prepare_engine')()) }}
 {%- endmacro %}
 
-{#- Masks and row filters hold for dbt's own reads too: a model built by anybody else would be built
-    from nulls and missing rows, without an error. -#}
+{#- Masks and row filters apply to dbt's own reads too: any other principal would build models from
+    nulls and missing rows, without an error. -#}
 
 {% macro default__prepare_engine() -%}
     {%- if execute and var('policies') -%}
@@ -20,10 +20,10 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- DuckDB has no account groups: whoever tries a policy function sets the variable. Beyond its limit
-    of memory it goes on with files beside the database. An update reads most of the database once:
-    what DuckDB keeps of it takes memory from the system's copy of the file, and a day at 110 million
-    events took 35 s with 8 GB and 30 with 4. Not a setting of the profile: every model sets those. -#}
+{#- DuckDB has no account groups: to try a policy function, set the variable. Above its memory limit
+    DuckDB spills to files beside the database. An update reads most of the database once, so DuckDB's
+    own cache only displaces the system's: a day at 110 million events took 35 s with 8 GB and 30 s
+    with 4. Not in the profile, whose settings every model would set again. -#}
 
 {% macro duckdb__prepare_engine() -%}
     {%- set is_update = execute and flags.WHICH != 'test' and not flags.FULL_REFRESH
@@ -33,7 +33,7 @@
     set memory_limit = '{{ env_var("ECOMMERCE_MEMORY_LIMIT", "4GB" if is_update else "8GB") }}'
 {%- endmacro %}
 
-{#- What dbt-duckdb 1.11 does not have: a function resource becomes a DuckDB macro. -#}
+{#- dbt-duckdb 1.11 does not support function resources; this one becomes a DuckDB macro. -#}
 
 {% macro duckdb__scalar_function_sql(target_relation) -%}
     {%- set arguments = model.arguments | map(attribute='name') | join(', ') -%}

@@ -1,7 +1,7 @@
 {% macro databricks__apply_grants(relation, grant_config, should_revoke=true) -%}
-    {#- dbt-databricks masks and filters tables and incremental models as it creates them, but no
-        snapshot (1.12.7). A snapshot gets both here, before anybody is granted a look at it, and
-        again on every run, so that a policy that was taken away comes back. -#}
+    {#- dbt-databricks 1.12.7 masks and filters tables and incremental models as it creates them, but
+        not snapshots. A snapshot gets both here, before its grants, and again on every run, which
+        restores a policy that was dropped. -#}
     {%- if model.resource_type == 'snapshot' -%}
         {%- do protect_snapshot(relation) -%}
     {%- endif -%}
@@ -25,7 +25,7 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- A laptop has one user. -#}
+{#- DuckDB has no users to grant to. -#}
 
 {% macro duckdb__apply_grants(relation, grant_config, should_revoke=true) -%}
 {%- endmacro %}

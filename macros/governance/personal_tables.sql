@@ -1,6 +1,6 @@
 {% macro personal_tables() -%}
-    {#- The source and the one view take no tag, so a column's name, tagged anywhere, counts. While
-        dbt parses there are no nodes to ask. -#}
+    {#- Sources and views take no tags, so the name of a column that is tagged anywhere counts. The
+        graph has no nodes at parse time. -#}
     {%- set ours, tagged, tables = [], [], [] -%}
     {%- set nodes, sources = (graph.nodes, graph.sources) if execute else ({}, {}) -%}
     {%- for node in nodes.values() if node.resource_type in ['model', 'snapshot'] -%}

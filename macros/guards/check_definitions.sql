@@ -1,6 +1,6 @@
-{#- Some definitions cannot be applied to rows that are built already. Each incremental table keeps
-    those that it was built with, and a build that would mix two stops before its first model. While
-    a full refresh runs its tables are marked, so that one that died is not taken for a whole one. -#}
+{#- Some definitions cannot be applied to rows that are stored already. Each incremental table records
+    those that it was built with, and a build that would mix two stops before its first model. A full
+    refresh marks its tables while it runs, so that one that died does not count as complete. -#}
 
 {% macro definitions(node) -%}
     {#- `tables_of_version` is the project's version that last changed a stored column. -#}

@@ -1,6 +1,6 @@
 {% macro get_incremental_accumulate_sql(arg_dict) -%}
-    {#- An incremental strategy: signed counts are added to the stored ones, key by key; a key whose
-        counts all end at 0 is gone, as it is in a full refresh. -#}
+    {#- Adds signed counts to the stored ones by key. A key whose counts all become 0 is deleted: a
+        full refresh would not have it. -#}
     {%- set keys = arg_dict['unique_key'] or config.require('unique_key') -%}
     {%- set keys = [keys] if keys is string else keys -%}
     {%- set columns = adapter.get_columns_in_relation(arg_dict['target_relation']) -%}

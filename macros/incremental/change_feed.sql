@@ -1,6 +1,5 @@
-{#- A batch is a load: source_files numbers them. A table's watermark is the newest batch among its
-    own rows, so that rows and watermark commit together and a consumer that missed batches catches
-    up. -#}
+{#- A batch is a load, numbered in source_files. The watermark of a table is the newest batch among
+    its own rows: both commit together, and a table that missed batches catches up. -#}
 
 {% macro last_batch(relation) -%}
     (select coalesce(max(_batch_id), 0) from {{ relation }})
@@ -15,8 +14,8 @@
 {%- endmacro %}
 
 {% macro rows_of_files(relation, files) -%}
-    {#- What lands while a build runs waits for the next one. Inlined where it is used: DuckDB
-        materializes a CTE that is read twice, and all events do not fit in memory. -#}
+    {#- Files that land while a build runs wait for the next one. Inlined: DuckDB materializes a CTE
+        that is read twice, and all events do not fit in memory. -#}
     (
         select rows_of_files.* from {{ relation }} as rows_of_files
         where rows_of_files._ingested_at in (select {{ files }}._ingested_at from {{ files }})
@@ -43,8 +42,8 @@
 {%- endmacro %}
 
 {% macro has_key_in(rows, keys, others) -%}
-    {#- DuckDB skips rows by one key while it scans, and joins every row by several: each key is
-        asked for alone first. By `exists`, because a join would move below an aggregation. -#}
+    {#- DuckDB skips row groups by a single key, but joins every row by several: so each key is first
+        looked up alone. `exists`, because DuckDB pushes a join below an aggregation. -#}
     {%- for key in keys %}
     {{ rows }}.{{ key }} in (select others.{{ key }} from {{ others }} as others)
     {{- ' and' if not loop.last }}
@@ -61,7 +60,7 @@
 {%- endmacro %}
 
 {% macro differs_from_stored(rows, key, columns, stored_where='true') -%}
-    {#- Of millions of users a run changes few: the others are not written again. -#}
+    {#- A run changes few of millions of users; the others are not rewritten. -#}
     {%- if is_incremental() or (model.resource_type == 'snapshot' and load_relation(this)) -%}
     not exists (
         select 1 from {{ this }} as stored
@@ -78,7 +77,7 @@
 {%- endmacro %}
 
 {% macro events_of_the_last_build() -%}
-    {#- Not a ref: events_cleaned is built after events_replaced, from it. Empty in a full refresh. -#}
+    {#- Not a ref, which would be a cycle: events_cleaned is built from events_replaced. -#}
     {%- set events_cleaned = load_relation(this.incorporate(path={'identifier': 'events_cleaned'}))
         if execute and is_incremental() -%}
     {%- if events_cleaned -%}

@@ -1,5 +1,5 @@
 {% macro get_incremental_insert_missing_sql(arg_dict) -%}
-    {#- An incremental strategy: rows whose key is not stored yet are inserted; stored rows stay. -#}
+    {#- Inserts rows whose key is not stored yet; stored rows stay as they are. -#}
     {{ return(adapter.dispatch('insert_missing_sql')(
         arg_dict['target_relation'], arg_dict['temp_relation'], config.require('unique_key')
     )) }}

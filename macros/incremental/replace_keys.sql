@@ -1,6 +1,5 @@
 {% macro get_incremental_replace_keys_sql(arg_dict) -%}
-    {#- An incremental strategy: the rows of each key that the model returns replace the stored rows
-        of that key, in one commit. -#}
+    {#- Replaces the stored rows of each key that the model returns, in one commit. -#}
     {{ return(adapter.dispatch('replace_keys_sql')(arg_dict)) }}
 {%- endmacro %}
 
@@ -9,8 +8,8 @@
 {%- endmacro %}
 
 {% macro duckdb__replace_keys_sql(arg_dict) -%}
-    {#- `delete_keys_where` says which of the model's rows can have stored ones to replace: the fewer
-        keys are looked for, the less is read. -#}
+    {#- `delete_keys_where` selects the rows that can have stored ones to replace: the fewer keys
+        DuckDB looks up, the less it reads. -#}
     {%- set target, source = arg_dict['target_relation'], arg_dict['temp_relation'] -%}
     {%- set keys = arg_dict['unique_key'] -%}
     {%- set columns = get_quoted_csv(arg_dict['dest_columns'] | map(attribute='name')) -%}

@@ -1,6 +1,6 @@
 {% macro quality_gate() -%}
-    {#- A pipeline's last look at silver before gold. It asks the tables and not the results of
-        tests: those of a build that never ran cannot fail. -#}
+    {#- The last check of silver before gold. It reads the tables, not the results of tests: the tests
+        of a build that never ran cannot fail. -#}
     {%- set tables = {
         'raw': raw_events(),
         'files': ref('source_files'),
@@ -68,7 +68,7 @@
 {%- endmacro %}
 
 {% macro unaccounted_files() -%}
-    {#- Files whose covered bronze rows are not all clean or quarantined, each once. -#}
+    {#- Every bronze row that silver covers is either clean or quarantined, once. -#}
     select
         coalesce(bronze._source_file, silver._source_file) as _source_file,
         bronze.number_of_rows as bronze_rows,

@@ -1,6 +1,6 @@
-{#- A data test of a table that grows looks at what was loaded lately, and at keys in common with it:
-    var check_hours. The rules of older rows held when these were new; a weekly check looks at all of
-    them again. What must tie out is always read whole. -#}
+{#- With var check_hours, a data test of a growing table reads the rows loaded lately, and the keys
+    that they share with older ones. Older rows passed when they were new; a weekly check reads all of
+    them again. Tests that tie out totals always read whole tables. -#}
 
 {% macro get_where_subquery(relation) -%}
     {%- if config.get('where') or not looks_at_recent_rows()
@@ -13,7 +13,7 @@
 {%- endmacro %}
 
 {% macro looks_at_recent_rows() -%}
-    {#- A row of days up to the as-of date changes with it, whatever its batch. -#}
+    {#- A row that depends on the as-of date changes with it, whatever its batch. -#}
     {%- set columns = graph.nodes[model.attached_node].columns
         if execute and model.attached_node in graph.nodes else {} -%}
     {{ return(
@@ -22,7 +22,7 @@
 {%- endmacro %}
 
 {% macro is_recent(alias=none) -%}
-    {#- Not a ref: a test would depend on source_files beside its own table. -#}
+    {#- Not a ref, which would make every test depend on source_files. -#}
     {%- set source_files = definitions_table().incorporate(path={'identifier': 'source_files'}) -%}
     {{ alias ~ '.' if alias }}_batch_id > (
         select coalesce(max(older._batch_id), 0) from {{ source_files }} as older
