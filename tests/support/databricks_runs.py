@@ -16,6 +16,7 @@ import yaml
 from governance.access_policy import load
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from project.home import CHECKOUT
+from project.variables import project_variables
 from support.platform_runs import LAYERS, Home, run_dbt
 from warehouse.server import Warehouse
 
@@ -29,10 +30,7 @@ GROUPS: Final = (
     "ecommerce_data_scientists",
     "ecommerce_business_analysts",
     "ecommerce_all_segments",
-    *(
-        f"ecommerce_segment_{segment}"
-        for segment in ("vip", "loyal", "regular", "new", "at_risk", "prospect")
-    ),
+    *(f"ecommerce_segment_{segment}" for segment in project_variables()["user_segments"]),
 )
 WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
 
