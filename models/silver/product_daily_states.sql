@@ -51,7 +51,8 @@ changing_days as (
 
     select
         product_id,
-        event_date
+        event_date,
+        _batch_id
     from judged_days
     where not is_constant
 
