@@ -161,7 +161,7 @@ def test_killed_builds(fork: Forks, stages: Stages, tmp_path: Path) -> None:
 
 def drop_layers(home: Home) -> None:
     with duckdb.connect(str(home.database)) as connection:
-        for layer in ("gold", "silver"):
+        for layer in ("gold", "intermediate", "silver"):
             connection.execute(f"drop schema {layer}_layer cascade")
 
 
