@@ -12,9 +12,9 @@ from types import ModuleType
 from typing import Any, Final
 
 import duckdb
-import yaml
 
 from project.home import CHECKOUT
+from project.variables import project_variables
 
 _SCRIPT: Final = Path(__file__).with_name("plain_duckdb.sql")
 _LIFETIME_VALUE: Final = (
@@ -56,7 +56,7 @@ def _fit(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _write(connection: duckdb.DuckDBPyConnection, module: ModuleType) -> None:
-    variables = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))["vars"]
+    variables = project_variables()
 
     class Dbt:
         """The part of dbt that a Python model uses."""

@@ -22,7 +22,7 @@ from dbt.cli.main import dbtRunner
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from ingestion.event_schema import EVENT_COLUMNS
+from ingestion.event_schema import PUBLISHED_COLUMNS
 
 _RELATION: Final = re.compile(r"(?:`\w+`\.)?(?:`?\w+_layer`?)\.`?(\w+)`?")
 # The same memory as DuckDB.
@@ -89,7 +89,7 @@ def run(folder: Path, work: Path) -> list[tuple[str, float, float]]:
 
 
 def _landed(spark: SparkSession, folder: Path) -> DataFrame:
-    schema = ", ".join(f"{column.name} {column.sql_type}" for column in EVENT_COLUMNS)
+    schema = ", ".join(f"{column.name} {column.sql_type}" for column in PUBLISHED_COLUMNS)
     files = spark.read.csv(
         str(folder), schema=schema, header=True, timestampFormat="yyyy-MM-dd HH:mm:ss 'UTC'"
     )

@@ -18,9 +18,9 @@ from generator.clickstream import Clickstream, Events
 from generator.malformed import spoil
 from generator.plan import DAY, LATE, Plan
 from generator.visits import Int32s
-from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 
-HEADER: Final = (",".join(EVENT_COLUMN_NAMES) + "\n").encode()
+HEADER: Final = (",".join(PUBLISHED_COLUMN_NAMES) + "\n").encode()
 _EVENT_TYPES: Final = ("view", "cart", "purchase")
 _MILLION: Final = 1_000_000
 
@@ -198,7 +198,7 @@ class DayWriter:
                 self._time_texts(day, events.time - day * DAY),
                 *(pa.DictionaryArray.from_arrays(index, texts) for index, texts in columns),
             ],
-            names=list(EVENT_COLUMN_NAMES),
+            names=list(PUBLISHED_COLUMN_NAMES),
         )
         buffer = pa.BufferOutputStream()
         # No value needs quotes and null is the empty text, so the fastest style is correct.

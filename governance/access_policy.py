@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 import yaml
 
 from project.errors import UserError
+from project.variables import project_variables
 
 POLICY_FILE: Final = Path(__file__).with_name("access_policy.yml")
 ALL: Final = "all"
@@ -107,8 +108,8 @@ class _Reader:
 
     def policy(self, content: Any) -> Policy:
         root = self._mapping(content, "")
-        self._keys(root, "", {"segments", "personas", "layers", "exceptions", "columns"})
-        segments = self._names(root["segments"], "segments")
+        self._keys(root, "", {"personas", "layers", "exceptions", "columns"})
+        segments = tuple(project_variables()["user_segments"])
         personas = {
             name: self._persona(name, entry, f"personas.{name}", segments)
             for name, entry in self._mapping(root["personas"], "personas").items()

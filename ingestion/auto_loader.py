@@ -21,7 +21,13 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ingestion import bronze, event_stream
-from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
+from ingestion.event_schema import (
+    COLUMNS,
+    TABLE_COMMENT,
+    Column,
+    columns_to_add,
+    require_known_types,
+)
 from ingestion.event_stream import AUTO_LOADER, Limits
 from ingestion.file_load import FileReport, Status
 from ingestion.landing_files import discover
@@ -29,12 +35,7 @@ from ingestion.load_report import LoadReport, print_report
 from project.arguments import positive_integer
 from project.errors import UserError
 
-_COLUMNS: Final = (*EVENT_COLUMNS, *METADATA_COLUMNS)
 MARKER: Final = "table_of_this_stream"
-_COMMENT: Final = (
-    "One row per data line of a landed file, however malformed. Append-only; each file is loaded"
-    " once."
-)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -117,6 +118,7 @@ def run(args: argparse.Namespace, source_format: str) -> int:
 
     Raises UserError; nothing is created or changed until all input is checked.
     """
+    require_known_types()
     source = args.source.resolve()
     is_triggered = args.mode == "triggered"
     _check_source(source, must_hold_files=is_triggered)
@@ -169,7 +171,7 @@ def _check_source(source: Path, *, must_hold_files: bool) -> None:
 
 
 def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: str) -> int | None:
-    """Check that table and checkpoint belong together, and create what is missing.
+    """Check that table and checkpoint belong together, and create or add what is missing.
 
     Returns the table's newest `_ingested_at` in microseconds since 1970, None if it has no row.
     """
@@ -181,12 +183,15 @@ def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: st
                 " deploy) or pass another --catalog"
             )
         exists = spark.catalog.tableExists(table)
+        missing = _missing_columns(spark, table) if exists else []
         newest = _newest(spark, table) if exists else None
         _check_checkpoint(checkpoint, table, table_exists=exists, has_rows=newest is not None)
         checkpoint.mkdir(parents=True, exist_ok=True)
         (checkpoint / MARKER).write_text(table, encoding="utf-8")
         if not exists:
             spark.sql(create_statement(table, source_format))
+        if missing:
+            spark.sql(f"alter table {table} add columns ({_described(missing)})")
     except PySparkException as error:
         raise UserError(
             f"{table}: {str(error).splitlines()[0]}; the job's principal needs USE CATALOG, and USE"
@@ -200,14 +205,13 @@ def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: st
     return newest
 
 
+def _missing_columns(spark: SparkSession, table: str) -> list[Column]:
+    fields = spark.table(table).schema
+    return columns_to_add(table, {field.name: field.dataType.simpleString() for field in fields})
+
+
 def _newest(spark: SparkSession, table: str) -> int | None:
-    """Check the columns and the clock, and return the newest `_ingested_at`."""
-    found = [(field.name, field.dataType.simpleString()) for field in spark.table(table).schema]
-    if found != [(column.name, column.sql_type) for column in _COLUMNS]:
-        raise UserError(
-            f"{table}: its columns are not those of ingestion/event_schema.py; move the table away,"
-            " or alter it to match"
-        )
+    """Check the clock, and return the newest `_ingested_at`."""
     [(newest, is_ahead)] = spark.sql(
         "select unix_micros(max(_ingested_at)), max(_ingested_at) >= current_timestamp()"
         f" from {table}"
@@ -244,12 +248,15 @@ def _check_checkpoint(checkpoint: Path, table: str, *, table_exists: bool, has_r
 
 def create_statement(table: str, source_format: str) -> str:
     """Return the statement that creates the table; only Databricks accepts `cluster by` here."""
-    columns = ", ".join(f"{c.name} {c.sql_type} comment '{_escaped(c.comment)}'" for c in _COLUMNS)
     kind = "delta cluster by (event_time)" if source_format == AUTO_LOADER else "parquet"
     return (
-        f"create table if not exists {table} ({columns}) using {kind}"
-        f" comment '{_escaped(_COMMENT)}'"
+        f"create table if not exists {table} ({_described(COLUMNS)}) using {kind}"
+        f" comment '{_escaped(TABLE_COMMENT)}'"
     )
+
+
+def _described(columns: Sequence[Column]) -> str:
+    return ", ".join(f"{c.name} {c.sql_type} comment '{_escaped(c.comment)}'" for c in columns)
 
 
 def _escaped(text: str) -> str:

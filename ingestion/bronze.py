@@ -16,10 +16,12 @@ import pyarrow as pa
 
 from ingestion.csv_records import Batch
 from ingestion.event_schema import (
+    COLUMNS,
     EVENT_COLUMN_NAMES,
     EVENT_COLUMNS,
     EVENT_TIME_FORMAT,
-    METADATA_COLUMNS,
+    PUBLISHED_COLUMN_NAMES,
+    columns_to_add,
 )
 from ingestion.landing_files import Layout
 
@@ -40,14 +42,24 @@ _FITS: Final = {
     "bigint": "cast({0}_value as varchar) = {0}",
     "double": f"{{0}}_value is not null and regexp_full_match({{0}}, '{_DOUBLE}')",
 }
+# DuckDB's own names of types, where they differ.
+_SQL_TYPES: Final = {"VARCHAR": "string"}
 _IDENTIFYING: Final = ("event_time", "product_id", "category_id", "user_id")
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the schema, `events_raw` and the ledger of loaded files if they do not exist."""
-    columns = ", ".join(f"{c.name} {c.sql_type}" for c in EVENT_COLUMNS + METADATA_COLUMNS)
+    """Create the schema, `events_raw` and the ledger of loaded files if they do not exist.
+
+    An `events_raw` of an earlier definition gets the columns that were added since. Raises
+    UserError if it differs in anything else.
+    """
+    columns = ", ".join(f"{c.name} {c.sql_type}" for c in COLUMNS)
     connection.execute(f"create schema if not exists {SCHEMA}")
     connection.execute(f"create table if not exists {EVENTS} ({columns})")
+    found = connection.execute(f"describe {EVENTS}").fetchall()
+    types = {name: _SQL_TYPES.get(kind, kind.lower()) for name, kind, *_ in found}
+    for column in columns_to_add(EVENTS, types):
+        connection.execute(f"alter table {EVENTS} add column {column.name} {column.sql_type}")
     connection.execute(
         f"create table if not exists {LEDGER} (path string primary key, size bigint,"
         " modified_ns bigint, content_hash string, rows bigint, rows_with_rescued_data bigint,"
@@ -84,7 +96,8 @@ def insert_events(raw: str, layout: Layout) -> str:
     # A merge patch drops the keys whose value is null.
     rescued_data = f"nullif(json_merge_patch('{{}}', json_object({', '.join(rescued)})), '{{}}')"
     return (
-        f"insert into {EVENTS} select {', '.join(values)},"
+        f"insert into {EVENTS} ({', '.join(EVENT_COLUMN_NAMES)}, _rescued_data, _source_file,"
+        f" _ingested_at) select {', '.join(values)},"
         f" case when {' and '.join(is_whole)} then null else {rescued_data} end, ?, ?"
         f" from ({_typed(_named(raw, layout), typed)})"
     )
@@ -135,10 +148,10 @@ def _insert_texts(
 
 
 def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bool:
-    """Whether nine fields in the published order have the time and the ids of an event."""
-    if len(fields) != len(EVENT_COLUMNS):
+    """Whether the fields, in the published order, have the time and the ids of an event."""
+    if len(fields) != len(PUBLISHED_COLUMN_NAMES):
         return False
-    raw = ", ".join(f"? as {name}" for name in EVENT_COLUMN_NAMES)
+    raw = ", ".join(f"? as {name}" for name in PUBLISHED_COLUMN_NAMES)
     fits = " and ".join(f"{name}_fits" for name in _IDENTIFYING)
     query = f"select coalesce({fits}, false) from ({_typed(f'(select {raw})', _IDENTIFYING)})"
     row = first_row(connection, query, list(fields))

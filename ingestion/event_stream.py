@@ -26,7 +26,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 import ingestion
 import project
 from ingestion import bronze
-from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
+from ingestion.event_schema import COLUMNS
 from ingestion.file_load import FileReport, Status, load_readable_file
 from ingestion.landing_files import is_landed
 from project.errors import UserError
@@ -37,14 +37,14 @@ AUTO_LOADER: Final = "cloudFiles"
 _FILES: Final = "path string, modificationTime timestamp, length bigint, content binary"
 _NAMES: Final = "*{.[cC][sS][vV],.[cC][sS][vV].[gG][zZ]}"
 
-_FILE_COLUMNS: Final = (*EVENT_COLUMNS, *METADATA_COLUMNS[:-1])
+_INGESTED_AT: Final = "_ingested_at"
+_FILE_COLUMNS: Final = tuple(column for column in COLUMNS if column.name != _INGESTED_AT)
 _ARROW_TYPES: Final = {
     "timestamp": pa.timestamp("us", tz="UTC"),
     "bigint": pa.int64(),
     "double": pa.float64(),
     "string": pa.string(),
 }
-_ARROW_SCHEMA: Final = pa.schema([(c.name, _ARROW_TYPES[c.sql_type]) for c in _FILE_COLUMNS])
 _ROWS_PER_BATCH: Final = 20_000
 # A Python worker on serverless compute has 1 GB in total.
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -102,7 +102,7 @@ def start(
         .select("path")
         .mapInArrow(reader(str(source)), ", ".join(f"{c.name} {c.sql_type}" for c in _FILE_COLUMNS))
         # The micro-batch's time, which the checkpoint keeps, so that a retry gets the same one.
-        .withColumn(METADATA_COLUMNS[-1].name, F.current_timestamp())
+        .withColumn(_INGESTED_AT, F.current_timestamp())
     )
     writer = rows.writeStream.option("checkpointLocation", str(checkpoint))
     if interval is None:
@@ -148,13 +148,14 @@ def file_rows(path: Path) -> Iterator[pa.RecordBatch]:
     stream processes each file once, so skipping it would lose it.
     """
     columns = ", ".join(column.name for column in _FILE_COLUMNS)
+    schema = pa.schema([(c.name, _ARROW_TYPES[c.sql_type]) for c in _FILE_COLUMNS])
     try:
         with loaded_separately(path) as (connection, report):
             if report.status is Status.GROWING:
                 raise UserError(f"{path}: {report.message}")
             rows = connection.sql(f"select {columns} from {bronze.EVENTS}")
             for batch in rows.to_arrow_reader(_ROWS_PER_BATCH):
-                yield from pa.Table.from_batches([batch]).cast(_ARROW_SCHEMA).to_batches()
+                yield from pa.Table.from_batches([batch]).cast(schema).to_batches()
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read: {error.strerror}; grant the job's principal READ VOLUME on it"

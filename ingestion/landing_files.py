@@ -16,7 +16,7 @@ import numpy as np
 import xxhash
 
 from ingestion.csv_records import BYTE_ORDER_MARK
-from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.event_schema import EVENT_COLUMN_NAMES, PUBLISHED_COLUMN_NAMES
 from project.errors import UserError
 
 SUFFIXES: Final = (".csv", ".csv.gz")
@@ -65,7 +65,7 @@ class Layout:
     has_header: bool
 
 
-PUBLISHED_LAYOUT: Final = Layout(EVENT_COLUMN_NAMES, has_header=False)
+PUBLISHED_LAYOUT: Final = Layout(PUBLISHED_COLUMN_NAMES, has_header=False)
 
 
 def discover(data: Path, option: str = "--data") -> list[Path]:

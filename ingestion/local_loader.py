@@ -12,6 +12,7 @@ import duckdb
 from tqdm import tqdm
 
 from ingestion import bronze
+from ingestion.event_schema import require_known_types
 from ingestion.file_load import load_file
 from ingestion.landing_files import discover
 from ingestion.load_report import LoadReport, print_report
@@ -42,6 +43,7 @@ def load(data: Path, database: Path) -> LoadReport:
     Raises UserError if there is no file or the database cannot be written; the report lists files
     that could not be loaded.
     """
+    require_known_types()
     paths = discover(data)
     reports = []
     with connect(database) as connection:

@@ -93,7 +93,9 @@ def _run(arguments: argparse.Namespace) -> int:
             print(f"\ndbt failed; its log is {home() / 'logs' / 'dbt.log'}")
             return 1
     else:
-        print("nothing to build: files, definitions and code are those of the last run (FULL=1 does)")
+        print(
+            "nothing to build: files, definitions and code are those of the last run (FULL=1 does)"
+        )
     print(summary.render(summary.read(database_path()), loaded, steps.seconds))
     last_run.record()
     return 0

@@ -1,15 +1,12 @@
 {% macro raw_events() -%}
     {{ return(
-        ref('events_landed') if var('declarative') else source('bronze_layer', 'events_raw')
+        ref('events_raw') if var('declarative') else source('bronze_layer', 'events_raw')
     ) }}
 {%- endmacro %}
 
 {% macro event_schema() -%}
-    {#- From the yml of the source, which declares the columns once. -#}
-    {%- if execute -%}
-        {%- set raw = graph.sources.values() | selectattr('name', 'equalto', 'events_raw') | first -%}
-        {%- for column in raw.columns.values() if not column.name.startswith('_') -%}
-            {{ column.name }} {{ column.data_type }}{{ ', ' if not loop.last }}
-        {%- endfor -%}
-    {%- endif -%}
+    {#- What a landed line holds: the columns of the model without what loading adds. -#}
+    {%- for column in model.columns.values() if not column.name.startswith('_') -%}
+        {{ column.name }} {{ column.data_type }}{{ ', ' if not loop.last }}
+    {%- endfor -%}
 {%- endmacro %}

@@ -46,65 +46,120 @@
     ) }}
 {%- endmacro %}
 
+{% macro models_to_check() -%}
+    {#- By what this run does with their tables: `stored` ones it updates or leaves alone. -#}
+    {%- set found = {'stored': [], 'rebuilding': [], 'built': []} -%}
+    {%- for node in incremental_models() -%}
+        {%- set is_selected = node.unique_id in selected_resources -%}
+        {%- if adapter.get_relation(node.database, node.schema, node.alias) is none -%}
+            {%- do found['built'].append(node) if is_selected -%}
+        {%- else -%}
+            {%- do found['rebuilding' if is_selected and flags.FULL_REFRESH else 'stored'].append(node) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{%- endmacro %}
+
 {% macro check_definitions() -%}
     {%- do check_variables() -%}
     {%- if execute and flags.WHICH in ['build', 'run'] -%}
-        {%- set stored, rebuilt, first_built = [], [], [] -%}
-        {%- for node in incremental_models() -%}
-            {%- set is_selected = node.unique_id in selected_resources -%}
-            {%- set exists = adapter.get_relation(node.database, node.schema, node.alias) is not none -%}
-            {%- do stored.append(node) if exists and not (is_selected and flags.FULL_REFRESH) -%}
-            {%- do rebuilt.append(node) if exists and is_selected and flags.FULL_REFRESH -%}
-            {%- do first_built.append(node) if not exists and is_selected -%}
-        {%- endfor -%}
-        {%- set faults = definition_faults(stored) -%}
-        {%- for node in stored if 'events_cleaned' in rebuilt | map(attribute='name')
-            and node.name not in ['source_files', 'events_replaced'] -%}
-            {%- do faults.setdefault('events_cleaned is rebuilt without it: select events_cleaned+', []).append(node.name) -%}
-        {%- endfor -%}
+        {%- set models = models_to_check() -%}
+        {%- set faults = definition_faults(models.stored) -%}
+        {%- do faults.update(selection_faults(models)) -%}
         {%- if faults -%}
             {%- set lines = [] -%}
             {%- for fault, names in faults.items() -%}
-                {%- set tables = 'every table' if names | length == stored | length else names | join(', ') -%}
+                {%- set tables = 'every table' if names | length == models.stored | length
+                    else names | join(', ') -%}
                 {%- do lines.append('- ' ~ fault ~ ' (' ~ tables ~ ')') -%}
             {%- endfor -%}
             {{ exceptions.raise_compiler_error(
-                'tables were built with other definitions, and this build would mix both:\n'
-                ~ lines | join('\n') ~ '\nNothing was changed. Take the old definitions back, or '
+                'this build would leave tables that do not agree with each other:\n'
+                ~ lines | join('\n') ~ '\nNothing was changed. Restore the old definitions, or '
                 ~ 'rebuild every table: make run FULL=1, or dbt build --full-refresh'
             ) }}
         {%- endif -%}
-        {%- do record_definitions(first_built, 'built') -%}
-        {%- do record_definitions(rebuilt, 'rebuilding') -%}
     {%- endif -%}
 {%- endmacro %}
 
-{% macro definitions_are_readable() -%}
-    {%- set table = definitions_table() -%}
-    {%- set stored = adapter.get_relation(table.database, table.schema, table.identifier) -%}
-    {{ return(
-        stored is not none and adapter.get_columns_in_relation(stored) | map(attribute='name') | list
-        == ['model', 'definition', 'value', 'recorded_at']
-    ) }}
+{% macro selection_faults(models) -%}
+    {%- set faults = {} -%}
+    {%- if 'model.ecommerce_analytics.events_cleaned' in selected_resources
+        and 'model.ecommerce_analytics.events_replaced' not in selected_resources -%}
+        {%- do faults.update({
+            'it would replace events without their before images: select +events_cleaned':
+            ['events_cleaned']
+        }) -%}
+    {%- endif -%}
+    {%- set left = models.stored | map(attribute='name')
+        | reject('in', ['source_files', 'events_replaced']) | list -%}
+    {%- if left and 'events_cleaned' in models.rebuilding | map(attribute='name') -%}
+        {%- do faults.update({'events_cleaned is rebuilt without it: select events_cleaned+': left}) -%}
+    {%- endif -%}
+    {{ return(faults) }}
+{%- endmacro %}
+
+{% macro create_definitions_table() -%}
+    {%- if execute and flags.WHICH in ['build', 'run'] -%}
+        {%- set models = models_to_check() -%}
+        {%- if (models.built or models.rebuilding) and recorded_definitions() is none %}
+            create or replace table {{ definitions_table() }}
+            (model string, definition string, value string, recorded_at string)
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro record_definitions(results=none) -%}
+    {#- At the start of a run, and once more when its results are there. -#}
+    {%- if execute and flags.WHICH in ['build', 'run'] and (results is none or flags.FULL_REFRESH) -%}
+        {%- set models = models_to_check() -%}
+        {%- if results is not none -%}
+            {%- set succeeded = results | selectattr('status', 'equalto', 'success')
+                | map(attribute='node.unique_id') | list -%}
+            {%- set models = {
+                'built': incremental_models() | selectattr('unique_id', 'in', succeeded) | list
+            } -%}
+        {%- endif -%}
+        {%- set rows = [] -%}
+        {%- set now = modules.datetime.datetime.now(modules.pytz.utc).strftime('%Y-%m-%d %H:%M:%S.%f') -%}
+        {%- for status, nodes in models.items() if status != 'stored' -%}
+            {%- for node in nodes -%}
+                {%- for name, value in dict(definitions(node), status=status).items() -%}
+                    {%- do rows.append("('" ~ [node.name, name, value, now] | join("', '") ~ "')") -%}
+                {%- endfor -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {%- if rows -%}
+            insert into {{ definitions_table() }} values {{ rows | join(', ') }}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro recorded_definitions() -%}
+    {#- The newest value of each model's definitions; none where they cannot be read. -#}
+    {%- set table, found = definitions_table(), {} -%}
+    {%- if adapter.get_relation(table.database, table.schema, table.identifier) is none -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set recorded = run_query('select * from ' ~ table) -%}
+    {%- if recorded.column_names | list != ['model', 'definition', 'value', 'recorded_at'] -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- for model, definition, value, _ in recorded.rows | sort(attribute='recorded_at') -%}
+        {%- do found.setdefault(model, {}).update({definition: value}) -%}
+    {%- endfor -%}
+    {{ return(found) }}
 {%- endmacro %}
 
 {% macro definition_faults(stored) -%}
-    {%- set table, recorded, faults = definitions_table(), {}, {} -%}
-    {%- if stored and not definitions_are_readable() -%}
-        {{ return({'built by a version of this project before 0.2.0, or ' ~ table ~ ' cannot be read': stored | map(attribute='name') | list}) }}
-    {%- elif stored -%}
-        {%- set newest = run_query(
-            'select model, definition, max_by(value, recorded_at) from ' ~ table
-            ~ ' group by model, definition'
-        ) -%}
-        {%- for model, definition, value in newest.rows -%}
-            {%- do recorded.setdefault(model, {}).update({definition: value}) -%}
-        {%- endfor -%}
-    {%- endif -%}
+    {%- set faults, recorded = {}, recorded_definitions() if stored else {} -%}
     {%- for node in stored -%}
-        {%- set before = recorded.get(node.name, {}) -%}
+        {%- set before = (recorded or {}).get(node.name, {}) -%}
         {%- set changed = [] -%}
-        {%- if not before -%}
+        {%- if recorded is none -%}
+            {%- do changed.append('built by a version of this project before 0.2.0, or '
+                ~ definitions_table() ~ ' cannot be read') -%}
+        {%- elif not before -%}
             {%- do changed.append('its definitions are not known') -%}
         {%- elif before.status != 'built' -%}
             {%- do changed.append('a full refresh of it did not end') -%}
@@ -121,33 +176,4 @@
         {%- endfor -%}
     {%- endfor -%}
     {{ return(faults) }}
-{%- endmacro %}
-
-{% macro record_definitions(nodes, status) -%}
-    {%- if nodes -%}
-        {%- set table, rows = definitions_table(), [] -%}
-        {%- set now = modules.datetime.datetime.now(modules.pytz.utc).strftime('%Y-%m-%d %H:%M:%S.%f') -%}
-        {%- for node in nodes -%}
-            {%- for name, value in dict(definitions(node), status=status).items() -%}
-                {%- do rows.append("('" ~ [node.name, name, value, now] | join("', '") ~ "')") -%}
-            {%- endfor -%}
-        {%- endfor -%}
-        {%- do adapter.create_schema(table) -%}
-        {%- if not definitions_are_readable() -%}
-            {%- do run_query('drop table if exists ' ~ table) -%}
-        {%- endif -%}
-        {%- do run_query(
-            'create table if not exists ' ~ table
-            ~ ' (model string, definition string, value string, recorded_at string)'
-        ) -%}
-        {%- do run_query('insert into ' ~ table ~ ' values ' ~ rows | join(', ')) -%}
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro confirm_definitions(results) -%}
-    {%- if execute and flags.WHICH in ['build', 'run'] and flags.FULL_REFRESH -%}
-        {%- set built = results | selectattr('status', 'equalto', 'success')
-            | map(attribute='node.unique_id') | list -%}
-        {%- do record_definitions(incremental_models() | selectattr('unique_id', 'in', built) | list, 'built') -%}
-    {%- endif -%}
 {%- endmacro %}

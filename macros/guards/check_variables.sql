@@ -23,15 +23,14 @@
             {%- do refuse_variable(name, 'must be ' ~ type) -%}
         {%- endfor -%}
     {%- endfor -%}
-    {%- for name, known, must_have_all in [
-        ('event_types', event_count_names().keys(), false),
-        ('user_segments', user_segments().keys(), true),
+    {%- for segment in var('user_segments') if segment not in user_segments() -%}
+        {%- do refuse_variable('user_segments', 'names ' ~ segment ~ ', which macro user_segments does not define') -%}
+    {%- endfor -%}
+    {%- for name, needed in [
+        ('event_types', event_count_names()), ('user_segments', ['prospect', 'regular']),
     ] -%}
-        {%- for item in known if item not in var(name) -%}
+        {%- for item in needed if item not in var(name) -%}
             {%- do refuse_variable(name, 'must name ' ~ item) -%}
-        {%- endfor -%}
-        {%- for item in var(name) if must_have_all and item not in known -%}
-            {%- do refuse_variable(name, 'names ' ~ item ~ ', which macro ' ~ name ~ ' does not define') -%}
         {%- endfor -%}
     {%- endfor -%}
 {%- endmacro %}
@@ -58,7 +57,7 @@
 
 {% macro refuse_variable(name, fault) -%}
     {{ exceptions.raise_compiler_error(
-        'var ' ~ name ~ ' ' ~ fault ~ '; it is ' ~ tojson(var(name) if var(name) is not string else var(name), var(name) | string)
+        'var ' ~ name ~ ' ' ~ fault ~ '; it is ' ~ tojson(var(name), var(name) | string)
         ~ ': correct it in dbt_project.yml or on the command line'
     ) }}
 {%- endmacro %}

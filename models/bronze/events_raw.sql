@@ -2,6 +2,7 @@
     enabled=var('declarative'),
     materialized='streaming_table',
     schema='bronze_layer',
+    alias='events_landed',
 ) }}
 
 with
@@ -22,7 +23,7 @@ file_lines as (
 
 ),
 
-events_landed as (
+events_raw as (
 
     select
         *,
@@ -31,4 +32,4 @@ events_landed as (
 
 )
 
-select * from events_landed
+select * from events_raw

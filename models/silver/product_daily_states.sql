@@ -48,8 +48,14 @@ judged_days as (
 ),
 
 changing_days as (
-    select * from judged_days
+
+    select
+        product_id,
+        event_date,
+        _batch_id
+    from judged_days
     where not is_constant
+
 ),
 
 seconds_of_changing_days as (

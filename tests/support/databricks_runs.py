@@ -16,7 +16,8 @@ import yaml
 from governance.access_policy import load
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from project.home import CHECKOUT
-from support.platform_runs import Home, run_dbt
+from project.variables import project_variables
+from support.platform_runs import LAYERS, Home, run_dbt
 from warehouse.server import Warehouse
 
 CATALOG: Final = "ecommerce_analytics_dev"
@@ -29,10 +30,7 @@ GROUPS: Final = (
     "ecommerce_data_scientists",
     "ecommerce_business_analysts",
     "ecommerce_all_segments",
-    *(
-        f"ecommerce_segment_{segment}"
-        for segment in ("vip", "loyal", "regular", "new", "at_risk", "prospect")
-    ),
+    *(f"ecommerce_segment_{segment}" for segment in project_variables()["user_segments"]),
 )
 WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
 
@@ -181,7 +179,7 @@ def differences(home: Home, databricks: Queryable, ignore: Collection[str] = ())
             "select table_schema || '.' || table_name, list(column_name order by ordinal_position),"
             " list(data_type order by ordinal_position) from information_schema.columns"
             " join information_schema.tables using (table_catalog, table_schema, table_name)"
-            " where table_catalog = 'duck' and table_schema in ('silver_layer', 'gold_layer')"
+            f" where table_catalog = 'duck' and table_schema in {LAYERS}"
             " and table_type = 'BASE TABLE' and not starts_with(column_name, 'dbt_')"
             " group by all order by 1"
         ).fetchall()

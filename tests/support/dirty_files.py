@@ -12,10 +12,10 @@ from itertools import count
 from pathlib import Path
 from typing import Final
 
-from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import Status
 
-HEADER: Final = ",".join(EVENT_COLUMN_NAMES)
+HEADER: Final = ",".join(PUBLISHED_COLUMN_NAMES)
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def dirty_files() -> list[DirtyFile]:
     def good(number: int) -> list[str]:
         return [new.line() for _ in range(number)]
 
-    other_order = list(reversed(EVENT_COLUMN_NAMES))
-    without_code = [name for name in EVENT_COLUMN_NAMES if name != "category_code"]
+    other_order = list(reversed(PUBLISHED_COLUMN_NAMES))
+    without_code = [name for name in PUBLISHED_COLUMN_NAMES if name != "category_code"]
     compressed = gzip.compress(text(*good(400)))
     damaged = bytearray(compressed)
     damaged[len(damaged) // 2] ^= 0xFF

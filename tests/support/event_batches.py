@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 
 
 def line(
@@ -24,7 +24,7 @@ def line(
 
 def write(file: Path, lines: Iterable[str]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    text = "\n".join([",".join(EVENT_COLUMN_NAMES), *lines]) + "\n"
+    text = "\n".join([",".join(PUBLISHED_COLUMN_NAMES), *lines]) + "\n"
     file.write_text(text, encoding="utf-8")
 
 

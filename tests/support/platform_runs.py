@@ -17,10 +17,12 @@ from project.home import CATALOG, CHECKOUT
 
 # Snapshots record when a run saw a change, so they differ between runs by design.
 SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
-# Tables that differ between runs by design: besides the snapshots, before images and records of runs.
+# So do before images, and the record of the definitions that tables were built with.
 OF_RUNS: Final = (*SNAPSHOTS, "events_replaced", "model_definitions")
-# Every column except the one that records the build that last wrote a row.
+# Every column except those that record the batch that wrote a row first or last.
 FACTS: Final = "columns(lambda name: not ends_with(name, '_batch_id'))"
+# Schemas of what dbt builds.
+LAYERS: Final = ("silver_layer", "intermediate_layer", "gold_layer")
 
 
 def run_command(
@@ -105,17 +107,17 @@ class Home:
             return connection.execute(sql).fetchall()
 
     def tables(self) -> list[str]:
-        """Return silver and gold tables as `schema.name`, without snapshots."""
+        """Return the tables of all layers above bronze as `schema.name`, without snapshots."""
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return tables(connection)
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return silver and gold tables as `schema.name`, without snapshots."""
+    """Return the tables of all layers above bronze as `schema.name`, without snapshots."""
     rows = connection.execute(
         "select table_schema || '.' || table_name from information_schema.tables"
-        " where table_schema in ('silver_layer', 'intermediate_layer', 'gold_layer')"
-        f" and table_type = 'BASE TABLE' and table_name not in {OF_RUNS} order by 1"
+        f" where table_schema in {LAYERS} and table_type = 'BASE TABLE'"
+        f" and table_name not in {OF_RUNS} order by 1"
     )
     return [name for (name,) in rows.fetchall()]
 
@@ -123,7 +125,7 @@ def tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
 def differences(left: Home, right: Home, more: Sequence[str] = ()) -> dict[str, int]:
     """Return the number of rows that only one database has, by table; `more` adds tables.
 
-    The same events can be loaded by different builds, so the batches that wrote rows are not compared.
+    The same events can be loaded in different batches, so their numbers are not compared.
     """
     found = {}
     assert left.tables() == right.tables()

@@ -22,7 +22,7 @@ import pytest
 
 from generator.generate import add_arguments, execute, generate
 from generator.malformed import KINDS
-from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from project.errors import UserError
 
 OCTOBER = date(2019, 10, 1)
@@ -91,7 +91,7 @@ def test_a_day_of_several_windows(tmp_path: Path) -> None:
 def test_published_format(two_months: list[Path]) -> None:
     for file in two_months:
         header, *lines, end = file.read_text(encoding="ascii").split("\n")
-        assert header == ",".join(EVENT_COLUMN_NAMES)
+        assert header == ",".join(PUBLISHED_COLUMN_NAMES)
         assert end == ""
         assert all(LINE.fullmatch(line) for line in lines)
         times = [line[:19] for line in lines]

@@ -103,18 +103,6 @@ def test_a_persona_without_groups_sees_nothing(
     assert {e for (persona, *_), e in table.items() if persona == "nobody"} == {"refused"}
 
 
-def test_every_segment_of_the_model_is_in_the_policy(manifest: dict[str, Any]) -> None:
-    [values] = [
-        test["test_metadata"]["kwargs"]["values"]
-        for test in manifest["nodes"].values()
-        if test["resource_type"] == "test"
-        and test.get("column_name") == "user_segment"
-        and test["attached_node"] == "model.ecommerce_analytics.users_dim"
-        and test["test_metadata"]["name"] == "accepted_values"
-    ]
-    assert sorted(load().segments) == sorted(values)
-
-
 def test_ephemeral_models_and_sources_of_other_databases_are_excluded() -> None:
     found = relations(
         manifest_of(

@@ -290,7 +290,7 @@ def checkpoint_below_a_file(lake: Lake) -> None:
 
 BAD_STATES: dict[Callable[[Lake], None], str] = {
     no_schema: "no such schema, or no USE SCHEMA",
-    other_columns: "columns are not those of ingestion/event_schema.py; move",
+    other_columns: "its column price is string, double in models/bronze/events_raw.yml; alter the",
     checkpoint_of_another_table: r"is the checkpoint of `other`.*pass another --checkpoint",
     checkpoint_of_another_stream: "is the checkpoint of another stream.*pass another --checkpoint",
     table_is_gone: "does not exist, but .*undrop table",

@@ -18,7 +18,7 @@ import pytest
 from ecommerce import cli
 from ingestion import bronze, fast_scan
 from ingestion.csv_records import MAX_LINE_BYTES, MAX_RECORD_BYTES
-from ingestion.event_schema import EVENT_COLUMN_NAMES, EVENT_COLUMNS, METADATA_COLUMNS
+from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS, PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import FileReport, Status, load_file
 from ingestion.landing_files import Layout, profile
 from ingestion.local_loader import load
@@ -212,7 +212,7 @@ def test_whole_line_is_kept_when_malformed(landing: Path, database: Path) -> Non
     report = load_one(landing, database, content)
     assert {r["_line"] for r in rescued(database)} == {'a,"b\\', "\\xff\\x00,é", 'x,a"b,"c"d'}
     assert report.rows == 3
-    null = " and ".join(f"{name} is null" for name in EVENT_COLUMN_NAMES)
+    null = " and ".join(f"{name} is null" for name in PUBLISHED_COLUMN_NAMES)
     assert query(database, f"select count(*) from bronze_layer.events_raw where {null}") == [(3,)]
 
 
@@ -283,7 +283,7 @@ def test_many_batches_give_the_rows_of_the_fast_path(landing: Path) -> None:
     lines = Lines()
     path = landing / "f.csv"
     path.write_text("\n".join([HEADER, *[lines.line() for _ in range(60_000)], ""]))
-    sql = f"select count(*), sum(hash({', '.join(EVENT_COLUMN_NAMES)})) from {bronze.EVENTS}"
+    sql = f"select count(*), sum(hash({', '.join(PUBLISHED_COLUMN_NAMES)})) from {bronze.EVENTS}"
     found = []
     for tolerant in (False, True):
         with duckdb.connect() as connection:
@@ -322,7 +322,7 @@ def test_scan_is_not_trusted_when_counts_differ(landing: Path, brand: str) -> No
     counted = profile(path)
     one_line_more = replace(counted, lines=counted.lines + 1, commas=counted.commas + 8)
     content = replace(counted, size=counted.size + 1) if '"' in brand else one_line_more
-    layout = Layout(EVENT_COLUMN_NAMES, has_header=True)
+    layout = Layout(PUBLISHED_COLUMN_NAMES, has_header=True)
     with duckdb.connect() as connection:
         bronze.create_tables(connection)
         with pytest.raises(fast_scan.NotRegularError):

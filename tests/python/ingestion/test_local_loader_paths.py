@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from ingestion import bronze
-from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import FileReport, Status, load_file
 
 EVENT = {
@@ -122,7 +122,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, int]:
         odd = odd | st.sampled_from(QUOTED)
     if kind in ("broken", "bytes"):
         odd = odd | st.sampled_from(BROKEN) | plain
-    names = list(EVENT_COLUMN_NAMES)
+    names = list(PUBLISHED_COLUMN_NAMES)
     if draw(st.booleans()):
         names = draw(st.permutations([*names, "extra", "other one"]))[: draw(st.integers(8, 11))]
     line = lines(names, odd)
@@ -131,7 +131,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, int]:
         line = line | line.map(lambda text: text + ",") | line.map(lambda text: text[:-40])
     end = draw(st.sampled_from(["\n", "\r\n"]))
     ends = st.sampled_from(["\n", "\r\n", "\r", "\n\n"]) if kind == "broken" else st.just(end)
-    has_header = names != list(EVENT_COLUMN_NAMES) or draw(st.integers(0, 3)) > 0
+    has_header = names != list(PUBLISHED_COLUMN_NAMES) or draw(st.integers(0, 3)) > 0
     body = [",".join(names if has_header else EVENT.values()), *draw(st.lists(line, max_size=6))]
     text = "".join(part + draw(ends) for part in body)
     if draw(st.booleans()):

@@ -18,7 +18,7 @@ from scipy.special import hyp2f1
 
 from project.home import CHECKOUT
 
-MODEL = CHECKOUT / "models/gold/intermediate/customer_lifetime_value.py"
+MODEL = CHECKOUT / "models/intermediate/customer/customer_lifetime_value.py"
 # Fader, Hardie, Lee (2005), table 2, in weeks; Fader, Hardie (2013), section 4.
 CDNOW_BETA_GEO = (0.243, 4.414, 0.793, 2.426)
 CDNOW_GAMMA_GAMMA = (6.25, 3.74, 15.45)

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import Status
 from ingestion.local_loader import load
 from support.dbt_replay import Recording, record, replay
@@ -189,7 +189,7 @@ class Shop:
         self.connection.close()
 
     def land(self, name: str, lines: Sequence[str]) -> None:
-        text = "\n".join([",".join(EVENT_COLUMN_NAMES), *lines, ""])
+        text = "\n".join([",".join(PUBLISHED_COLUMN_NAMES), *lines, ""])
         (self.landing / name).write_text(text, encoding="utf-8")
 
     def load(self) -> None:

@@ -70,15 +70,24 @@ def test_duplicates_across_files_keep_the_first_loaded_copy(in_batches: Home) ->
     ) == [("batch_1.csv", 1), ("batch_2.csv", 2), ("batch_3.csv", 1)]
 
 
+@pytest.mark.parametrize("last_commit", ["events_replaced", "events_cleaned"])
 def test_the_next_build_recovers_from_one_that_died_half_way(
-    in_batches: Home, refreshed: Home, tmp_path: Path
+    in_batches: Home, refreshed: Home, tmp_path: Path, last_commit: str
 ) -> None:
     home = Home(tmp_path)
     shutil.copyfile(in_batches.database, home.database)
     write(tmp_path / "late.csv", [line("2019-10-01 09:50:00", user=1), line("2019-10-09 01:00:00")])
     home.load(tmp_path / "late.csv")
-    # Only these two commit; every table downstream is unchanged.
-    home.dbt("run", "--select", "source_files", "events_cleaned")
+    home.dbt("run", "--select", f"+{last_commit}")
+    # Touches one tracker session again, and another for the first time.
+    write(
+        tmp_path / "later.csv",
+        [
+            line("2019-10-01 09:40:00", user=1),
+            line("2019-10-03 12:10:00", user=4, session="shared"),
+        ],
+    )
+    home.load(tmp_path / "later.csv")
     home.dbt("build", "--exclude-resource-type", "unit_test")
     whole = Home(tmp_path / "whole")
     whole.folder.mkdir()

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from project.home import CHECKOUT
 from support.platform_runs import Home
 
@@ -70,12 +69,6 @@ def test_yml_columns_are_the_tables_columns(built: Home, manifest: dict[str, Any
         assert sorted(columns[node["schema"], node["name"]]) == sorted(node["columns"]), node[
             "name"
         ]
-
-
-def test_bronze_yml_matches_the_one_definition(manifest: dict[str, Any]) -> None:
-    [source] = [s for s in own(manifest["sources"], "source") if s["name"] == "events_raw"]
-    described = [(c["name"], c["data_type"]) for c in source["columns"].values()]
-    assert described == [(c.name, c.sql_type) for c in EVENT_COLUMNS + METADATA_COLUMNS]
 
 
 def test_everything_is_described(manifest: dict[str, Any]) -> None:

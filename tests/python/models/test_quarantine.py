@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 import yaml
 
-from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from project.home import CHECKOUT
 from support.dirty_files import Lines
 from support.platform_runs import Home
@@ -35,7 +35,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Home:
     bad = [lines.line(**fault) for fault in FAULTS.values()]
     landing = home.folder / "events.csv"
     landing.write_text(
-        "\n".join([",".join(EVENT_COLUMN_NAMES), good, *bad, good]) + "\n", encoding="utf-8"
+        "\n".join([",".join(PUBLISHED_COLUMN_NAMES), good, *bad, good]) + "\n", encoding="utf-8"
     )
     home.load(landing)
     home.dbt("run", "--select", "+events_quarantined")

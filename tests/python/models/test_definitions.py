@@ -1,0 +1,187 @@
+"""A build whose definitions differ from those of the tables stops before it changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from support.event_batches import line, write
+from support.forked_runs import Forks
+from support.platform_runs import Home, differences
+
+# A pause of 25 minutes before and after the new file, and prices on both sides of 100.
+OLD = [
+    line("2019-10-01 10:00:00", price="150.00"),
+    line("2019-10-01 10:25:00", price="50.00"),
+    line("2019-10-02 10:00:00", user=2, session="s2", price="-1"),
+]
+NEW = [
+    line("2019-10-03 10:00:00", user=3, session="s3", price="150.00"),
+    line("2019-10-03 10:25:00", user=3, session="s3", price="50.00"),
+    line("2019-10-03 11:00:00", user=4, session="s4", price="-1"),
+]
+GAP = "session_gap_minutes: 20"
+PRICE = "highest_price: 100"
+PRICE_AND_DATE = "{highest_price: 100, earliest_event_date: '2019-10-02'}"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, fork: Forks) -> Home:
+    """A database built from one file, and a second file loaded since."""
+    home = Home(tmp_path_factory.mktemp("built"))
+    write(home.folder / "files" / "old.csv", OLD)
+    home.load(home.folder / "files")
+    fork.dbt(home, "run").succeeds()
+    write(home.folder / "files" / "new.csv", NEW)
+    home.load(home.folder / "files")
+    return home
+
+
+@pytest.fixture
+def home(built: Home) -> Iterator[Home]:
+    with built.database_restored():
+        yield built
+
+
+def fresh(home: Home, folder: Path, fork: Forks, variables: str) -> Home:
+    """Build the same bronze from nothing, with other definitions."""
+    copy = Home(folder / "fresh")
+    copy.folder.mkdir()
+    with duckdb.connect(str(copy.database)) as connection:
+        connection.execute(f"attach '{home.database}' as built (read_only)")
+        connection.execute("create schema bronze_layer")
+        for table in ("events_raw", "loaded_files"):
+            connection.execute(
+                f"create table bronze_layer.{table} as from built.bronze_layer.{table}"
+            )
+    fork.dbt(copy, "run", "--vars", variables).succeeds()
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        (GAP, ["session_gap_minutes: 30 before, 20 now"]),
+        (PRICE, ["highest_price: 1000000000 before, 100 now"]),
+        (PRICE_AND_DATE, ["highest_price: ", "earliest_event_date: 2019-01-01 before, 2019-10-02"]),
+        ("event_types: [view, cart, remove_from_cart, purchase, wishlist]", ["wishlist now"]),
+    ],
+    ids=["session gap", "price", "price and date", "event type"],
+)
+def test_a_changed_definition_stops_the_build_and_a_full_refresh_applies_it(
+    home: Home, fork: Forks, tmp_path: Path, variables: str, named: list[str]
+) -> None:
+    before = home.database.read_bytes()
+    code, output = fork.dbt(home, "build", "--vars", variables).ends()
+    assert code == 1
+    for text in [*named, "make run FULL=1", "Nothing was changed"]:
+        assert text in output
+    assert "START sql" not in output
+    assert home.database.read_bytes() == before
+
+    fork.dbt(home, "run", "--full-refresh", "--vars", variables).succeeds()
+    assert differences(home, fresh(home, tmp_path, fork, variables)) == {}
+    fork.dbt(home, "run", "--vars", variables).succeeds()
+
+
+def test_a_full_refresh_that_died_must_be_run_again(home: Home, fork: Forks) -> None:
+    fork.dbt(home, "run", "--full-refresh").succeeds()
+    with duckdb.connect(str(home.database)) as connection:
+        # What the on-run-end hook of that run wrote.
+        connection.execute(
+            "delete from silver_layer.model_definitions where recorded_at ="
+            " (select max(recorded_at) from silver_layer.model_definitions)"
+        )
+    code, output = fork.dbt(home, "run").ends()
+    assert (code, "a full refresh of it did not end (every table)" in output) == (1, True)
+    fork.dbt(home, "run", "--full-refresh").succeeds()
+    fork.dbt(home, "run").succeeds()
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        ("drop table silver_layer.model_definitions", "built by a version of this project before"),
+        ("alter table silver_layer.model_definitions drop column value", "cannot be read"),
+        (
+            "update silver_layer.model_definitions set value = '0.1.9'"
+            " where definition = 'tables_of_version'",
+            "tables_of_version: 0.1.9 before",
+        ),
+        (
+            "delete from silver_layer.model_definitions where model = 'sessions'",
+            "its definitions are not known (sessions)",
+        ),
+    ],
+    ids=["older version", "unreadable", "other tables", "one table"],
+)
+def test_tables_of_unknown_definitions_stop_the_build(
+    home: Home, fork: Forks, fault: str, named: str
+) -> None:
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute(fault)
+    code, output = fork.dbt(home, "build").ends()
+    assert code == 1
+    assert named in output
+    fork.dbt(home, "run", "--full-refresh").succeeds()
+    fork.dbt(home, "run").succeeds()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--full-refresh", "--select", "events_cleaned"), "select events_cleaned+"),
+        (("--select", "events_cleaned"), "select +events_cleaned"),
+    ],
+    ids=["rebuilt alone", "updated alone"],
+)
+def test_the_clean_events_are_not_selected_without_their_feed(
+    home: Home, fork: Forks, arguments: tuple[str, ...], named: str
+) -> None:
+    code, output = fork.dbt(home, "run", *arguments).ends()
+    assert code == 1
+    assert named in output
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ("session_gap_minutes: soon", "session_gap_minutes must be a whole number above 0"),
+        ("session_gap_minutes: 0", "session_gap_minutes must be a whole number above 0"),
+        ("session_gap_minutes: true", "session_gap_minutes must be a whole number above 0"),
+        ("highest_price: '100'", "highest_price must be a number above 0"),
+        ("earliest_event_date: 2019", "earliest_event_date must be a date"),
+        ("earliest_event_date: null", "earliest_event_date must be a date"),
+        ("pareto_a_share: 80", "pareto_a_share must be a share from 0 to 1"),
+        ("rfm_recency_days: [7, 14]", "rfm_recency_days must be a list of four numbers"),
+        ("event_types: view", "event_types must be a list of distinct lower-case names"),
+        ("event_types: [view, cart, purchase]", "event_types must name remove_from_cart"),
+        ("user_segments: [prospect, big]", "user_segments names big"),
+        ("policies: 'yes'", "policies must be true or false"),
+    ],
+)
+def test_a_variable_of_the_wrong_type_is_named(
+    home: Home, fork: Forks, variables: str, message: str
+) -> None:
+    code, output = fork.dbt(home, "build", "--vars", variables).ends()
+    assert code == 1
+    assert f"var {message}" in output
+
+
+def test_a_wrong_variable_stops_dbt_while_it_parses(built: Home) -> None:
+    result = built.dbt("build", "--vars", "session_gap_minutes: soon", expect=2)
+    assert 'it is "soon": correct it in dbt_project.yml' in result.stdout
+    assert "START" not in result.stdout
+
+
+def test_a_changed_model_is_named(home: Home, fork: Forks) -> None:
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute(
+            "update silver_layer.model_definitions set value = md5('another text')"
+            " where model = 'sessions' and definition = 'sql'"
+        )
+    code, output = fork.dbt(home, "build").ends()
+    assert (code, "- sql changed (sessions)" in output) == (1, True)
