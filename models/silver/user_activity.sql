@@ -15,7 +15,7 @@ sessions as (
 ),
 
 order_sessions as (
-    -- One session in fifteen: the others go without the ids of session and product.
+    -- One session in fifteen, so that the ids of session and product are read for these only.
     select * from {{ with_changed_keys(
         ref('sessions'), ['user_id'], changed_in=ref('user_daily_activity')
     ) }}
@@ -56,7 +56,7 @@ orders as (
 
 numbered_orders as (
 
-    -- Two orders opened within one second: the lower session id counts as the first.
+    -- Of two orders with the same time the one with the lower session id is the first.
     select
         user_id,
         session_id,

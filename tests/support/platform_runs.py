@@ -17,7 +17,7 @@ from project.home import CATALOG, CHECKOUT
 
 # Snapshots record when a run saw a change, so they differ between runs by design.
 SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
-# Tables that differ between runs by design: besides the snapshots, before images and records of runs.
+# So do before images, and the record of the definitions that tables were built with.
 OF_RUNS: Final = (*SNAPSHOTS, "events_replaced", "model_definitions")
 # Every column except those that record the batch that wrote a row first or last.
 FACTS: Final = "columns(lambda name: not ends_with(name, '_batch_id'))"
