@@ -269,6 +269,7 @@ def test_names_match_the_rest_of_the_project(root: Config) -> None:
         assert sorted(schema["name"] for schema in resources["schemas"].values()) == [
             "bronze_layer",
             "gold_layer",
+            "intermediate_layer",
             "silver_layer",
         ]
         assert {
@@ -314,7 +315,7 @@ def test_grants_are_least_privilege(root: Config, target: str) -> None:
         "ecommerce_platform_admins"
     }
     assert not any(
-        principal == "ecommerce_business_analysts" and key in ("bronze", "silver")
+        principal == "ecommerce_business_analysts" and key in ("bronze", "silver", "intermediate")
         for _, key, principal in granted
     )
     creators = {p for (_, _, p), privileges in granted.items() if "CREATE_TABLE" in privileges}
