@@ -238,7 +238,7 @@ def test_load_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
     disk.leave_free(1_000_000)
     code, output = fork.ecommerce(home, *load(home, stages.landing)).ends()
     assert code == 2
-    assert f"{home.database} refused it: " in output
+    assert f"cannot be loaded into {home.database}: " in output
     assert output.endswith("No space left on device; free some space, then run again\n")
     assert differences(home, stages.half) == {}
     files = home.query(
