@@ -172,7 +172,7 @@ def differences(
     """Return the number of rows that only one engine has, by table.
 
     Snapshots are compared without run times; `ignore` lists further columns to leave out. After a
-    full refresh of one engine alone, `is_refreshed`, the columns that differ between updates are not compared.
+    full refresh of one engine alone, `is_refreshed`, tables that only updates write are not compared.
     """
     found = {}
     of_updates = (DEFINITIONS, BEFORE_IMAGES) if is_refreshed else (DEFINITIONS, "")
