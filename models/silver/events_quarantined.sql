@@ -39,7 +39,7 @@ earlier_events as (
 copies as (
     {{ numbered_copies(
         rows_of_files(ref('events_staged'), 'unaccounted_files'),
-        among=[rows_of_files(raw_events(), 'unaccounted_files'), 'earlier_events']
+        among=[rows_of_files(raw_events(), 'new_files'), 'earlier_events']
     ) }}
 ),
 

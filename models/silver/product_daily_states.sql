@@ -48,14 +48,8 @@ judged_days as (
 ),
 
 changing_days as (
-
-    select
-        product_id,
-        event_date,
-        _batch_id
-    from judged_days
+    select * from judged_days
     where not is_constant
-
 ),
 
 seconds_of_changing_days as (
