@@ -172,7 +172,7 @@ def differences(
     """Return the number of rows that only one engine has, by table.
 
     Snapshots are compared without run times; `ignore` lists further columns to leave out. After a
-    full refresh of one engine alone, `is_refreshed`, what tells updates apart is not compared.
+    full refresh of one engine alone, `is_refreshed`, tables of updates alone are left out.
     """
     found = {}
     of_updates = (DEFINITIONS, BEFORE_IMAGES) if is_refreshed else (DEFINITIONS, "")

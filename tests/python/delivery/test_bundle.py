@@ -113,7 +113,7 @@ GOLD: Final = (*FULL, "tasks", 3)
         (plant("targets", "dev", "modus", value="development"), "targets.dev: modus"),
         (plant("targets", "dev", "variables", "storage", value="x"), "storage is not declared"),
         (plant("variables", "catalog", "defualt", value="x"), "variables.catalog: defualt"),
-        (plant("variables", "catalog", "default", value="${var.catalogue}"), "${var.catalogue}"),
+        (plant("variables", "catalog", "default", value="${var.katalog}"), "${var.katalog}"),
         (
             plant(*FULL, "tasks", 0, "run_job_task", "job_id", value="${resources.jobs.bronze.id}"),
             "${resources.jobs.bronze.id}",

@@ -229,10 +229,10 @@ def test_a_policy_that_does_not_match_the_relations_is_rejected(
 
 
 def test_readers_of_an_exception_replace_those_of_the_layer(tmp_path: Path) -> None:
-    def only_nobody(policy: dict[str, Any]) -> None:
+    def only_no_group(policy: dict[str, Any]) -> None:
         policy["exceptions"]["silver_layer.events_staged"]["readers"] = ["nobody"]
 
-    found = cells(load(changed(tmp_path, only_nobody)), SMALL)
+    found = cells(load(changed(tmp_path, only_no_group)), SMALL)
     staged = [c for c in found if c.relation == "silver_layer.events_staged"]
     assert Cell("nobody", "silver_layer.events_staged", "user_id", "masked") in staged
     assert {c.expected for c in staged if c.persona != "nobody"} == {"refused"}
