@@ -4,10 +4,11 @@
     {%- set types = {
         'a whole number above 0': [
             'audit_days', 'check_hours', 'churn_after_days', 'churn_medium_risk_after_days',
-            'clv_min_repeat_buyers', 'gate_max_lag_minutes', 'incomplete_day_min_purchases',
+            'incomplete_day_min_purchases',
             'incomplete_day_window_days', 'segment_at_risk_after_days', 'segment_loyal_min_orders',
             'segment_new_within_days', 'segment_vip_min_orders', 'session_gap_minutes',
         ],
+        'a number of 0 or more': ['clv_min_repeat_buyers', 'gate_max_lag_minutes'],
         'a number above 0': ['highest_price', 'segment_vip_min_revenue'],
         'a share from 0 to 1': [
             'gate_max_quarantined_share', 'incomplete_day_share', 'pareto_a_share', 'pareto_b_share',
@@ -41,6 +42,7 @@
     {%- if type == 'true or false' -%} {{ return(value is boolean) }}
     {%- elif type == 'a whole number above 0' -%}
         {{ return(is_number and value is integer and value > 0) }}
+    {%- elif type == 'a number of 0 or more' -%} {{ return(is_number and value >= 0) }}
     {%- elif type == 'a number above 0' -%} {{ return(is_number and value > 0) }}
     {%- elif type == 'a share from 0 to 1' -%} {{ return(is_number and 0 <= value <= 1) }}
     {%- elif type == 'a date, yyyy-mm-dd' -%}
