@@ -18,7 +18,7 @@ from project.variables import project_variables
 
 _SCRIPT: Final = Path(__file__).with_name("plain_duckdb.sql")
 _LIFETIME_VALUE: Final = (
-    CHECKOUT / "models" / "gold" / "intermediate" / "customer_lifetime_value.py"
+    CHECKOUT / "models" / "intermediate" / "customer" / "customer_lifetime_value.py"
 )
 # The platform's own limit, so that both have the same memory.
 _SETTINGS: Final = {"memory_limit": "8GB", "preserve_insertion_order": "false"}

@@ -36,7 +36,7 @@ create macro money_average(total, number) as
 create macro hash_of_session(user_id, user_session, started_at) as
     md5(concat_ws(chr(31), user_id::varchar, user_session, started_at::varchar));
 
-create macro normalised(rows) as table
+create macro normalized(rows) as table
 select
     event_time,
     nullif(lower(trimmed(event_type)), '') as event_type,
@@ -75,7 +75,7 @@ select
         or user_session is null
         or (event_type = 'purchase' and price = 0)
     ) as is_valid
-from normalised(rows);
+from normalized(rows);
 
 -- step: source_files
 create table source_files as
@@ -464,7 +464,7 @@ where purchases > 0
 group by user_id;
 
 -- step: customer_lifetime_value
--- The likelihood is no SQL: whoever runs this script fits it to buyer_purchases here.
+-- The likelihood is no SQL: the runner of this script fits it to buyer_purchases here.
 
 -- step: customer_metrics
 create table customer_metrics as

@@ -1,1 +1,1 @@
-"""The `ecommerce` command: one parser that hands each command to the package that does the work."""
+"""The command line `ecommerce`: one parser, whose commands call the other packages."""

@@ -1,1 +1,1 @@
-"""The main job on one machine: data, bronze, dbt build, docs, summary; and what cleans up."""
+"""The main job on one machine, its summary, its clean-up, and the check of published figures."""

@@ -35,7 +35,7 @@ class Dbt:
         return bool(self._invoke("docs", "generate", "--static").success)
 
     def close(self) -> None:
-        """Close the database, which dbt-duckdb would keep open and write to until the process ends."""
+        """Close the database, to which dbt-duckdb would still write when the process ends."""
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
         DuckDBConnectionManager.close_all_connections()

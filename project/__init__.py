@@ -1,1 +1,1 @@
-"""What every package shares: where the checkout and a run's files are, and errors of the user."""
+"""Shared by all packages: paths of the checkout and of runs, user errors, argument types."""

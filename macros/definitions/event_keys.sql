@@ -14,8 +14,8 @@
 {%- endmacro %}
 
 {% macro numbered_copies(staged_rows, among) -%}
-    {#- Copies share time, user and product, as one row in a thousand does: only rows that share them
-        with another row of `among` are compared. -#}
+    {#- Copies share time, user and product, as one row in a thousand does: only rows that share
+        them with another row of `among` are compared. -#}
     select
         staged.*,
         row_number() over (

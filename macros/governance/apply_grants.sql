@@ -1,7 +1,7 @@
 {% macro databricks__apply_grants(relation, grant_config, should_revoke=true) -%}
-    {#- dbt-databricks 1.12.7 masks and filters tables and incremental models as it creates them, but
-        not snapshots. A snapshot gets both here, before its grants, and again on every run, which
-        restores a policy that was dropped. -#}
+    {#- dbt-databricks 1.12.7 masks and filters tables and incremental models as it creates them,
+        but not snapshots. A snapshot gets both here, before its grants, and again on every run,
+        which restores a policy that was dropped. -#}
     {%- if model.resource_type == 'snapshot' -%}
         {%- do protect_snapshot(relation) -%}
     {%- endif -%}

@@ -1,6 +1,7 @@
-{#- Some definitions cannot be applied to rows that are stored already. Each incremental table records
-    those that it was built with, and a build that would mix two stops before its first model. A full
-    refresh marks its tables while it runs, so that one that died does not count as complete. -#}
+{#- Some definitions cannot be applied to rows that are stored already. Each incremental table
+    records those that it was built with, and a build that would mix two stops before its first
+    model. A full refresh marks its tables while it runs, so that one that died does not count as
+    complete. -#}
 
 {% macro definitions(node) -%}
     {#- `tables_of_version` is the project's version that last changed a stored column. -#}

@@ -42,8 +42,8 @@
 {%- endmacro %}
 
 {% macro has_key_in(rows, keys, others) -%}
-    {#- DuckDB skips row groups by a single key, but joins every row by several: so each key is first
-        looked up alone. `exists`, because DuckDB pushes a join below an aggregation. -#}
+    {#- DuckDB skips row groups by a single key, but joins every row by several: so each key is
+        first looked up alone. `exists`, because a join would move below an aggregation. -#}
     {%- for key in keys %}
     {{ rows }}.{{ key }} in (select others.{{ key }} from {{ others }} as others)
     {{- ' and' if not loop.last }}

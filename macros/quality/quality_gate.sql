@@ -1,6 +1,6 @@
 {% macro quality_gate() -%}
-    {#- The last check of silver before gold. It reads the tables, not the results of tests: the tests
-        of a build that never ran cannot fail. -#}
+    {#- The last check of silver before gold. It reads the tables, not the results of tests: the
+        tests of a build that never ran cannot fail. -#}
     {%- set tables = {
         'raw': raw_events(),
         'files': ref('source_files'),

@@ -1,6 +1,6 @@
 {#- With var check_hours, a data test of a growing table reads the rows loaded lately, and the keys
-    that they share with older ones. Older rows passed when they were new; a weekly check reads all of
-    them again. Tests that tie out totals always read whole tables. -#}
+    that they share with older ones. Older rows passed when they were new; a weekly check reads all
+    of them again. Tests that tie out totals always read whole tables. -#}
 
 {% macro get_where_subquery(relation) -%}
     {%- if config.get('where') or not looks_at_recent_rows()

@@ -15,7 +15,7 @@ buyers as (
 
 first_orders as (
 
-    -- A first order is one session's: its categories would count it more than once.
+    -- Only for the whole shop: a first order can touch several categories.
     select
         first_order_session_date as event_date,
         '(all)' as category_l1,
@@ -27,7 +27,7 @@ first_orders as (
 
 quiet_days as (
 
-    -- A day on which no session started still has its row, so that no series has a hole.
+    -- Days on which no session started keep a row, so that a time series has no gap.
     select
         calendar.event_date,
         '(all)' as category_l1

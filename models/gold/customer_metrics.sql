@@ -10,7 +10,7 @@ user_activity as (
 ),
 
 buyers as (
-    -- Six of seven users never ordered: prospects, whom a join with all users would look up.
+    -- Six of seven users never ordered and are prospects: the join leaves them out.
     select * from {{ ref('users_dim') }}
     where user_segment <> 'prospect'
 ),
@@ -78,7 +78,7 @@ customer_metrics as (
         scored.revenue,
         {{ money_average('scored.revenue', 'scored.orders') }} as average_order_value,
         {{ rate('scored.orders', 'scored.sessions') }} as session_conversion_rate,
-        -- Orders per 30 days; the first day counts whole, so that nobody divides by zero.
+        -- Orders per 30 days; the first day counts as a whole day, so the divisor is never 0.
         {{ rate('scored.orders * 30', 'scored.days_since_first_seen') }} as purchase_frequency,
         scored.days_since_last_activity,
         scored.days_since_last_purchase,

@@ -48,8 +48,8 @@ joined as (
 
 windowed as (
 
-    -- Every calendar day has a row, so seven rows are seven days. Incomplete days would drag the
-    -- averages down; they are left out of both the sum and the count.
+    -- Every calendar day has a row, so seven rows are seven days. Incomplete days would lower the
+    -- averages, so both the sum and the count leave them out.
     select
         *,
         lag(revenue) over (order by event_date) as previous_revenue,

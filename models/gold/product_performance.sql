@@ -18,7 +18,7 @@ product_first_purchases as (
 
 ranked as (
 
-    -- Equal revenue shares a rank; the running total needs an order, and takes the product id.
+    -- Products with equal revenue share a rank; the running total orders them by product id.
     select
         products_dim.*,
         product_totals.views,

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- Nothing counts the events before the quarantine accounts for every bronze row.
+-- Models that count events wait until every bronze row is accounted for.
 -- depends_on: {{ ref('events_quarantined') }}
 
 with
@@ -10,7 +10,7 @@ current_events as (
 ),
 
 earlier_versions as (
-    -- A build that died half way may have written these and not yet replaced them.
+    -- A build that died half way may have kept versions here that it never replaced.
     select * from {{ ref('events_replaced') }}
     where _batch_id <= {{ last_batch(ref('events_cleaned')) }}
 ),

@@ -21,7 +21,7 @@ new_files as (
 ),
 
 earlier_events as (
-    -- A late event can extend or join sessions, so its whole tracker session is written again.
+    -- A late event can extend or merge sessions, so its whole tracker session is rewritten.
     select * from {{ since_last_batch(ref('events_replaced')) }}
 ),
 

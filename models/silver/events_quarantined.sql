@@ -18,7 +18,7 @@ clean_rows as (
 
 unaccounted_files as (
 
-    -- All rows of the other files are clean: none of them belongs here.
+    -- All rows of the other files are clean.
     select new_files.*
     from new_files
     left join clean_rows on new_files._source_file = clean_rows._source_file
@@ -39,7 +39,7 @@ earlier_events as (
 copies as (
     {{ numbered_copies(
         rows_of_files(ref('events_staged'), 'unaccounted_files'),
-        among=[rows_of_files(raw_events(), 'unaccounted_files'), 'earlier_events']
+        among=[rows_of_files(raw_events(), 'new_files'), 'earlier_events']
     ) }}
 ),
 
@@ -50,7 +50,7 @@ kept_events as (
 
 duplicates as (
 
-    -- The first copy is an event of one of these files or of an earlier one.
+    -- The kept copy came with one of these files or with an earlier one.
     select copies.*
     from copies
     inner join kept_events

@@ -16,7 +16,7 @@ new_files as (
 
 new_tracker_sessions as (
 
-    -- Of rejected rows too: to rewrite a tracker session without a new event changes nothing.
+    -- Includes rejected rows: rewriting a tracker session without a new event changes nothing.
     select distinct
         user_id,
         {{ normalized_text('user_session', lower_case=false) }} as user_session

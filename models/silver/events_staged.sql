@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
-{#- Every table with a policy is built on this view, and its functions must exist before. -#}
+{#- Every table with a policy depends on this view; the policy functions must exist first. -#}
 {%- do function('mask_user_id') -%}
 {%- do function('mask_personal_text') -%}
 {%- do function('sees_segment') -%}

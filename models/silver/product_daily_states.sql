@@ -36,7 +36,7 @@ days as (
 
 judged_days as (
 
-    -- On most days a product does not change: its first event represents all of them.
+    -- On most days a product does not change, and its first event represents all of them.
     select
         *,
         {% for state in var('product_states') %}
@@ -48,19 +48,14 @@ judged_days as (
 ),
 
 changing_days as (
-
-    select
-        product_id,
-        event_date
-    from judged_days
+    select * from judged_days
     where not is_constant
-
 ),
 
 seconds_of_changing_days as (
 
-    -- The data holds several prices within one second: the lowest event id represents it, so that
-    -- no period has zero length.
+    -- Where a second has several prices, the event with the lowest id represents it, so that no
+    -- period has zero length.
     select
         events.*,
         changing_days._batch_id as newest_batch_id,

@@ -24,7 +24,7 @@ counted as (
 
 source_files as (
 
-    -- Numbered in the order of loading, so that a full refresh gives each file the same batch.
+    -- In the order of loading, so that a full refresh gives each file the same number.
     select
         _source_file,
         raw_rows,

@@ -15,7 +15,7 @@ sessions as (
 ),
 
 order_sessions as (
-    -- One session in fifteen: the others go without the ids of session and product.
+    -- One session in fifteen, so that the ids of session and product are read for these only.
     select * from {{ with_changed_keys(
         ref('sessions'), ['user_id'], changed_in=ref('user_daily_activity')
     ) }}
@@ -36,27 +36,18 @@ visits as (
         max(ended_at) as last_seen_at,
         count(*) as sessions,
         cast(sum(duration_seconds) as bigint) as engaged_seconds,
-        count(*) filter (where carts > 0 and not is_order) as abandoned_carts
-    from sessions
-    group by user_id
-
-),
-
-orders as (
-
-    select
-        user_id,
-        count(*) as orders,
+        count(*) filter (where carts > 0 and not is_order) as abandoned_carts,
+        count(*) filter (where is_order) as orders,
         min(first_purchase_at) as first_order_at,
         max(last_purchase_at) as last_purchase_at
-    from order_sessions
+    from sessions
     group by user_id
 
 ),
 
 numbered_orders as (
 
-    -- Two orders opened within one second: the lower session id counts as the first.
+    -- Of two orders with the same time the one with the lower session id is the first.
     select
         user_id,
         session_id,
@@ -67,11 +58,6 @@ numbered_orders as (
         ) as order_number
     from order_sessions
 
-),
-
-first_orders as (
-    select * from numbered_orders
-    where order_number = 1
 ),
 
 days as (
@@ -96,8 +82,8 @@ user_activity as (
         visits.user_id,
         visits.first_seen_at,
         visits.last_seen_at,
-        orders.first_order_at,
-        orders.last_purchase_at,
+        visits.first_order_at,
+        visits.last_purchase_at,
         first_orders.session_id as first_order_session_id,
         first_orders.session_date as first_order_session_date,
         first_orders.first_purchased_product_id as first_order_product_id,
@@ -107,15 +93,15 @@ user_activity as (
         days.views,
         days.carts,
         days.purchases,
-        coalesce(orders.orders, 0) as orders,
+        visits.orders,
         visits.abandoned_carts,
         visits.engaged_seconds,
         days.revenue,
         days._batch_id
     from visits
     inner join days on visits.user_id = days.user_id
-    left join orders on visits.user_id = orders.user_id
-    left join first_orders on visits.user_id = first_orders.user_id
+    left join numbered_orders as first_orders
+        on visits.user_id = first_orders.user_id and first_orders.order_number = 1
 
 )
 

@@ -56,7 +56,7 @@ users_dim as (
         segmented.revenue,
         segmented._batch_id
     from segmented
-    -- Time moves buyers to another segment without any new event.
+    -- The as-of date can move a buyer to another segment without a new event.
     where {{ differs_from_stored('segmented', 'user_id', ['user_segment', '_batch_id']) }}
 
 )

@@ -1,6 +1,6 @@
 {% test row_rules(model, not_null=[], between={}, expressions=[]) %}
-    {#- All rules that one row can break by itself, in one scan of the table; a failing row names
-        the rules. In `between` null passes: a rate without a denominator is null. -#}
+    {#- Checks every rule about a single row in one scan of the table; a failing row names its
+        rules. Null passes `between`: a rate without a denominator is null. -#}
     {%- set rules = [] -%}
     {%- for column in not_null -%}
         {%- do rules.append((column ~ ' is null', column ~ ' is null')) -%}

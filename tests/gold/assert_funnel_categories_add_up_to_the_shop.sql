@@ -1,4 +1,4 @@
--- Categories share a day's revenue out among them; sessions can touch several and do not add up.
+-- The revenue of a day's categories adds up to the shop's; sessions can touch several categories.
 with
 
 days as (

@@ -1,4 +1,4 @@
--- Every user, product and calendar day has its row in the mart, none is added.
+-- Each mart has as many rows as there are users, products or calendar days.
 with
 
 counted as (

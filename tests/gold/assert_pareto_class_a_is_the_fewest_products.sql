@@ -1,4 +1,4 @@
--- Class A reaches its share of revenue, and without its smallest product it would not.
+-- Class A reaches its share of revenue, but would not without its smallest product.
 with
 
 class_a as (

@@ -1,4 +1,4 @@
--- A var as_of_date before the newest event would give negative recencies: set it later or to null.
+-- An as_of_date before the newest event makes recency negative: set it later, or to null.
 with
 
 newest as (

@@ -1,4 +1,4 @@
--- Lossless accounting: in every source file, each bronze row is either clean or quarantined, once.
+-- Each bronze row of every source file is either clean or quarantined, once.
 with
 
 unaccounted_files as (

@@ -1,4 +1,4 @@
--- The periods of a product touch, the last one is open, and only the last one is current.
+-- A product's periods are contiguous; the last one is open, and it alone is current.
 with
 
 ordered as (

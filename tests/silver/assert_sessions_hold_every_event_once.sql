@@ -1,4 +1,4 @@
--- What the sessions, the user days and the clean events say in total must be the same.
+-- Sessions, user days and clean events agree on the total of events and revenue.
 with
 
 clean as (

@@ -17,7 +17,7 @@ from governance.access_policy import load
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from project.home import CHECKOUT
 from project.variables import project_variables
-from support.platform_runs import LAYERS, Home, run_dbt
+from support.platform_runs import BEFORE_IMAGES, DEFINITIONS, LAYERS, Home, run_dbt
 from warehouse.server import Warehouse
 
 CATALOG: Final = "ecommerce_analytics_dev"
@@ -166,12 +166,16 @@ class Queryable(Protocol):
         """Return the rows of a query."""
 
 
-def differences(home: Home, databricks: Queryable, ignore: Collection[str] = ()) -> dict[str, int]:
+def differences(
+    home: Home, databricks: Queryable, ignore: Collection[str] = (), *, is_refreshed: bool = False
+) -> dict[str, int]:
     """Return the number of rows that only one engine has, by table.
 
-    Snapshots are compared without run times; `ignore` lists further columns to leave out.
+    Snapshots are compared without run times; `ignore` lists further columns to leave out. After a
+    full refresh of one engine alone, `is_refreshed`, tables of updates alone are left out.
     """
     found = {}
+    of_updates = (DEFINITIONS, BEFORE_IMAGES) if is_refreshed else (DEFINITIONS, "")
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute(f"attach '{home.database}' as duck (read_only)")
@@ -180,7 +184,9 @@ def differences(home: Home, databricks: Queryable, ignore: Collection[str] = ())
             " list(data_type order by ordinal_position) from information_schema.columns"
             " join information_schema.tables using (table_catalog, table_schema, table_name)"
             f" where table_catalog = 'duck' and table_schema in {LAYERS}"
-            " and table_type = 'BASE TABLE' and not starts_with(column_name, 'dbt_')"
+            f" and table_type = 'BASE TABLE' and table_name not in {of_updates}"
+            " and not starts_with(column_name, 'dbt_')"
+            f" and not ({is_refreshed} and ends_with(column_name, '_batch_id'))"
             " group by all order by 1"
         ).fetchall()
         for table, all_names, all_types in tables:

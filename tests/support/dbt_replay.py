@@ -24,6 +24,8 @@ from support.platform_runs import Home
 _READS: Final = frozenset({"select", "with", "describe"})
 # Comments change no rows, and would take a third of a replay's time.
 _COMMENTS: Final = "comment"
+# A replay has the definitions of its recording, and need not write them down.
+_RECORD: Final = "model_definitions"
 _TEMPORARY: Final = re.compile(r"(__dbt_tmp)\d+")
 
 
@@ -73,7 +75,8 @@ def _executed(events: Iterator[Any], target: Path) -> Iterator[tuple[str, Statem
         name, data = event["info"]["name"], event["data"]
         if name == "SQLQuery":
             text = re.sub(r"^/\*.*?\*/", "", data["sql"], flags=re.DOTALL).strip()
-            if text.split(maxsplit=1)[0].lower() not in {*_READS, _COMMENTS}:
+            is_read = text.split(maxsplit=1)[0].lower() in {*_READS, _COMMENTS}
+            if not is_read and _RECORD not in text:
                 # dbt sends some statements together; a process can die between them.
                 for part in duckdb.extract_statements(text):
                     yield data["conn_name"], Statement(part.query)
@@ -118,6 +121,9 @@ def replay(
         if is_model and models is not None and name not in models:
             continue
         is_new = is_model and name.rpartition(".")[2] not in present
+        if name.endswith(".events_replaced") and not is_new and "events_cleaned" not in present:
+            # As dbt renders it then: there is no event to replace.
+            continue
         statements = (first if is_new else update).statements[name]
         # A cursor for each node, as in dbt-duckdb: temporary tables end with it.
         with connection.cursor() as cursor:

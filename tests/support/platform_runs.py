@@ -17,8 +17,12 @@ from project.home import CATALOG, CHECKOUT
 
 # Snapshots record when a run saw a change, so they differ between runs by design.
 SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
-# Tables that differ between runs by design: besides the snapshots, before images and records of runs.
-OF_RUNS: Final = (*SNAPSHOTS, "events_replaced", "model_definitions")
+# The record of the definitions that each table was built with, and when.
+DEFINITIONS: Final = "model_definitions"
+# Before images, which only an update writes.
+BEFORE_IMAGES: Final = "events_replaced"
+# Tables that differ between runs by design.
+OF_RUNS: Final = (*SNAPSHOTS, BEFORE_IMAGES, DEFINITIONS)
 # Every column except those that record the batch that wrote a row first or last.
 FACTS: Final = "columns(lambda name: not ends_with(name, '_batch_id'))"
 # Schemas of what dbt builds.

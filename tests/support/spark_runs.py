@@ -15,6 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from support.auto_loader_runs import require_java, start_spark
 from support.databricks_clauses import CLAUSES, Clause
@@ -99,10 +100,8 @@ class SparkTarget:
         elif strategy == "append":
             rows = kept.unionByName(new)
         else:
-            assert strategy == "delete+insert", f"{node.name}: {strategy} is not known here"
             key = node.config["unique_key"]
-            keys = [key] if isinstance(key, str) else key
-            rows = kept.join(new.select(keys), keys, "left_anti").unionByName(new)
+            rows = _UPDATES[strategy](kept, new, [key] if isinstance(key, str) else key)
         self.store(node.name, rows.toArrow())
 
     def snapshot(self, name: str, statement: str) -> None:
@@ -124,6 +123,28 @@ class SparkTarget:
 
         frame: DataFrame = names["model"](names["dbtObj"](table), self.spark)
         return frame
+
+
+def _replace_keys(kept: DataFrame, new: DataFrame, keys: list[str]) -> DataFrame:
+    return kept.join(new.select(keys), keys, "left_anti").unionByName(new)
+
+
+def _insert_missing(kept: DataFrame, new: DataFrame, keys: list[str]) -> DataFrame:
+    return kept.unionByName(new.join(kept.select(keys), keys, "left_anti"))
+
+
+def _accumulate(kept: DataFrame, new: DataFrame, keys: list[str]) -> DataFrame:
+    counts = [name for name in kept.columns if name not in (*keys, "_batch_id")]
+    sums = [F.sum(name).cast(kept.schema[name].dataType).alias(name) for name in counts]
+    rows = kept.unionByName(new).groupBy(keys).agg(*sums, F.max("_batch_id").alias("_batch_id"))
+    return rows.where(" or ".join(f"{name} <> 0" for name in counts)).select(kept.columns)
+
+
+_UPDATES: Final = {
+    "replace_keys": _replace_keys,
+    "insert_missing": _insert_missing,
+    "accumulate": _accumulate,
+}
 
 
 def parse_error(spark: SparkSession, statement: str) -> str:

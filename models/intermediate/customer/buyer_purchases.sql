@@ -6,7 +6,7 @@ user_daily_activity as (
 
 buyers as (
 
-    -- Several orders of one day count once: the lifetime model assumes independent arrivals.
+    -- Several orders on one day count once: the lifetime model assumes independent arrivals.
     select
         user_id,
         count(*) - 1 as frequency,

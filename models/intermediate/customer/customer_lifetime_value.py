@@ -54,31 +54,31 @@ def gamma_gamma_log_likelihood(theta: Any, x: Floats, value: Floats, n: Floats) 
     return float(np.sum(n * (constant + spent)))
 
 
-def maximise(log_likelihood: Callable[..., float], start: Any, *data: Floats) -> Floats:
+def maximize(log_likelihood: Callable[..., float], start: Any, *data: Floats) -> Floats:
     """Positive parameters of the highest likelihood, or FitError; data ends with n."""
 
     def cost(log_theta: Floats) -> float:
         return -log_likelihood(np.exp(log_theta), *data) / float(data[-1].sum())
 
-    centre, reach = np.log(start), 8.0
-    bounds = [(middle - reach, middle + reach) for middle in centre]
-    starts = (centre, centre - 1)
+    center, reach = np.log(start), 8.0
+    bounds = [(middle - reach, middle + reach) for middle in center]
+    starts = (center, center - 1)
     found, check = (minimize(cost, z, bounds=bounds, jac="3-point", tol=1e-14).x for z in starts)
     # Without a maximum, a search runs off to a bound or ends wherever it started.
-    if not (abs(found - centre).max() < reach - 1 and abs(found - check).max() < 1e-3):
+    if not (abs(found - center).max() < reach - 1 and abs(found - check).max() < 1e-3):
         raise FitError(f"{log_likelihood.__name__} has no maximum at finite parameters")
     return np.asarray(np.exp(found))
 
 
 def fit_beta_geo(x: Floats, t_x: Floats, age: Floats, n: Floats) -> Floats:
     """Fit (r, alpha, a, b), alpha in the unit of t_x and age."""
-    return maximise(beta_geo_log_likelihood, (1, np.average(age, weights=n), 1, 2), x, t_x, age, n)
+    return maximize(beta_geo_log_likelihood, (1, np.average(age, weights=n), 1, 2), x, t_x, age, n)
 
 
 def fit_gamma_gamma(x: Floats, value: Floats, n: Floats) -> Floats:
     """Fit (p, q, v) to repeat buyers, v in the unit of value."""
     start = (3, 3, np.exp(np.average(np.log(value), weights=n)))
-    p, q, v = maximise(gamma_gamma_log_likelihood, start, x, value, n)
+    p, q, v = maximize(gamma_gamma_log_likelihood, start, x, value, n)
     if q <= 1:
         raise FitError(f"Gamma-Gamma q = {q:.3f} <= 1: the mean order value is infinite")
     return np.array([p, q, v])

@@ -10,17 +10,17 @@ daily_traffic as (
 
 surroundings as (
 
-    -- The day itself and days without the event are no measure of what is normal, so that an
-    -- outage of several days does not become the norm of its own middle.
+    -- The median leaves out the day itself and days without the event, so that an outage of
+    -- several days does not become its own norm.
     select
         calendar.event_date,
-        cast(median(neighbour.events) as double) as usual_events,
-        cast(median(nullif(neighbour.purchases, 0)) as double) as usual_purchases
+        cast(median(neighbor.events) as double) as usual_events,
+        cast(median(nullif(neighbor.purchases, 0)) as double) as usual_purchases
     from calendar
-    left join daily_traffic as neighbour
+    left join daily_traffic as neighbor
         on
-            calendar.event_date <> neighbour.event_date
-            and abs({{ days_between('calendar.event_date', 'neighbour.event_date') }})
+            calendar.event_date <> neighbor.event_date
+            and abs({{ days_between('calendar.event_date', 'neighbor.event_date') }})
             <= {{ var('incomplete_day_window_days') }}
     group by calendar.event_date
 

@@ -6,7 +6,7 @@ hourly_activity as (
 
 ranked as (
 
-    -- Equal hours: the earlier one is the peak.
+    -- Of equal hours the earlier one is the peak.
     select
         *,
         row_number() over (

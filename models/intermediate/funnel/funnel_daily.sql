@@ -24,8 +24,8 @@ changed_spans as (
 
 changed_days as (
 
-    -- A late event moves where a session starts within the days that the session spans. A day left
-    -- without sessions keeps a row, which replaces its old counts.
+    -- A late event can move a session's start within the days that the session spans. A day left
+    -- without sessions keeps an empty row, which replaces its old counts.
     select
         calendar.event_date,
         max(changed_spans._batch_id) as _batch_id

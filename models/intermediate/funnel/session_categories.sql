@@ -18,7 +18,7 @@ sessions as (
     where single_category_l1 is null
 ),
 
-categorised as (
+categorized as (
 
     select
         events.session_id,
@@ -41,12 +41,12 @@ aggregated as (
         count(*) as events,
         min(event_time) as started_at,
         max(_batch_id) as _batch_id
-    from categorised
+    from categorized
     group by session_id, category_l1
 
 ),
 
-{{ shopping_steps('categorised', ['session_id', 'category_l1']) }},
+{{ shopping_steps('categorized', ['session_id', 'category_l1']) }},
 
 session_categories as (
 

@@ -8,7 +8,7 @@
 with
 
 new_product_users as (
-    -- Rows are only added: each counts once.
+    -- Rows of product_users are only ever inserted, so each counts once.
     select * from {{ since_last_batch(ref('product_users')) }}
 ),
 

@@ -12,8 +12,8 @@ buyers as (
 
 opened as (
 
-    -- Each order and each buyer counts once, for the product bought first, so that both add up
-    -- over products; purchase_sessions and buyers do not.
+    -- Each order and each buyer counts once, for the product bought first, so that both are
+    -- additive over products; purchase_sessions and buyers are not.
     select
         first_purchased_product_id as product_id,
         count(*) as orders_started

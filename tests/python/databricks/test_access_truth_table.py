@@ -50,7 +50,7 @@ EVENTS = [
     line("2019-11-30 16:00:00", "view", user=8, session="  "),
 ]
 
-VIEWS = {f"silver_layer.{name}" for name in ("events_staged", "events_repeated")}
+VIEWS = {f"silver_layer.{name}" for name in ("events_staged", "event_changes")}
 
 
 class Governed:
@@ -241,7 +241,8 @@ def test_a_grant_removed_from_the_bundle_is_reported(governed: Governed) -> None
     warehouse = governed.databricks.warehouse
     of_schema = {
         "bronze": "bronze_layer.events_raw",
-        "silver": "silver_layer.calendar",
+        "silver": "silver_layer.products_dim",
+        "intermediate": "intermediate_layer.calendar",
         "gold": "gold_layer.daily_sales_summary",
     }
     tried = 0

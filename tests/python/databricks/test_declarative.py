@@ -38,8 +38,7 @@ class Declared:
         self.databricks.warehouse.land(f"{LANDING}/{file.name}", landed)
         self.home.dbt("build", *WITHOUT_TESTS)
         self.databricks.dbt("build", *DECLARATIVE, *options)
-        times = ("_first_ingested_at", "_updated_at")
-        return differences(self.home, self.databricks, (*METADATA, *times))
+        return differences(self.home, self.databricks, METADATA)
 
 
 @pytest.fixture(scope="module")

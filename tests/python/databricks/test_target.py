@@ -23,7 +23,7 @@ from support.databricks_runs import (
     unprotected,
 )
 from support.event_batches import FIRST, SECOND, THIRD, write
-from support.platform_runs import Home
+from support.platform_runs import LAYERS, Home
 from warehouse.ledger import Relation
 from warehouse.session import Entry
 from warehouse.sql_text import quote
@@ -32,12 +32,6 @@ EVENTS = 200_000
 BUILD = ("build", *WITHOUT_TESTS, "--threads", "8")
 # One build runs the data tests on the warehouse; more would only take longer.
 TESTED_BUILD = ("build", "--exclude-resource-type", "unit_test", "--threads", "8")
-KEYS = {
-    "customer_metrics": ("user_id",),
-    "product_performance": ("product_id",),
-    "daily_sales_summary": ("event_date",),
-    "conversion_funnel": ("event_date", "category_l1"),
-}
 
 
 @dataclass(frozen=True)
@@ -74,9 +68,8 @@ class Both:
         self.databricks.warehouse.journal.clear()
         self.databricks.dbt(*command)
         sent = list(self.databricks.warehouse.journal.entries)
-        # The other engine was updated, not refreshed, so other builds wrote its rows.
-        ignore = ("_updated_at",) if "--full-refresh" in command else ()
-        return Build(sent, differences(self.home, self.databricks, ignore))
+        is_refreshed = "--full-refresh" in command
+        return Build(sent, differences(self.home, self.databricks, is_refreshed=is_refreshed))
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +125,13 @@ def real_rows(month: str) -> list[Path]:
 
 
 def relations(both: Both) -> list[Relation]:
-    held = both.databricks.warehouse.ledger.relations.values()
-    return [r for r in held if r.key[1] in ("silver_layer", "gold_layer")]
+    """Return the tables and views of the models and snapshots."""
+    held = both.databricks.warehouse.ledger.relations
+    return [held[relation_key(node)] for node in manifest_nodes("model", "snapshot")]
+
+
+def relation_key(node: dict[str, Any]) -> tuple[str, str, str]:
+    return node["database"], node["schema"], node["alias"]
 
 
 def test_first_build_equals_duckdb(first: Build) -> None:
@@ -145,8 +143,16 @@ def test_build_after_a_second_batch_equals_duckdb(second: Build) -> None:
 
 
 def test_the_lifetime_model_was_fitted_on_both_engines(both: Both, second: Build) -> None:
-    query = "select count(*) from silver_layer.customer_lifetime_value where probability_alive < 1"
+    table = "intermediate_layer.customer_lifetime_value"
+    query = f"select count(*) from {table} where probability_alive < 1"
     assert both.home.query(query)[0][0] > 100
+
+
+def test_the_second_batch_replaced_events_of_old_tracker_sessions(
+    both: Both, second: Build
+) -> None:
+    query = "select count(distinct session_id) from silver_layer.events_replaced"
+    assert both.home.query(query)[0][0] > 10
 
 
 def test_a_build_without_new_rows_changes_nothing(again: Build) -> None:
@@ -177,20 +183,37 @@ def test_rebuilt_tables_are_replaced_by_one_statement_each(second: Build) -> Non
         assert "__dbt_tmp" in text, "a reader could see an empty table"
 
 
-def test_keys_are_replaced_by_one_statement_each(second: Build) -> None:
-    replaced = [text for text in second.texts("INSERT") if "replace on" in text]
-    merged = [
-        node
+@pytest.mark.parametrize(
+    ("strategy", "kind", "phrase"),
+    [
+        ("replace_keys", "INSERT", "replace on"),
+        ("accumulate", "MERGE", "when matched and"),
+        ("insert_missing", "MERGE", "when not matched then insert"),
+    ],
+)
+def test_rows_are_updated_by_one_statement_each(
+    second: Build, strategy: str, kind: str, phrase: str
+) -> None:
+    names = [
+        "`.`".join(relation_key(node))
         for node in manifest_nodes("model")
-        if node["config"]["incremental_strategy"] == "delete+insert"
+        if node["config"]["incremental_strategy"] == strategy
     ]
-    assert len(replaced) == len(merged) >= 10
+    assert len(names) >= 2
+    for name in names:
+        sent = [t for t in second.texts(kind) if re.search(rf"into (table )?`{name}` as ", t)]
+        assert len(sent) == 1 and phrase in sent[0], name
+
+
+RUN = "the run"
 
 
 def kind_of(entry: Entry) -> str:
     """Return the line of the documented table that a statement belongs to."""
     if entry.route == "introspection":
         return "metadata queries"
+    if entry.kind in ("GRANT", "COMMENT TABLE", "COMMENT COLUMN") or "SET TAGS" in entry.text:
+        return "descriptions and grants"
     return {
         "CREATE TEMPORARY VIEW": "temporary views",
         "INSERT": "writes of rows",
@@ -198,18 +221,59 @@ def kind_of(entry: Entry) -> str:
         "SELECT": "reads of rows",
         "OPTIMIZE": "optimize",
         "REST": "calls of the jobs API",
-    }.get(entry.kind, "tables, comments, grants, functions")
+    }.get(entry.kind, "tables, views, functions, policies")
 
 
-def test_a_run_sends_the_documented_statements(first: Build, again: Build) -> None:
+def by_node(build: Build) -> dict[str, Counter[str]]:
+    """Count the statements of each model and snapshot by kind, and those of the run besides."""
+    counts: dict[str, Counter[str]] = {RUN: Counter()}
+    for entry in build.sent:
+        found = re.search(r'"node_id": "([\w.]+)"', entry.text)
+        node = found[1] if found and found[1] in MANIFEST["nodes"] else RUN
+        counts.setdefault(node, Counter())[kind_of(entry)] += 1
+    return counts
+
+
+def documented_statements() -> dict[tuple[str, str], tuple[int, int]]:
+    """Return first build and update, by kind of node and of statement, as the page has them."""
     page = (CHECKOUT / "docs" / "performance_optimizations.md").read_text("utf-8")
-    table = page.partition("| statements | first build | update |")[2].partition("\n\n")[0]
-    documented = {
-        kind: (int(whole), int(update))
-        for kind, whole, update in re.findall(r"^\| (.+) \| (\d+) \| (\d+) \|$", table, re.M)
+    _, _, rest = page.partition("| first build / update | ")
+    header, _, *rows = rest.partition("\n\n")[0].splitlines()
+    nodes = header.removesuffix(" |").split(" | ")
+    return {
+        (node, kind): (int(whole), int(update))
+        for kind, *cells in (row.strip("| ").split(" | ") for row in rows)
+        for node, cell in zip(nodes, cells, strict=True)
+        for whole, update in [cell.split(" / ")]
     }
-    whole, update = (Counter(map(kind_of, build.sent)) for build in (first, again))
-    assert documented == {kind: (whole[kind], update[kind]) for kind in whole | update}
+
+
+def test_a_run_sends_no_more_than_the_documented_statements(first: Build, again: Build) -> None:
+    documented = documented_statements()
+    assert len(documented) > 20
+    columns = {"view": "a view", "snapshot": "a snapshot"}
+    most: dict[tuple[str, str], list[int]] = {place: [0, 0] for place in documented}
+    for number, build in enumerate((first, again)):
+        for name, counts in by_node(build).items():
+            node = MANIFEST["nodes"].get(name)
+            column = columns.get(node["config"]["materialized"], "a table") if node else RUN
+            for kind, count in counts.items():
+                if kind != "descriptions and grants":
+                    most[column, kind][number] = max(most[column, kind][number], count)
+    assert {place: tuple(counts) for place, counts in most.items()} == documented
+
+
+def test_descriptions_and_grants_are_sent_once(first: Build, again: Build) -> None:
+    """A table is created with its comments; a snapshot gets them, and its tags, afterwards."""
+    whole, update = by_node(first), by_node(again)
+    for node in manifest_nodes("model", "snapshot"):
+        is_view = node["config"]["materialized"] == "view"
+        is_snapshot = node["resource_type"] == "snapshot"
+        columns = node["columns"].values()
+        tags = 0 if is_view else sum("databricks_tags" in column for column in columns)
+        created = len(node["config"]["grants"]["select"]) + tags + is_snapshot * (1 + len(columns))
+        sent = [counts[node["unique_id"]]["descriptions and grants"] for counts in (whole, update)]
+        assert sent == [created, is_snapshot * (1 + tags)], node["name"]
 
 
 def test_every_table_and_column_has_its_comment(both: Both, refreshed: Build) -> None:
@@ -229,7 +293,20 @@ def test_marts_have_their_primary_keys(both: Both, refreshed: Build) -> None:
         for constraint in relation.constraints
         if constraint.kind == "PRIMARY KEY"
     }
-    assert held == {name: (columns, True) for name, columns in KEYS.items()}
+    marts = [node for node in manifest_nodes("model") if node["schema"] == "gold_layer"]
+    assert held == {node["name"]: (key_in_yml(node), True) for node in marts}
+    assert marts
+
+
+def key_in_yml(node: dict[str, Any]) -> tuple[str, ...]:
+    """Return the columns that the yml tests as the key of a model."""
+    [arguments] = [
+        test["test_metadata"]["kwargs"]
+        for test in manifest_nodes("test")
+        if test.get("attached_node") == node["unique_id"]
+        and test.get("test_metadata", {}).get("name") in ("unique", "unique_key")
+    ]
+    return tuple(arguments.get("columns") or [arguments["column_name"]])
 
 
 def test_large_tables_are_clustered(both: Both, refreshed: Build) -> None:
@@ -245,7 +322,7 @@ def test_large_tables_are_clustered(both: Both, refreshed: Build) -> None:
 def test_tables_carry_their_layer(both: Both, refreshed: Build) -> None:
     for relation in relations(both):
         if not relation.is_view:
-            layer = "gold" if relation.key[2] in KEYS else "silver"
+            layer = "gold" if relation.key[1] == "gold_layer" else "silver"
             assert relation.properties["quality"] == layer, relation.key
 
 
@@ -267,12 +344,12 @@ def test_docs_describe_the_warehouse(both: Both, refreshed: Build) -> None:
 
 def test_schemas_have_the_fixed_names(both: Both, refreshed: Build) -> None:
     schemas = {key[1] for key in both.databricks.warehouse.ledger.schemas}
-    assert schemas == {"default", "bronze_layer", "silver_layer", "gold_layer"}
+    assert schemas == {"default", "bronze_layer", *LAYERS}
 
 
 def test_no_temporary_relation_remains(both: Both, refreshed: Build) -> None:
-    left = [quote(r.key) for r in relations(both) if "__dbt" in r.key[2]]
-    assert left == []
+    built = both.databricks.warehouse.ledger.relations
+    assert [quote(key) for key in built if "__dbt" in key[2]] == []
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -113,7 +113,7 @@ GOLD: Final = (*FULL, "tasks", 3)
         (plant("targets", "dev", "modus", value="development"), "targets.dev: modus"),
         (plant("targets", "dev", "variables", "storage", value="x"), "storage is not declared"),
         (plant("variables", "catalog", "defualt", value="x"), "variables.catalog: defualt"),
-        (plant("variables", "catalog", "default", value="${var.catalogue}"), "${var.catalogue}"),
+        (plant("variables", "catalog", "default", value="${var.katalog}"), "${var.katalog}"),
         (
             plant(*FULL, "tasks", 0, "run_job_task", "job_id", value="${resources.jobs.bronze.id}"),
             "${resources.jobs.bronze.id}",
@@ -269,6 +269,7 @@ def test_names_match_the_rest_of_the_project(root: Config) -> None:
         assert sorted(schema["name"] for schema in resources["schemas"].values()) == [
             "bronze_layer",
             "gold_layer",
+            "intermediate_layer",
             "silver_layer",
         ]
         assert {
@@ -314,7 +315,7 @@ def test_grants_are_least_privilege(root: Config, target: str) -> None:
         "ecommerce_platform_admins"
     }
     assert not any(
-        principal == "ecommerce_business_analysts" and key in ("bronze", "silver")
+        principal == "ecommerce_business_analysts" and key in ("bronze", "silver", "intermediate")
         for _, key, principal in granted
     )
     creators = {p for (_, _, p), privileges in granted.items() if "CREATE_TABLE" in privileges}

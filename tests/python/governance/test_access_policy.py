@@ -78,7 +78,7 @@ def test_every_persona_has_a_cell_for_every_relation_and_column(
         ("data_scientist", "silver_layer.users_snapshot", None, "all"),
         ("data_scientist", "silver_layer.sessions", "user_id", "clear"),
         ("data_scientist", "silver_layer.sessions", "user_session", "masked"),
-        ("business_analyst", "silver_layer.calendar", None, "refused"),
+        ("business_analyst", "intermediate_layer.calendar", None, "refused"),
         ("business_analyst", "gold_layer.customer_metrics", None, "all"),
         ("business_analyst", "gold_layer.customer_metrics", "user_id", "masked"),
         ("business_analyst", "gold_layer.customer_metrics", "revenue", "clear"),
@@ -123,7 +123,6 @@ def test_ephemeral_models_and_sources_of_other_databases_are_excluded() -> None:
 
 SMALL = manifest_of(
     node("model", "silver_layer", "events_staged", "user_id", "user_session"),
-    node("model", "silver_layer", "events_repeated", "user_id"),
     node("model", "silver_layer", "users_dim", "user_segment", "_rescued_data"),
     node("snapshot", "silver_layer", "users_snapshot", "user_segment", "raw_user_session"),
     node("model", "gold_layer", "customer_metrics", "user_segment"),
@@ -230,10 +229,10 @@ def test_a_policy_that_does_not_match_the_relations_is_rejected(
 
 
 def test_readers_of_an_exception_replace_those_of_the_layer(tmp_path: Path) -> None:
-    def only_nobody(policy: dict[str, Any]) -> None:
+    def only_no_group(policy: dict[str, Any]) -> None:
         policy["exceptions"]["silver_layer.events_staged"]["readers"] = ["nobody"]
 
-    found = cells(load(changed(tmp_path, only_nobody)), SMALL)
+    found = cells(load(changed(tmp_path, only_no_group)), SMALL)
     staged = [c for c in found if c.relation == "silver_layer.events_staged"]
     assert Cell("nobody", "silver_layer.events_staged", "user_id", "masked") in staged
     assert {c.expected for c in staged if c.persona != "nobody"} == {"refused"}

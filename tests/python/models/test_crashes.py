@@ -161,7 +161,7 @@ def test_killed_builds(fork: Forks, stages: Stages, tmp_path: Path) -> None:
 
 def drop_layers(home: Home) -> None:
     with duckdb.connect(str(home.database)) as connection:
-        for layer in ("gold", "silver"):
+        for layer in ("gold", "intermediate", "silver"):
             connection.execute(f"drop schema {layer}_layer cascade")
 
 
@@ -238,7 +238,7 @@ def test_load_on_a_full_disk(fork: Forks, stages: Stages, disk: Disk) -> None:
     disk.leave_free(1_000_000)
     code, output = fork.ecommerce(home, *load(home, stages.landing)).ends()
     assert code == 2
-    assert f"{home.database} refused it: " in output
+    assert f"cannot be loaded into {home.database}: " in output
     assert output.endswith("No space left on device; free some space, then run again\n")
     assert differences(home, stages.half) == {}
     files = home.query(

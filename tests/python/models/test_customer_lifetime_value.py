@@ -208,7 +208,7 @@ def test_a_likelihood_that_does_not_identify_parameters_is_an_error() -> None:
         return 0.0
 
     with pytest.raises(clv.FitError, match="flat has no maximum"):
-        clv.maximise(flat, (1.0, 2.0), np.ones(5))
+        clv.maximize(flat, (1.0, 2.0), np.ones(5))
 
 
 def test_order_values_without_a_finite_mean_are_an_error() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from ecommerce import cli
@@ -17,6 +18,8 @@ from ingestion.load_report import LoadReport
 from pipeline import run, summary
 from project.errors import UserError
 from project.home import CHECKOUT, claim, locked
+from support.databricks_runs import copy_project
+from support.forked_runs import Forks
 from support.platform_runs import Home
 
 
@@ -145,3 +148,54 @@ def test_a_long_list_of_refused_files_is_truncated(number: int, listed: int, mor
     text = summary.nothing_loaded(Path("data"), LoadReport(tuple(reports)))
     assert text.count("refused: ") == listed
     assert ("and 3 more" in text) is more
+
+
+def test_a_run_with_nothing_to_build_ends_at_once(fork: Forks, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    command = ("run", "--events", "3000")
+
+    def steps(*options: str) -> str:
+        run = fork.ecommerce(home, *command, *options)
+        run.succeeds()
+        return run.ends()[1]
+
+    assert "build ..." in steps()
+    idle = steps()
+    assert "build ..." not in idle
+    assert "nothing to build" in idle
+    assert "Revenue" in idle
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute("delete from gold_layer.daily_sales_summary")
+    assert "build ..." in steps()
+    (home.folder / "docs" / "index.html").unlink()
+    assert "build ..." in steps()
+    assert "build ..." in steps("--full")
+    assert "nothing to build" in steps()
+
+
+def test_a_failed_run_is_not_taken_for_a_successful_one(fork: Forks, tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    fork.ecommerce(home, "run", "--events", "3000").succeeds()
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute("delete from silver_layer.events_quarantined where rowid = 0")
+    for _ in range(2):
+        code, output = fork.ecommerce(home, "run", "--events", "3000").ends()
+        assert (code, "dbt failed" in output) == (1, True)
+
+
+def test_a_wrong_variable_stops_a_run_before_any_work(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = copy_project(tmp_path)
+    settings = project / "dbt_project.yml"
+    text = settings.read_text("utf-8")
+    settings.write_text(
+        text.replace("session_gap_minutes: 30", "session_gap_minutes: soon"), "utf-8"
+    )
+    monkeypatch.setattr("pipeline.dbt.CHECKOUT", project)
+    assert cli.main(["run", "--events", "3000"]) == 2
+    message = capsys.readouterr().err
+    assert 'session_gap_minutes must be a whole number above 0; it is "soon"' in message
+    assert "in macro" not in message
+    assert not (home / "landing").exists()
+    assert not list(home.glob("*.duckdb"))
