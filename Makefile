@@ -16,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)
 
 .PHONY: help run test check slow lint lint-sql lint-types lint-python lint-spelling bench \
-	verify-published clean
+	figures verify-published clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -59,6 +59,9 @@ lint-spelling:
 
 bench: .venv/installed ## Measure speed and memory, write docs/benchmarks.md: make bench [EVENTS=110000000]
 	@$(BIN)/ecommerce bench $(if $(EVENTS),--events $(EVENTS))
+
+figures: .venv/runtime ## Print how long the models are and how many macros they use
+	@$(BIN)/python -m project.figures
 
 verify-published: .venv/runtime ## Compare a build of the full Kaggle files with published totals
 	@$(BIN)/ecommerce verify-published

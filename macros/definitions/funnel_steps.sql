@@ -83,8 +83,3 @@ shopping_steps as (
         'sessions_purchase_without_cart': 'carts = 0 and purchases > 0',
     }) }}
 {%- endmacro %}
-
-{% macro root_category(events=none) -%}
-    {#- A category of this name would be counted as the whole shop. -#}
-    coalesce(nullif({{ events ~ '.' if events }}category_l1, '(all)'), '(none)')
-{%- endmacro %}

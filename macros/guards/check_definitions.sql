@@ -16,11 +16,11 @@
     {%- for name, sql in {
         'event_rules': broken_event_rules(),
         'event_normalization': normalized_text('a') ~ normalized_text('a', false)
-            ~ normalized_price('a') ~ graph.nodes['model.ecommerce_analytics.events_staged'].raw_code,
+            ~ graph.nodes['model.ecommerce_analytics.events_staged'].raw_code,
         'event_keys': event_key() ~ numbered_copies('a', ['b']),
         'sessionization': session_starts(['a']) ~ join_session_starts('a') ~ session_id('a'),
-        'event_counts': event_counts() ~ category_levels('a'),
-        'funnel_steps': shopping_steps('a', ['b']) ~ funnel_columns('a') ~ root_category()
+        'event_counts': event_counts(),
+        'funnel_steps': shopping_steps('a', ['b']) ~ funnel_columns('a')
             ~ tojson(funnel_conditions()),
         'sql': node.raw_code,
     }.items() -%}

@@ -16,7 +16,11 @@ file_lines as (
         '/Volumes/{{ target.database }}/bronze_layer/raw_data/landing',
         format => 'csv',
         header => true,
-        schema => '{{ event_schema() }}',
+        schema => '
+            {%- for column in model.columns.values() if not column.name.startswith('_') -%}
+                {{ column.name }} {{ column.data_type }}{{ ', ' if not loop.last }}
+            {%- endfor -%}
+        ',
         timestampformat => "yyyy-MM-dd HH:mm:ss 'UTC'",
         rescueddatacolumn => '_rescued_data'
     )

@@ -40,11 +40,19 @@ scored as (
 
     select
         *,
-        {{ score_at_most('days_since_last_purchase', var('rfm_recency_days')) }} as recency_score,
-        case when orders > 0 then {{ score_at_least('orders', var('rfm_frequency_orders')) }} end
-            as frequency_score,
-        case when orders > 0 then {{ score_at_least('revenue', var('rfm_monetary_revenue')) }} end
-            as monetary_score
+        {% for score, measure, comparison, limits in [
+            ('recency_score', 'days_since_last_purchase', '<=', var('rfm_recency_days')),
+            ('frequency_score', 'orders', '>=', var('rfm_frequency_orders')),
+            ('monetary_score', 'revenue', '>=', var('rfm_monetary_revenue')),
+        ] %}
+            case
+                when orders = 0 or {{ measure }} is null then null
+                {% for limit in limits %}
+                    when {{ measure }} {{ comparison }} {{ limit }} then {{ 5 - loop.index0 }}
+                {% endfor %}
+                else 1
+            end as {{ score }}{{ ',' if not loop.last }}
+        {% endfor %}
     from measured
 
 ),

@@ -84,8 +84,15 @@ product_performance as (
             as revenue_rank_in_category,
         case when ranked.brand is not null then ranked.rank_in_brand end as revenue_rank_in_brand,
         {{ rate('ranked.revenue', 'ranked.shop_revenue') }} as revenue_share,
-        {{ pareto_class('ranked.revenue', 'ranked.running_revenue', 'ranked.shop_revenue') }}
-            as pareto_class
+        -- The revenue ranked above the product decides, so that class A makes at least its share.
+        case
+            when ranked.revenue = 0 then null
+            when ranked.running_revenue - ranked.revenue
+                < ranked.shop_revenue * {{ var('pareto_a_share') }} then 'A'
+            when ranked.running_revenue - ranked.revenue
+                < ranked.shop_revenue * {{ var('pareto_b_share') }} then 'B'
+            else 'C'
+        end as pareto_class
     from ranked
     left join product_audience on ranked.product_id = product_audience.product_id
     left join product_first_purchases on ranked.product_id = product_first_purchases.product_id

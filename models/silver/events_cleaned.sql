@@ -99,7 +99,9 @@ events_cleaned as (
         {{ session_id('all_events') }} as session_id,
         cast(all_events.event_time as date) as event_date,
         cast(extract(hour from all_events.event_time) as int) as event_hour,
-        {{ category_levels('all_events.category_code') }}
+        nullif(split_part(all_events.category_code, '.', 1), '') as category_l1,
+        nullif(split_part(all_events.category_code, '.', 2), '') as category_l2,
+        nullif(split_part(all_events.category_code, '.', 3), '') as category_l3
     from all_events
     {{ join_session_starts('all_events') }}
 

@@ -24,8 +24,9 @@ aggregated as (
         max(event_time) as ended_at,
         count(*) as events,
         {{ count_distinct_few('product_id') }} as products,
-        min({{ root_category() }}) as lowest_category,
-        max({{ root_category() }}) as highest_category,
+        -- A category named (all) would be counted as the whole shop.
+        min(coalesce(nullif(category_l1, '(all)'), '(none)')) as lowest_category,
+        max(coalesce(nullif(category_l1, '(all)'), '(none)')) as highest_category,
         min(_first_batch_id) as _first_batch_id,
         max(_first_batch_id) as _last_batch_id,
         max(_batch_id) as _batch_id
