@@ -13,33 +13,32 @@
     {{ hash_key(event_columns(relation).split(', ')) }}
 {%- endmacro %}
 
-{% macro numbered_copies(staged_rows, among) -%}
+{% macro numbered_copies(new_rows, earlier_events) -%}
     {#- Copies share time, user and product, as one row in a thousand does: only rows that share
-        them with another row of `among` are compared. -#}
+        them with another new row or an earlier event are compared. -#}
     select
-        staged.*,
+        new_rows.*,
         row_number() over (
-            partition by {{ event_columns('staged') }}
+            partition by {{ event_columns('new_rows') }}
             order by
-                staged._ingested_at, staged._source_file, staged.raw_event_type,
-                staged.raw_category_code, staged.raw_brand, staged.raw_price,
-                staged.raw_user_session
+                new_rows._ingested_at, new_rows._source_file, new_rows.raw_event_type,
+                new_rows.raw_category_code, new_rows.raw_brand, new_rows.raw_price,
+                new_rows.raw_user_session
         ) as copy_number
-    from {{ staged_rows }} as staged
+    from {{ new_rows }} as new_rows
     inner join (
         select event_time, user_id, product_id
         from (
-            {%- for relation in among %}
-            select event_time, user_id, product_id from {{ relation }} as compared
-            {{- ' union all' if not loop.last }}
-            {%- endfor %}
-        ) as all_compared
+            select event_time, user_id, product_id from {{ new_rows }} as all_new_rows
+            union all
+            select event_time, user_id, product_id from {{ earlier_events }}
+        ) as compared
         group by event_time, user_id, product_id
         having count(*) > 1
     ) as repeated
         on
-            staged.event_time = repeated.event_time
-            and staged.user_id = repeated.user_id
-            and staged.product_id = repeated.product_id
-    where staged.rejection_reasons = ''
+            new_rows.event_time = repeated.event_time
+            and new_rows.user_id = repeated.user_id
+            and new_rows.product_id = repeated.product_id
+    where new_rows.rejection_reasons = ''
 {%- endmacro %}

@@ -65,9 +65,9 @@ shopping_steps as (
     coalesce(shopping_steps.last_purchase_at >= shopping_steps.first_cart_after_view_at, false)
         as is_view_cart_purchase_in_order,
     {%- for step in ['cart', 'purchase'] %}
-    {{ seconds_between(
-        'shopping_steps.first_view_at', 'shopping_steps.first_' ~ step ~ '_after_view_at'
-    ) }} as seconds_to_{{ step }}{{ ',' if not loop.last }}
+    unix_timestamp(shopping_steps.first_{{ step }}_after_view_at)
+    - unix_timestamp(shopping_steps.first_view_at)
+        as seconds_to_{{ step }}{{ ',' if not loop.last }}
     {%- endfor %}
 {%- endmacro %}
 

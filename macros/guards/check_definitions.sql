@@ -18,7 +18,7 @@
         'event_normalization': normalized_text('a') ~ normalized_text('a', false)
             ~ graph.nodes['model.ecommerce_analytics.events_staged'].raw_code,
         'event_keys': event_key() ~ numbered_copies('a', ['b']),
-        'sessionization': session_starts(['a']) ~ join_session_starts('a') ~ session_id('a'),
+        'sessionization': graph.nodes['model.ecommerce_analytics.session_starts'].raw_code,
         'event_counts': event_counts(),
         'funnel_steps': shopping_steps('a', ['b']) ~ funnel_columns('a')
             ~ tojson(funnel_conditions()),

@@ -13,15 +13,6 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro rows_of_files(relation, files) -%}
-    {#- Files that land while a build runs wait for the next one. Inlined: DuckDB materializes a CTE
-        that is read twice, and all events do not fit in memory. -#}
-    (
-        select rows_of_files.* from {{ relation }} as rows_of_files
-        where rows_of_files._ingested_at in (select {{ files }}._ingested_at from {{ files }})
-    )
-{%- endmacro %}
-
 {% macro changes(feed) -%}
     {#- Exactly the difference to what this table counted: the versions that it has not seen, less the
         one version of each that it has. Versions that came and went since are in neither. -#}
@@ -84,7 +75,7 @@
 {% macro events_of_the_last_build() -%}
     {#- Not a ref, which would be a cycle: events_cleaned is built from events_replaced. -#}
     {%- set events_cleaned = load_relation(this.incorporate(path={'identifier': 'events_cleaned'}))
-        if execute and is_incremental() -%}
+        if execute and not flags.FULL_REFRESH -%}
     {%- if events_cleaned -%}
     {{ events_cleaned }}
     {%- else -%}

@@ -24,13 +24,12 @@ measured as (
     select
         user_activity.*,
         coalesce(buyers.user_segment, 'prospect') as user_segment,
-        {{ days_between('cast(user_activity.first_seen_at as date)', 'user_activity.as_of_date') }}
-        + 1 as days_since_first_seen,
-        {{ days_between('cast(user_activity.last_seen_at as date)', 'user_activity.as_of_date') }}
-            as days_since_last_activity,
-        {{ days_between(
-            'cast(user_activity.last_purchase_at as date)', 'user_activity.as_of_date'
-        ) }} as days_since_last_purchase
+        unix_date(user_activity.as_of_date)
+        - unix_date(cast(user_activity.first_seen_at as date)) + 1 as days_since_first_seen,
+        unix_date(user_activity.as_of_date)
+        - unix_date(cast(user_activity.last_seen_at as date)) as days_since_last_activity,
+        unix_date(user_activity.as_of_date)
+        - unix_date(cast(user_activity.last_purchase_at as date)) as days_since_last_purchase
     from user_activity
     left join buyers on user_activity.user_id = buyers.user_id
 
@@ -80,8 +79,8 @@ customer_metrics as (
         {{ rate('scored.orders', 'scored.sessions') }} as session_conversion_rate,
         -- Orders per 30 days; the first day counts as a whole day, so the divisor is never 0.
         {{ rate('scored.orders * 30', 'scored.days_since_first_seen') }} as purchase_frequency,
-        scored.days_since_last_activity,
-        scored.days_since_last_purchase,
+        cast(scored.days_since_last_activity as bigint) as days_since_last_activity,
+        cast(scored.days_since_last_purchase as bigint) as days_since_last_purchase,
         cast(scored.recency_score as int) as recency_score,
         cast(scored.frequency_score as int) as frequency_score,
         cast(scored.monetary_score as int) as monetary_score,

@@ -20,6 +20,10 @@ daily_orders as (
     select * from {{ ref('daily_orders') }}
 ),
 
+daily_new_buyers as (
+    select * from {{ ref('daily_new_buyers') }}
+),
+
 joined as (
 
     select
@@ -37,12 +41,13 @@ joined as (
         coalesce(daily_sessions.sessions, 0) as sessions,
         coalesce(daily_sessions.sessions_with_purchase, 0) as sessions_with_purchase,
         coalesce(daily_orders.orders, 0) as orders,
-        coalesce(daily_orders.new_buyers, 0) as new_buyers
+        coalesce(daily_new_buyers.new_buyers, 0) as new_buyers
     from daily_completeness
     left join daily_traffic on daily_completeness.event_date = daily_traffic.event_date
     left join daily_visitors on daily_completeness.event_date = daily_visitors.event_date
     left join daily_sessions on daily_completeness.event_date = daily_sessions.session_date
     left join daily_orders on daily_completeness.event_date = daily_orders.order_date
+    left join daily_new_buyers on daily_completeness.event_date = daily_new_buyers.order_date
 
 ),
 
@@ -73,7 +78,8 @@ daily_sales_summary as (
 
     select
         event_date,
-        {{ iso_weekday('event_date') }} >= 6 as is_weekend,
+        -- 1970-01-01, day 0, was a Thursday.
+        (unix_date(event_date) + 3) % 7 >= 5 as is_weekend,
         is_complete,
         events,
         views,

@@ -12,8 +12,12 @@ product_audience as (
     select * from {{ ref('product_audience') }}
 ),
 
-product_first_purchases as (
-    select * from {{ ref('product_first_purchases') }}
+product_orders_started as (
+    select * from {{ ref('product_orders_started') }}
+),
+
+product_buyers_acquired as (
+    select * from {{ ref('product_buyers_acquired') }}
 ),
 
 ranked as (
@@ -71,8 +75,8 @@ product_performance as (
         ranked.view_sessions,
         ranked.cart_sessions,
         ranked.purchase_sessions,
-        coalesce(product_first_purchases.orders_started, 0) as orders_started,
-        coalesce(product_first_purchases.buyers_acquired, 0) as buyers_acquired,
+        coalesce(product_orders_started.orders_started, 0) as orders_started,
+        coalesce(product_buyers_acquired.buyers_acquired, 0) as buyers_acquired,
         {{ rate('ranked.view_and_cart_sessions', 'ranked.view_sessions') }} as view_to_cart_rate,
         {{ rate('ranked.cart_and_purchase_sessions', 'ranked.cart_sessions') }}
             as cart_to_purchase_rate,
@@ -95,7 +99,8 @@ product_performance as (
         end as pareto_class
     from ranked
     left join product_audience on ranked.product_id = product_audience.product_id
-    left join product_first_purchases on ranked.product_id = product_first_purchases.product_id
+    left join product_orders_started on ranked.product_id = product_orders_started.product_id
+    left join product_buyers_acquired on ranked.product_id = product_buyers_acquired.product_id
 
 )
 

@@ -1,6 +1,5 @@
 {{ config(materialized='view') }}
 
--- Models that count events wait until every bronze row is accounted for.
 -- depends_on: {{ ref('events_quarantined') }}
 
 with
@@ -12,14 +11,13 @@ current_events as (
 earlier_versions as (
     -- A build that died half way may have kept versions here that it never replaced.
     select * from {{ ref('events_replaced') }}
-    where _batch_id <= {{ last_batch(ref('events_cleaned')) }}
+    where _batch_id <= (select max(newest._batch_id) from {{ ref('events_cleaned') }} as newest)
 ),
 
 event_changes as (
 
     {% for versions, sign, written_batch_id in [
-        ('current_events', 1, '0'),
-        ('earlier_versions', -1, '_written_batch_id'),
+        ('current_events', 1, '0'), ('earlier_versions', -1, '_written_batch_id'),
     ] %}
         select
             {{ event_columns() }},

@@ -7,10 +7,11 @@
     meta={'delete_keys_where': '_first_batch_id < _batch_id'},
 ) }}
 
-{%- set valid_events %}
+{#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
+{%- set new_rows %}
     (
-        select * from {{ rows_of_files(ref('events_staged'), 'new_files') }} as staged
-        where rejection_reasons = ''
+        select * from {{ ref('events_staged') }} as staged
+        where _ingested_at in (select new_files._ingested_at from new_files)
     )
 {%- endset %}
 
@@ -26,9 +27,7 @@ earlier_events as (
 ),
 
 copies as (
-    {{ numbered_copies(
-        valid_events, among=[rows_of_files(raw_events(), 'new_files'), 'earlier_events']
-    ) }}
+    {{ numbered_copies(new_rows, 'earlier_events') }}
 ),
 
 first_copies as (
@@ -43,16 +42,17 @@ first_copies as (
 distinct_events as (
 
     select
-        valid_events.*,
+        new_rows.*,
         1 as copy_number
-    from {{ valid_events }} as valid_events
+    from {{ new_rows }} as new_rows
     where
-        not exists (
+        new_rows.rejection_reasons = ''
+        and not exists (
             select 1 from copies
             where
-                copies.event_time = valid_events.event_time
-                and copies.user_id = valid_events.user_id
-                and copies.product_id = valid_events.product_id
+                copies.event_time = new_rows.event_time
+                and copies.user_id = new_rows.user_id
+                and copies.product_id = new_rows.product_id
         )
 
     union all
@@ -61,7 +61,7 @@ distinct_events as (
 
 ),
 
-new_events as (
+all_events as (
 
     select
         {{ event_key() }} as event_id,
@@ -70,12 +70,6 @@ new_events as (
         _ingested_at,
         (select max(new_files._batch_id) from new_files) as _first_batch_id
     from distinct_events
-
-),
-
-all_events as (
-
-    select * from new_events
 
     union all
 
@@ -89,21 +83,27 @@ all_events as (
 
 ),
 
-{{ session_starts([valid_events, 'earlier_events']) }},
-
 events_cleaned as (
 
     select
         all_events.*,
         (select max(new_files._batch_id) from new_files) as _batch_id,
-        {{ session_id('all_events') }} as session_id,
+        coalesce(
+            session_starts.session_id,
+            {{ hash_key(['all_events.user_id', 'all_events.user_session', 'all_events.event_time']) }}
+        ) as session_id,
         cast(all_events.event_time as date) as event_date,
         cast(extract(hour from all_events.event_time) as int) as event_hour,
         nullif(split_part(all_events.category_code, '.', 1), '') as category_l1,
         nullif(split_part(all_events.category_code, '.', 2), '') as category_l2,
         nullif(split_part(all_events.category_code, '.', 3), '') as category_l3
     from all_events
-    {{ join_session_starts('all_events') }}
+    left join {{ ref('session_starts') }} as session_starts
+        on
+            all_events.user_id = session_starts.user_id
+            and all_events.user_session = session_starts.user_session
+            and all_events.event_time >= session_starts.started_at
+            and all_events.event_time < session_starts.next_started_at
 
 )
 

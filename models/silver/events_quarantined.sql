@@ -1,5 +1,13 @@
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 
+{#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
+{%- set new_rows %}
+    (
+        select * from {{ ref('events_staged') }} as staged
+        where _ingested_at in (select new_files._ingested_at from new_files)
+    )
+{%- endset %}
+
 with
 
 new_files as (
@@ -11,7 +19,8 @@ clean_rows as (
     select
         _source_file,
         count(*) as clean_rows
-    from {{ rows_of_files(ref('events_cleaned'), 'new_files') }} as clean_events
+    from {{ ref('events_cleaned') }}
+    where _ingested_at in (select new_files._ingested_at from new_files)
     group by _source_file
 
 ),
@@ -27,8 +36,10 @@ unaccounted_files as (
 ),
 
 rule_breakers as (
-    select * from {{ rows_of_files(ref('events_staged'), 'unaccounted_files') }} as staged
-    where rejection_reasons <> ''
+    select * from {{ ref('events_staged') }}
+    where
+        rejection_reasons <> ''
+        and _ingested_at in (select unaccounted_files._ingested_at from unaccounted_files)
 ),
 
 earlier_events as (
@@ -37,10 +48,7 @@ earlier_events as (
 ),
 
 copies as (
-    {{ numbered_copies(
-        rows_of_files(ref('events_staged'), 'unaccounted_files'),
-        among=[rows_of_files(raw_events(), 'new_files'), 'earlier_events']
-    ) }}
+    {{ numbered_copies(new_rows, 'earlier_events') }}
 ),
 
 kept_events as (

@@ -11,7 +11,9 @@ with
 
 new_files as (
     select * from {{ ref('source_files') }}
-    where _batch_id > {{ last_batch(events_cleaned) }}
+    where _batch_id > (
+        select coalesce(max(last_build._batch_id), 0) from {{ events_cleaned }} as last_build
+    )
 ),
 
 new_tracker_sessions as (
@@ -19,8 +21,9 @@ new_tracker_sessions as (
     -- Includes rejected rows: rewriting a tracker session without a new event changes nothing.
     select distinct
         user_id,
-        {{ normalized_text('user_session', lower_case=false) }} as user_session
-    from {{ rows_of_files(raw_events(), 'new_files') }} as new_raw_events
+        user_session
+    from {{ ref('events_staged') }}
+    where _ingested_at in (select new_files._ingested_at from new_files)
 
 ),
 

@@ -8,7 +8,9 @@
 with
 
 raw_events as (
-    select * from {{ raw_events() }}
+    select * from {{
+        ref('events_raw') if var('declarative') else source('bronze_layer', 'events_raw')
+    }}
 ),
 
 normalized as (

@@ -23,7 +23,8 @@ aggregated as (
         min(event_time) as started_at,
         max(event_time) as ended_at,
         count(*) as events,
-        {{ count_distinct_few('product_id') }} as products,
+        -- `count(distinct)` would keep a second hash table, which does not fit in memory.
+        cast(size(collect_set(product_id)) as bigint) as products,
         -- A category named (all) would be counted as the whole shop.
         min(coalesce(nullif(category_l1, '(all)'), '(none)')) as lowest_category,
         max(coalesce(nullif(category_l1, '(all)'), '(none)')) as highest_category,
@@ -46,7 +47,8 @@ sessions as (
         cast(aggregated.started_at as date) as session_date,
         aggregated.started_at,
         aggregated.ended_at,
-        {{ seconds_between('aggregated.started_at', 'aggregated.ended_at') }} as duration_seconds,
+        unix_timestamp(aggregated.ended_at) - unix_timestamp(aggregated.started_at)
+            as duration_seconds,
         aggregated.events,
         aggregated.products,
         case

@@ -2,9 +2,9 @@
 
 with
 
-raw_events as (
+events_staged as (
 
-    select * from {{ raw_events() }}
+    select * from {{ ref('events_staged') }}
     {% if is_incremental() %}
         where _ingested_at > (select max(stored._ingested_at) from {{ this }} as stored)
     {% endif %}
@@ -17,7 +17,7 @@ counted as (
         _source_file,
         count(*) as raw_rows,
         max(_ingested_at) as _ingested_at
-    from raw_events
+    from events_staged
     group by _source_file
 
 ),
@@ -29,7 +29,9 @@ source_files as (
         _source_file,
         raw_rows,
         _ingested_at,
-        {% if is_incremental() %} {{ last_batch(this) }} + {% endif %}
+        {% if is_incremental() %}
+            (select max(stored._batch_id) from {{ this }} as stored) +
+        {% endif %}
         cast(dense_rank() over (order by _ingested_at) as bigint) as _batch_id
     from counted
 

@@ -24,8 +24,8 @@ measured as (
 
     select
         *,
-        {{ days_between('cast(first_order_at as date)', 'as_of_date') }} as days_since_first_order,
-        {{ days_between('cast(last_purchase_at as date)', 'as_of_date') }}
+        unix_date(as_of_date) - unix_date(cast(first_order_at as date)) as days_since_first_order,
+        unix_date(as_of_date) - unix_date(cast(last_purchase_at as date))
             as days_since_last_purchase
     from dated
 

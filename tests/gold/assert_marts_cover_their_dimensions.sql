@@ -22,7 +22,7 @@ counted as (
         (select count(*) from {{ ref('daily_sales_summary') }}) as mart_rows,
         coalesce(
             (
-                select {{ days_between('min(event_date)', 'max(event_date)') }} + 1
+                select unix_date(max(event_date)) - unix_date(min(event_date)) + 1
                 from {{ ref('events_cleaned') }}
             ), 0
         ) as expected_rows

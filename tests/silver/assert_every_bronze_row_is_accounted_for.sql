@@ -2,7 +2,7 @@
 with
 
 unaccounted_files as (
-    {{ unaccounted_files() }}
+    select * from {{ ref('unaccounted_files') }}
 )
 
 select * from unaccounted_files

@@ -13,19 +13,11 @@ buyers as (
         min(event_date) as first_date,
         max(event_date) as last_date,
         cast(sum(revenue) - min_by(revenue, event_date) as decimal(18, 2)) as repeat_revenue,
+        {{ as_of_date() }} as as_of_date,
         max(_batch_id) as _batch_id
     from user_daily_activity
     where purchases > 0
     group by user_id
-
-),
-
-dated as (
-
-    select
-        *,
-        {{ as_of_date() }} as as_of_date
-    from buyers
 
 ),
 
@@ -34,13 +26,13 @@ buyer_purchases as (
     select
         user_id,
         frequency,
-        {{ days_between('first_date', 'last_date') }} as recency_days,
-        {{ days_between('first_date', 'as_of_date') }} as age_days,
+        cast(unix_date(last_date) - unix_date(first_date) as bigint) as recency_days,
+        cast(unix_date(as_of_date) - unix_date(first_date) as bigint) as age_days,
         cast(coalesce({{ money_average('repeat_revenue', 'frequency') }}, 0) as decimal(18, 2))
             as monetary_value,
         as_of_date,
         _batch_id
-    from dated
+    from buyers
 
 )
 

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with
 
 user_daily_activity as (
@@ -15,7 +17,7 @@ bounds as (
 
 calendar as (
 
-    select {{ every_day('first_date', 'last_date') }} as event_date
+    select explode(sequence(first_date, last_date)) as event_date
     from bounds
 
 )

@@ -20,7 +20,7 @@ surroundings as (
     left join daily_traffic as neighbor
         on
             calendar.event_date <> neighbor.event_date
-            and abs({{ days_between('calendar.event_date', 'neighbor.event_date') }})
+            and abs(unix_date(calendar.event_date) - unix_date(neighbor.event_date))
             <= {{ var('incomplete_day_window_days') }}
     group by calendar.event_date
 

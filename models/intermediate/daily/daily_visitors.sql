@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with
 
 user_daily_activity as (
