@@ -1,12 +1,11 @@
 {#- Events with equal values in all nine normalized columns are one event. -#}
 
 {% macro event_columns(relation=none) -%}
-    {%- for column in [
+    {%- set prefix = relation ~ '.' if relation else '' -%}
+    {{ prefix }}{{ [
         'event_time', 'event_type', 'product_id', 'category_id', 'category_code', 'brand', 'price',
         'user_id', 'user_session',
-    ] -%}
-    {{ relation ~ '.' if relation }}{{ column }}{{ ', ' if not loop.last }}
-    {%- endfor -%}
+    ] | join(', ' ~ prefix) }}
 {%- endmacro %}
 
 {% macro event_key(relation=none) -%}

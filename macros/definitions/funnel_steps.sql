@@ -3,14 +3,6 @@
     session reaches a step that occurs at all, and passes it in order at or after the step before:
     event times are whole seconds, so steps within one second count as in order. -#}
 {%- set by_key = keys | join(', ') -%}
-shoppers as (
-
-    select distinct session_id
-    from {{ events }} as events
-    where event_type <> 'view'
-
-),
-
 shopping as (
 
     select
@@ -20,7 +12,11 @@ shopping as (
         min(case when event_type = 'purchase' then event_time end)
             over (partition by {{ by_key }}) as first_purchase_at
     from {{ events }} as events
-    where session_id in (select shoppers.session_id from shoppers)
+    where
+        session_id in (
+            select shoppers.session_id from {{ events }} as shoppers
+            where shoppers.event_type <> 'view'
+        )
 
 ),
 

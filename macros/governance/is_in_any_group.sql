@@ -1,10 +1,6 @@
 {% macro is_in_any_group(groups) -%}
     {%- if var('policies') -%}
-    (
-        {%- for group in groups %}
-        is_account_group_member('{{ group }}'){{ ' or' if not loop.last }}
-        {%- endfor %}
-    )
+    (is_account_group_member('{{ groups | join("') or is_account_group_member('") }}'))
     {%- else -%}
     true
     {%- endif -%}

@@ -1,18 +1,17 @@
 {% macro personal_tables() -%}
     {#- Sources and views take no tags, so the name of a column that is tagged anywhere counts. The
         graph has no nodes at parse time. -#}
-    {%- set ours, tagged, tables = [], [], [] -%}
-    {%- set nodes, sources = (graph.nodes, graph.sources) if execute else ({}, {}) -%}
-    {%- for node in nodes.values() if node.resource_type in ['model', 'snapshot'] -%}
-        {%- do ours.append(node) -%}
+    {%- set tagged, tables = [], [] -%}
+    {%- set models = graph.nodes.values()
+        | selectattr('resource_type', 'in', ['model', 'snapshot']) | list if execute else [] -%}
+    {%- set sources = graph.sources.values()
+        | selectattr('database', 'equalto', target.database) | list if execute else [] -%}
+    {%- for node in models -%}
         {%- for column in node.columns.values() if 'personal' in column.get('databricks_tags', {}) -%}
             {%- do tagged.append(column.name) -%}
         {%- endfor -%}
     {%- endfor -%}
-    {%- for source in sources.values() if source.database == target.database -%}
-        {%- do ours.append(source) -%}
-    {%- endfor -%}
-    {%- for node in ours -%}
+    {%- for node in models + sources -%}
         {%- set columns = node.columns.keys() | select('in', tagged) | join(', ') -%}
         {%- if columns -%}
             {%- do tables.append({'name': node.relation_name, 'columns': columns}) -%}

@@ -5,19 +5,18 @@
 
 {% macro definitions(node) -%}
     {#- `tables_of_version` is the project's version that last changed a stored column. -#}
-    {%- set found = {
-        'tables_of_version': '0.2.0',
-        'session_gap_minutes': var('session_gap_minutes') | string,
-        'earliest_event_date': var('earliest_event_date') | string,
-        'highest_price': var('highest_price') | string,
-        'event_types': var('event_types') | join(' '),
-        'product_states': var('product_states') | join(' '),
-    } -%}
+    {%- set found = {'tables_of_version': '0.2.0'} -%}
+    {%- for name in [
+        'session_gap_minutes', 'earliest_event_date', 'highest_price', 'event_types',
+        'product_states',
+    ] -%}
+        {%- do found.update({name: var(name) | string | replace("'", '')}) -%}
+    {%- endfor -%}
     {%- for name, sql in {
         'event_rules': broken_event_rules(),
         'event_normalization': normalized_text('a') ~ normalized_text('a', false)
             ~ graph.nodes['model.ecommerce_analytics.events_staged'].raw_code,
-        'event_keys': event_key() ~ numbered_copies('a', ['b']),
+        'event_keys': event_key() ~ numbered_copies('a', 'b'),
         'sessionization': graph.nodes['model.ecommerce_analytics.session_starts'].raw_code,
         'event_counts': event_counts(),
         'funnel_steps': shopping_steps('a', ['b']) ~ funnel_columns('a')
@@ -30,50 +29,36 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{% macro definitions_table() -%}
-    {{ return(api.Relation.create(
-        database=target.database, schema=generate_schema_name('silver_layer', none),
-        identifier='model_definitions', type='table'
-    )) }}
-{%- endmacro %}
-
-{% macro incremental_models() -%}
-    {{ return(
-        graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
-        | selectattr('config.materialized', 'equalto', 'incremental')
-        | rejectattr('config.incremental_strategy', 'equalto', 'full_replace')
-        | sort(attribute='name') | list
-    ) }}
-{%- endmacro %}
-
-{% macro models_to_check() -%}
-    {#- By what this run does with their tables: `stored` ones it updates or leaves alone. -#}
-    {%- set found = {'stored': [], 'rebuilding': [], 'built': []} -%}
-    {%- for node in incremental_models() -%}
-        {%- set is_selected = node.unique_id in selected_resources -%}
-        {%- if adapter.get_relation(node.database, node.schema, node.alias) is none -%}
-            {%- do found['built'].append(node) if is_selected -%}
+{% macro incremental_tables() -%}
+    {#- Models that keep rows, by what this run does with their tables: it updates or leaves alone
+        the `stored` ones. -#}
+    {%- set tables = {'stored': [], 'rebuilding': [], 'built': []} -%}
+    {%- for node in graph.nodes.values() | sort(attribute='name')
+        if node.resource_type == 'model' and node.config.materialized == 'incremental'
+        and node.config.incremental_strategy != 'full_replace' -%}
+        {%- set is_stored = adapter.get_relation(node.database, node.schema, node.alias) -%}
+        {%- if node.unique_id not in selected_resources -%}
+            {%- do tables.stored.append(node) if is_stored -%}
+        {%- elif is_stored -%}
+            {%- do tables['rebuilding' if flags.FULL_REFRESH else 'stored'].append(node) -%}
         {%- else -%}
-            {%- set is_rebuilt = is_selected and flags.FULL_REFRESH -%}
-            {%- do found['rebuilding' if is_rebuilt else 'stored'].append(node) -%}
+            {%- do tables.built.append(node) -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ return(found) }}
+    {{ return(tables) }}
 {%- endmacro %}
 
 {% macro check_definitions() -%}
     {%- do check_variables() -%}
     {%- if execute and flags.WHICH in ['build', 'run'] -%}
-        {%- set models = models_to_check() -%}
-        {%- set faults = definition_faults(models.stored) -%}
-        {%- do faults.update(selection_faults(models)) -%}
+        {%- set tables = incremental_tables() -%}
+        {%- set faults, lines = definition_faults(tables), [] -%}
+        {%- for fault, names in faults.items() -%}
+            {%- do lines.append('- ' ~ fault ~ ' (' ~ (
+                'every table' if names | length == tables.stored | length else names | join(', ')
+            ) ~ ')') -%}
+        {%- endfor -%}
         {%- if faults -%}
-            {%- set lines = [] -%}
-            {%- for fault, names in faults.items() -%}
-                {%- set tables = 'every table' if names | length == models.stored | length
-                    else names | join(', ') -%}
-                {%- do lines.append('- ' ~ fault ~ ' (' ~ tables ~ ')') -%}
-            {%- endfor -%}
             {{ exceptions.raise_compiler_error(
                 'this build would leave tables that do not agree with each other:\n'
                 ~ lines | join('\n') ~ '\nNothing was changed. Restore the old definitions, or '
@@ -83,58 +68,46 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro selection_faults(models) -%}
-    {%- set faults = {} -%}
-    {%- if 'model.ecommerce_analytics.events_cleaned' in selected_resources
-        and 'model.ecommerce_analytics.events_replaced' not in selected_resources -%}
+{% macro definition_faults(tables) -%}
+    {%- set faults, recorded = {}, recorded_definitions() if tables.stored else {} -%}
+    {%- for node in tables.stored -%}
+        {%- set before = (recorded or {}).get(node.name, {}) -%}
+        {%- set fault = 'built by a version of this project before 0.2.0, or '
+            ~ definitions_table() ~ ' cannot be read' if recorded is none
+            else 'its definitions are not known' if not before
+            else 'a full refresh of it did not end' if before.status != 'built' -%}
+        {%- do faults.setdefault(fault, []).append(node.name) if fault -%}
+        {%- for name, value in definitions(node).items()
+            if not fault and before.get(name) != value -%}
+            {%- do faults.setdefault(name ~ (' changed' if value | length == 32 else
+                ': ' ~ before.get(name, 'unknown') ~ ' before, ' ~ value ~ ' now'
+            ), []).append(node.name) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {#- What a selection of some models would leave out of step. -#}
+    {%- set prefix = 'model.ecommerce_analytics.' -%}
+    {%- if prefix ~ 'events_cleaned' in selected_resources and not (
+        prefix ~ 'events_replaced' in selected_resources
+        and prefix ~ 'session_starts' in selected_resources
+    ) -%}
         {%- do faults.update({
             'it would replace events without their before images: select +events_cleaned':
             ['events_cleaned']
         }) -%}
     {%- endif -%}
-    {%- set left = models.stored | map(attribute='name')
+    {%- set left = tables.stored | map(attribute='name')
         | reject('in', ['source_files', 'events_replaced']) | list -%}
-    {%- if left and 'events_cleaned' in models.rebuilding | map(attribute='name') -%}
+    {%- if left and 'events_cleaned' in tables.rebuilding | map(attribute='name') -%}
         {%- do faults.update({'events_cleaned is rebuilt without it: select events_cleaned+': left}) -%}
     {%- endif -%}
     {{ return(faults) }}
 {%- endmacro %}
 
-{% macro create_definitions_table() -%}
-    {%- if execute and flags.WHICH in ['build', 'run'] -%}
-        {%- set models = models_to_check() -%}
-        {%- if (models.built or models.rebuilding) and recorded_definitions() is none %}
-            create or replace table {{ definitions_table() }}
-            (model string, definition string, value string, recorded_at string)
-        {%- endif -%}
-    {%- endif -%}
-{%- endmacro %}
-
-{% macro record_definitions(results=none) -%}
-    {#- At the start of a run, and once more when its results are there. -#}
-    {%- if execute and flags.WHICH in ['build', 'run'] and (results is none or flags.FULL_REFRESH) -%}
-        {%- set models = models_to_check() -%}
-        {%- if results is not none -%}
-            {%- set succeeded = results | selectattr('status', 'equalto', 'success')
-                | map(attribute='node.unique_id') | list -%}
-            {%- set models = {
-                'built': incremental_models() | selectattr('unique_id', 'in', succeeded) | list
-            } -%}
-        {%- endif -%}
-        {%- set rows = [] -%}
-        {%- set now = modules.datetime.datetime.now(modules.pytz.utc) -%}
-        {%- set at = now.strftime('%Y-%m-%d %H:%M:%S.%f') -%}
-        {%- for status, nodes in models.items() if status != 'stored' -%}
-            {%- for node in nodes -%}
-                {%- for name, value in dict(definitions(node), status=status).items() -%}
-                    {%- do rows.append("('" ~ [node.name, name, value, at] | join("', '") ~ "')") -%}
-                {%- endfor -%}
-            {%- endfor -%}
-        {%- endfor -%}
-        {%- if rows -%}
-            insert into {{ definitions_table() }} values {{ rows | join(', ') }}
-        {%- endif -%}
-    {%- endif -%}
+{% macro definitions_table() -%}
+    {{ return(api.Relation.create(
+        database=target.database, schema=generate_schema_name('silver_layer', none),
+        identifier='model_definitions', type='table'
+    )) }}
 {%- endmacro %}
 
 {% macro recorded_definitions() -%}
@@ -153,29 +126,29 @@
     {{ return(found) }}
 {%- endmacro %}
 
-{% macro definition_faults(stored) -%}
-    {%- set faults, recorded = {}, recorded_definitions() if stored else {} -%}
-    {%- for node in stored -%}
-        {%- set before = (recorded or {}).get(node.name, {}) -%}
-        {%- set changed = [] -%}
-        {%- if recorded is none -%}
-            {%- do changed.append('built by a version of this project before 0.2.0, or '
-                ~ definitions_table() ~ ' cannot be read') -%}
-        {%- elif not before -%}
-            {%- do changed.append('its definitions are not known') -%}
-        {%- elif before.status != 'built' -%}
-            {%- do changed.append('a full refresh of it did not end') -%}
-        {%- else -%}
-            {%- for name, value in definitions(node).items() if before.get(name) != value -%}
-                {%- do changed.append(
-                    name ~ (' changed' if value | length == 32 else
-                    ': ' ~ before.get(name, 'unknown') ~ ' before, ' ~ value ~ ' now')
-                ) -%}
+{% macro create_definitions_table() -%}
+    {%- if execute and flags.WHICH in ['build', 'run'] and recorded_definitions() is none -%}
+        create or replace table {{ definitions_table() }}
+        (model string, definition string, value string, recorded_at string)
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro record_definitions(results=none) -%}
+    {#- At the start of a run, and once more when the results of a full refresh are there. -#}
+    {%- if execute and flags.WHICH in ['build', 'run'] and (results is none or flags.FULL_REFRESH) -%}
+        {%- set rows, tables, ended = [], incremental_tables(), results is not none -%}
+        {%- set succeeded = (results or []) | selectattr('status', 'equalto', 'success')
+            | map(attribute='node.unique_id') | list -%}
+        {%- set at = modules.datetime.datetime.now(modules.pytz.utc).isoformat() -%}
+        {%- for node in tables.rebuilding + tables.built
+            if not ended or node.unique_id in succeeded -%}
+            {%- set status = 'rebuilding' if node in tables.rebuilding and not ended else 'built' -%}
+            {%- for name, value in dict(definitions(node), status=status).items() -%}
+                {%- do rows.append("('" ~ [node.name, name, value, at] | join("', '") ~ "')") -%}
             {%- endfor -%}
-        {%- endif -%}
-        {%- for fault in changed -%}
-            {%- do faults.setdefault(fault, []).append(node.name) -%}
         {%- endfor -%}
-    {%- endfor -%}
-    {{ return(faults) }}
+        {%- if rows -%}
+            insert into {{ definitions_table() }} values {{ rows | join(', ') }}
+        {%- endif -%}
+    {%- endif -%}
 {%- endmacro %}

@@ -1,21 +1,8 @@
 {% macro get_incremental_insert_missing_sql(arg_dict) -%}
-    {#- Inserts rows whose key is not stored yet; stored rows stay as they are. -#}
-    {{ return(adapter.dispatch('insert_missing_sql')(
-        arg_dict['target_relation'], arg_dict['temp_relation'], config.require('unique_key')
-    )) }}
-{%- endmacro %}
-
-{% macro default__insert_missing_sql(target, source, keys) -%}
-    merge into {{ target }} as stored
-    using {{ source }} as found
-    on
-        {%- for key in keys %}
-        stored.{{ key }} <=> found.{{ key }}{{ ' and' if not loop.last }}
-        {%- endfor %}
-    when not matched then insert *
-{%- endmacro %}
-
-{% macro duckdb__insert_missing_sql(target, source, keys) -%}
+    {#- Inserts rows whose key is not stored yet; stored rows stay as they are. DuckDB skips parts of
+        the table by the first key alone. -#}
+    {%- set target, source = arg_dict['target_relation'], arg_dict['temp_relation'] -%}
+    {%- set keys = config.require('unique_key') %}
     insert into {{ target }} by name
     select found.* from {{ source }} as found
     where not exists (

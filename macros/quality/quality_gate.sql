@@ -21,35 +21,26 @@
 {% macro quality_gate_faults(raw) -%}
     {%- set bronze, clean, quarantined, lag
         = run_query('select * from ' ~ ref('silver_totals')).rows[0].values() -%}
+    {%- set max_lag, max_share
+        = var('gate_max_lag_minutes'), var('gate_max_quarantined_share') -%}
     {%- set faults = [] -%}
-    {%- if not bronze -%}
-        {%- do faults.append(raw.render() ~ ' is empty: land files and load them') -%}
-    {%- endif -%}
-    {%- if not clean -%}
-        {%- do faults.append(ref('events_cleaned').render() ~ ' is empty: build silver') -%}
-    {%- endif -%}
-    {%- if lag is none -%}
-        {%- do faults.append(ref('source_files').render() ~ ' covers no file: build silver') -%}
-    {%- elif lag > var('gate_max_lag_minutes') * 60 -%}
-        {%- do faults.append(
-            'silver is stale: bronze is ' ~ lag ~ ' s ahead of it, '
-            ~ var('gate_max_lag_minutes') ~ ' min are allowed: build silver'
-        ) -%}
-    {%- endif -%}
+    {%- for is_fault, fault in [
+        (not bronze, raw.render() ~ ' is empty: land files and load them'),
+        (not clean, ref('events_cleaned').render() ~ ' is empty: build silver'),
+        (lag is none, ref('source_files').render() ~ ' covers no file: build silver'),
+        ((lag or 0) > max_lag * 60, 'silver is stale: bronze is ' ~ lag ~ ' s ahead of it, '
+            ~ max_lag ~ ' min are allowed: build silver'),
+        (bronze and quarantined / bronze > max_share, quarantined ~ ' of ' ~ bronze
+            ~ ' rows are quarantined, a share above ' ~ max_share
+            ~ ': see rejection_reason in ' ~ ref('events_quarantined')),
+    ] if is_fault -%}
+        {%- do faults.append(fault) -%}
+    {%- endfor -%}
     {%- for file, raw_rows, silver_rows in run_query(
         'select * from ' ~ ref('unaccounted_files')
     ).rows -%}
-        {%- do faults.append(
-            file ~ ': ' ~ raw_rows ~ ' rows in bronze, ' ~ silver_rows
-            ~ ' in silver: build silver with --full-refresh'
-        ) -%}
+        {%- do faults.append(file ~ ': ' ~ raw_rows ~ ' rows in bronze, ' ~ silver_rows
+            ~ ' in silver: build silver with --full-refresh') -%}
     {%- endfor -%}
-    {%- if bronze and quarantined / bronze > var('gate_max_quarantined_share') -%}
-        {%- do faults.append(
-            quarantined ~ ' of ' ~ bronze ~ ' rows are quarantined, a share above '
-            ~ var('gate_max_quarantined_share') ~ ': see rejection_reason in '
-            ~ ref('events_quarantined')
-        ) -%}
-    {%- endif -%}
     {{ return(faults) }}
 {%- endmacro %}

@@ -7,9 +7,7 @@
         or model.test_metadata.name in ('unique', 'unique_key') -%}
         {{ return(default__get_where_subquery(relation)) }}
     {%- endif -%}
-    {{ return(
-        '(select * from ' ~ relation ~ ' where ' ~ is_recent() ~ ') dbt_subquery'
-    ) }}
+    {{ return('(select * from ' ~ relation ~ ' where ' ~ is_recent() ~ ') dbt_subquery') }}
 {%- endmacro %}
 
 {% macro looks_at_recent_rows() -%}

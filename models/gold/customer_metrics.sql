@@ -38,7 +38,6 @@ measured as (
 scored as (
 
     select
-        *,
         {% for score, measure, comparison, limits in [
             ('recency_score', 'days_since_last_purchase', '<=', var('rfm_recency_days')),
             ('frequency_score', 'orders', '>=', var('rfm_frequency_orders')),
@@ -50,8 +49,9 @@ scored as (
                     when {{ measure }} {{ comparison }} {{ limit }} then {{ 5 - loop.index0 }}
                 {% endfor %}
                 else 1
-            end as {{ score }}{{ ',' if not loop.last }}
+            end as {{ score }},
         {% endfor %}
+        *
     from measured
 
 ),

@@ -47,7 +47,7 @@ ranked as (
         sum(product_totals.revenue) over (
             order by product_totals.revenue desc, products_dim.product_id asc
             rows between unbounded preceding and current row
-        ) as running_revenue
+        ) - product_totals.revenue as revenue_above
     from products_dim
     inner join product_totals on products_dim.product_id = product_totals.product_id
 
@@ -91,10 +91,8 @@ product_performance as (
         -- The revenue ranked above the product decides, so that class A makes at least its share.
         case
             when ranked.revenue = 0 then null
-            when ranked.running_revenue - ranked.revenue
-                < ranked.shop_revenue * {{ var('pareto_a_share') }} then 'A'
-            when ranked.running_revenue - ranked.revenue
-                < ranked.shop_revenue * {{ var('pareto_b_share') }} then 'B'
+            when ranked.revenue_above < ranked.shop_revenue * {{ var('pareto_a_share') }} then 'A'
+            when ranked.revenue_above < ranked.shop_revenue * {{ var('pareto_b_share') }} then 'B'
             else 'C'
         end as pareto_class
     from ranked

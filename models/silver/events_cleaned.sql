@@ -86,24 +86,24 @@ all_events as (
 events_cleaned as (
 
     select
-        all_events.*,
+        events.*,
         (select max(new_files._batch_id) from new_files) as _batch_id,
         coalesce(
             session_starts.session_id,
-            {{ hash_key(['all_events.user_id', 'all_events.user_session', 'all_events.event_time']) }}
+            {{ hash_key(['events.user_id', 'events.user_session', 'events.event_time']) }}
         ) as session_id,
-        cast(all_events.event_time as date) as event_date,
-        cast(extract(hour from all_events.event_time) as int) as event_hour,
-        nullif(split_part(all_events.category_code, '.', 1), '') as category_l1,
-        nullif(split_part(all_events.category_code, '.', 2), '') as category_l2,
-        nullif(split_part(all_events.category_code, '.', 3), '') as category_l3
-    from all_events
+        cast(events.event_time as date) as event_date,
+        cast(extract(hour from events.event_time) as int) as event_hour,
+        nullif(split_part(events.category_code, '.', 1), '') as category_l1,
+        nullif(split_part(events.category_code, '.', 2), '') as category_l2,
+        nullif(split_part(events.category_code, '.', 3), '') as category_l3
+    from all_events as events
     left join {{ ref('session_starts') }} as session_starts
         on
-            all_events.user_id = session_starts.user_id
-            and all_events.user_session = session_starts.user_session
-            and all_events.event_time >= session_starts.started_at
-            and all_events.event_time < session_starts.next_started_at
+            events.user_id = session_starts.user_id
+            and events.user_session = session_starts.user_session
+            and events.event_time >= session_starts.started_at
+            and events.event_time < session_starts.next_started_at
 
 )
 

@@ -36,10 +36,13 @@ unaccounted_files as (
 ),
 
 rule_breakers as (
-    select * from {{ ref('events_staged') }}
-    where
-        rejection_reasons <> ''
-        and _ingested_at in (select unaccounted_files._ingested_at from unaccounted_files)
+
+    select
+        *,
+        0 as copy_number
+    from {{ new_rows }} as new_rows
+    where rejection_reasons <> ''
+
 ),
 
 earlier_events as (
@@ -73,16 +76,9 @@ duplicates as (
 ),
 
 rejected as (
-
-    select
-        *,
-        0 as copy_number
-    from rule_breakers
-
+    select * from rule_breakers
     union all
-
     select * from duplicates
-
 ),
 
 events_quarantined as (
@@ -100,12 +96,12 @@ events_quarantined as (
         rejected._rescued_data,
         rejected._source_file,
         rejected._ingested_at,
-        new_files._batch_id,
+        unaccounted_files._batch_id,
         coalesce(nullif(rejected.rejection_reasons, ''), 'duplicate') as rejection_reasons,
         coalesce(nullif(split_part(rejected.rejection_reasons, ',', 1), ''), 'duplicate')
             as rejection_reason
     from rejected
-    inner join new_files on rejected._source_file = new_files._source_file
+    inner join unaccounted_files on rejected._source_file = unaccounted_files._source_file
 
 )
 

@@ -22,8 +22,8 @@ normalized as (
         category_id,
         {{ normalized_text('category_code') }} as category_code,
         {{ normalized_text('brand') }} as brand,
-        -- NaN, infinite and too large prices become null and break `invalid_price`. Engines differ in
-        -- how they round a double to cents, but agree on whole numbers.
+        -- NaN, infinite and too large prices become null and break `invalid_price`. Engines differ
+        -- in how they round a double to cents, but agree on whole numbers.
         cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,
         user_id,
         {{ normalized_text('user_session', lower_case=false) }} as user_session,

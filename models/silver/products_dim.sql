@@ -1,9 +1,5 @@
 with
 
-product_history as (
-    select * from {{ ref('product_history') }}
-),
-
 versions as (
 
     select
@@ -13,7 +9,7 @@ versions as (
         count(*) filter (where price <> previous_price) as price_changes,
         min(price) as lowest_price,
         max(price) as highest_price
-    from product_history
+    from {{ ref('product_history') }}
     group by product_id
 
 ),
@@ -35,7 +31,7 @@ products_dim as (
         versions.price_changes,
         versions.lowest_price,
         versions.highest_price
-    from product_history as current_version
+    from {{ ref('product_history') }} as current_version
     inner join versions on current_version.product_id = versions.product_id
     where current_version.is_current
 

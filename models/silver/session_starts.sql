@@ -1,4 +1,4 @@
-{#- Events are inlined: DuckDB materializes a CTE that is read twice, and they do not fit in memory. -#}
+{#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
 {%- set event_times %}
     (
         select user_id, user_session, event_time from {{ ref('events_staged') }}

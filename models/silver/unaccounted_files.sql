@@ -1,16 +1,12 @@
-{{ config(materialized='view') }}
-
 with
 
 bronze as (
 
-    -- A file that landed since the last build waits for the next one.
     select
         _source_file,
         count(*) as bronze_rows
     from {{ ref('events_staged') }}
-    where
-        _ingested_at <= (select max(files._ingested_at) from {{ ref('source_files') }} as files)
+    where _ingested_at <= (select max(files._ingested_at) from {{ ref('source_files') }} as files)
     group by _source_file
 
 ),

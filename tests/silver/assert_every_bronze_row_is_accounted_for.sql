@@ -1,8 +1,6 @@
 -- Each bronze row of every source file is either clean or quarantined, once.
-with
-
-unaccounted_files as (
-    select * from {{ ref('unaccounted_files') }}
-)
-
-select * from unaccounted_files
+select
+    _source_file,
+    bronze_rows,
+    silver_rows
+from {{ ref('unaccounted_files') }}

@@ -14,8 +14,7 @@ from support.platform_runs import Home
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("gate"))
     home.load_generated(events=3000, days=3)
-    home.dbt("run", "--select", "source_files", "events_staged", "events_replaced",
-             "events_cleaned", "events_quarantined")  # fmt: skip
+    home.dbt("run", "--select", "+silver_totals", "+unaccounted_files")
     return home
 
 
