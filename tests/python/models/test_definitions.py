@@ -67,7 +67,7 @@ def fresh(home: Home, folder: Path, fork: Forks, variables: str) -> Home:
         (GAP, ["session_gap_minutes: 30 before, 20 now"]),
         (PRICE, ["highest_price: 1000000000 before, 100 now"]),
         (PRICE_AND_DATE, ["highest_price: ", "earliest_event_date: 2019-01-01 before, 2019-10-02"]),
-        ("event_types: [view, cart, remove_from_cart, purchase, wishlist]", ["wishlist now"]),
+        ("event_types: [view, cart, remove_from_cart, purchase, wishlist]", ["wishlist] now"]),
     ],
     ids=["session gap", "price", "price and date", "event type"],
 )
