@@ -35,7 +35,7 @@ CHANGED = {
     "event_types": ["purchase", "wishlist", "view", "remove_from_cart", "cart"],
     "highest_price": 900,
     "incomplete_day_min_purchases": 2,
-    "incomplete_day_share": 0.8,
+    "incomplete_day_share": 0.95,
     "incomplete_day_window_days": 3,
     "pareto_a_share": 0.45,
     "pareto_b_share": 0.65,
