@@ -1,7 +1,7 @@
 -- The silver and gold tables in one pass over the CSV files, without dbt, updates or tests: the
 -- limit that the platform is compared with. Written to win: what only feeds other tables is not
--- kept, and there is no load time. Thresholds are those of dbt_project.yml. `landing` is a glob of
--- the files.
+-- kept, and there is no load time. `python -m benchmarks.plain FOLDER DATABASE` runs it: it sets
+-- `landing`, a glob of the files, and a variable for each var of dbt_project.yml.
 
 -- step: raw
 create table raw as
@@ -33,6 +33,27 @@ create macro money_average(total, number) as
         then ((floor(((total::decimal(38, 2) * 200)::double + number) / (2 * number))
         )::decimal(18, 0) * 0.01)::decimal(18, 2)
     end;
+create macro score_at_most(value, limits) as
+    case
+        when value is null then null
+        when value <= limits[1] then 5
+        when value <= limits[2] then 4
+        when value <= limits[3] then 3
+        when value <= limits[4] then 2
+        else 1
+    end;
+create macro score_at_least(value, limits) as
+    case
+        when value >= limits[1] then 5
+        when value >= limits[2] then 4
+        when value >= limits[3] then 3
+        when value >= limits[4] then 2
+        else 1
+    end;
+create macro is_longer_than_the_gap(start_at, end_at) as
+    coalesce(
+        date_diff('second', start_at, end_at) > getvariable('session_gap_minutes') * 60, false
+    );
 create macro hash_of_session(user_id, user_session, started_at) as
     md5(concat_ws(chr(31), user_id::varchar, user_session, started_at::varchar));
 
@@ -54,10 +75,12 @@ select
     user_session as raw_user_session,
     _source_file,
     coalesce(
-        event_time < '2019-01-01' or event_time > now()::timestamp + interval 1 day, true
+        event_time < getvariable('earliest_event_date')::timestamp
+        or event_time > now()::timestamp + interval 1 day, true
     ) as has_invalid_time,
     coalesce(
-        (try_cast(round(price * 100) as decimal(17, 0)) * 0.01)::decimal(18, 2) > 1000000000
+        (try_cast(round(price * 100) as decimal(17, 0)) * 0.01)::decimal(18, 2)
+        > getvariable('highest_price')
         or price < 0, true
     ) as has_invalid_price
 from query_table(rows);
@@ -68,7 +91,7 @@ select
     not (
         has_invalid_time
         or has_invalid_price
-        or coalesce(event_type not in ('view', 'cart', 'remove_from_cart', 'purchase'), true)
+        or coalesce(event_type not in getvariable('event_types'), true)
         or coalesce(product_id, 0) <= 0
         or coalesce(category_id, 0) <= 0
         or coalesce(user_id, 0) <= 0
@@ -119,8 +142,7 @@ from (
         *,
         concat_ws(',',
             case when has_invalid_time then 'invalid_event_time' end,
-            case when event_type is null
-                or event_type not in ('view', 'cart', 'remove_from_cart', 'purchase')
+            case when event_type is null or event_type not in getvariable('event_types')
                 then 'unknown_event_type' end,
             case when coalesce(product_id, 0) <= 0 then 'missing_product_id' end,
             case when coalesce(category_id, 0) <= 0 then 'missing_category_id' end,
@@ -149,7 +171,7 @@ with spans as (
 
 long_ones as (
     from spans
-    where date_diff('second', first_time, last_time) > 1800
+    where is_longer_than_the_gap(first_time, last_time)
 ),
 
 starts as (
@@ -168,11 +190,11 @@ starts as (
         semi join long_ones using (user_id, user_session)
         where is_valid
     )
-    where previous_time is null or date_diff('second', previous_time, event_time) > 1800
+    where previous_time is null or is_longer_than_the_gap(previous_time, event_time)
     union all
     select user_id, user_session, first_time, '9999-12-31'::timestamp
     from spans
-    where date_diff('second', first_time, last_time) <= 1800
+    where not is_longer_than_the_gap(first_time, last_time)
 )
 
 select *, hash_of_session(user_id, user_session, started_at) as session_id
@@ -308,7 +330,9 @@ select
 from events_cleaned
 group by all;
 
-set variable as_of_date = (select max(event_date) from user_daily_activity);
+set variable as_of_date = coalesce(
+    getvariable('as_of_date')::date, (select max(event_date) from user_daily_activity)
+);
 
 -- step: users_dim
 create table users_dim as
@@ -347,14 +371,20 @@ measured as (
 
 select
     user_id,
-    case
-        when orders = 0 then 'prospect'
-        when days_since_last_purchase > 30 then 'at_risk'
-        when orders >= 10 or revenue >= 3000 then 'vip'
-        when orders >= 3 then 'loyal'
-        when days_since_first_order <= 14 then 'new'
-        else 'regular'
-    end as user_segment,
+    list_filter(
+        getvariable('user_segments'),
+        lambda segment: case segment
+            when 'prospect' then orders = 0
+            when 'at_risk'
+                then days_since_last_purchase > getvariable('segment_at_risk_after_days')
+            when 'vip'
+                then orders >= getvariable('segment_vip_min_orders')
+                or revenue >= getvariable('segment_vip_min_revenue')
+            when 'loyal' then orders >= getvariable('segment_loyal_min_orders')
+            when 'new' then days_since_first_order <= getvariable('segment_new_within_days')
+            when 'regular' then true
+        end
+    )[1] as user_segment,
     first_seen_at, last_seen_at, first_order_at, last_purchase_at, first_order_session_id, sessions,
     purchases, orders, revenue, days_since_last_activity, days_since_last_purchase, as_of_date
 from measured;
@@ -495,34 +525,15 @@ select
     rate(orders, sessions) as session_conversion_rate,
     rate(orders * 30, date_diff('day', first_seen_at::date, as_of_date) + 1) as purchase_frequency,
     days_since_last_activity, days_since_last_purchase,
+    score_at_most(days_since_last_purchase, getvariable('rfm_recency_days')) as recency_score,
+    case when orders > 0 then score_at_least(orders, getvariable('rfm_frequency_orders')) end
+        as frequency_score,
+    case when orders > 0 then score_at_least(revenue, getvariable('rfm_monetary_revenue')) end
+        as monetary_score,
+    days_since_last_activity > getvariable('churn_after_days') as is_churned,
     case
-        when days_since_last_purchase is null then null
-        when days_since_last_purchase <= 7 then 5
-        when days_since_last_purchase <= 14 then 4
-        when days_since_last_purchase <= 28 then 3
-        when days_since_last_purchase <= 42 then 2
-        else 1
-    end as recency_score,
-    case
-        when orders = 0 then null
-        when orders >= 10 then 5
-        when orders >= 5 then 4
-        when orders >= 3 then 3
-        when orders >= 2 then 2
-        else 1
-    end as frequency_score,
-    case
-        when orders = 0 then null
-        when revenue >= 2000 then 5
-        when revenue >= 1000 then 4
-        when revenue >= 300 then 3
-        when revenue >= 100 then 2
-        else 1
-    end as monetary_score,
-    days_since_last_activity > 30 as is_churned,
-    case
-        when days_since_last_activity > 30 then 'high'
-        when days_since_last_activity >= 14 then 'medium'
+        when is_churned then 'high'
+        when days_since_last_activity >= getvariable('churn_medium_risk_after_days') then 'medium'
         else 'low'
     end as churn_risk,
     probability_alive, expected_orders_90d, expected_revenue_90d, as_of_date
@@ -627,8 +638,8 @@ select
     rate(revenue, shop_revenue) as revenue_share,
     case
         when revenue = 0 then null
-        when running_revenue - revenue < shop_revenue * 0.80 then 'A'
-        when running_revenue - revenue < shop_revenue * 0.95 then 'B'
+        when running_revenue - revenue < shop_revenue * getvariable('pareto_a_share') then 'A'
+        when running_revenue - revenue < shop_revenue * getvariable('pareto_b_share') then 'B'
         else 'C'
     end as pareto_class
 from ranked
@@ -672,10 +683,14 @@ completeness as (
     select
         event_date,
         any_value(today.events) is not null
-        and not coalesce(any_value(today.events) < median(near.events) * 0.3, false)
         and not coalesce(
-            median(nullif(near.purchases, 0)) >= 20
-            and any_value(today.purchases) < median(nullif(near.purchases, 0)) * 0.3,
+            any_value(today.events) < median(near.events) * getvariable('incomplete_day_share'),
+            false
+        )
+        and not coalesce(
+            median(nullif(near.purchases, 0)) >= getvariable('incomplete_day_min_purchases')
+            and any_value(today.purchases)
+            < median(nullif(near.purchases, 0)) * getvariable('incomplete_day_share'),
             false
         ) as is_complete
     from calendar
@@ -683,7 +698,8 @@ completeness as (
     left join traffic as near
         on
             near.event_date <> calendar.event_date
-            and abs(date_diff('day', calendar.event_date, near.event_date)) <= 7
+            and abs(date_diff('day', calendar.event_date, near.event_date))
+            <= getvariable('incomplete_day_window_days')
     group by event_date
 ),
 

@@ -2,22 +2,56 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from benchmarks import phases, report
+from benchmarks import plain as plain_script
 from benchmarks.contenders import PLAIN_SCRIPT, Built, Platform, plain
 from benchmarks.data import Dataset, dataset
 from benchmarks.measure import CommandFailed, Measured, Sample, Usage, measure
 from benchmarks.phases import Results, Size, Update
 from benchmarks.plain import steps
+from project.variables import project_variables
+from support.platform_runs import Home
 
 SECOND = Usage(1.0, 1.0, 1, 1, 1)
 MARTS = {"customer_metrics", "product_performance", "daily_sales_summary", "conversion_funnel"}
+# Another value for each var that the script's tables depend on, as far apart as the data shows.
+CHANGED = {
+    "as_of_date": "2019-12-15",
+    "churn_after_days": 45,
+    "churn_medium_risk_after_days": 35,
+    "clv_min_repeat_buyers": 5,
+    "earliest_event_date": "2019-10-10",
+    "event_types": ["purchase", "wishlist", "view", "remove_from_cart", "cart"],
+    "highest_price": 900,
+    "incomplete_day_min_purchases": 2,
+    "incomplete_day_share": 0.95,
+    "incomplete_day_window_days": 3,
+    "pareto_a_share": 0.45,
+    "pareto_b_share": 0.65,
+    "rfm_frequency_orders": [6, 4, 2, 1],
+    "rfm_monetary_revenue": [1500.5, 700, 200.25, 50],
+    "rfm_recency_days": [20, 30, 40, 50],
+    "segment_at_risk_after_days": 50,
+    "segment_loyal_min_orders": 2,
+    "segment_new_within_days": 40,
+    "segment_vip_min_orders": 5,
+    "segment_vip_min_revenue": 1240,
+    "session_gap_minutes": 3,
+    "user_segments": ["prospect", "vip", "new", "at_risk", "loyal", "regular"],
+}
+# Vars that change nothing in those tables, or that name their columns.
+NO_THRESHOLDS = {"declarative", "product_states"}
 # Columns for updates and rescued data, which the plain script does not have.
 NOT_IN_SCRIPT = ("_ingested_at", "_batch_id", "_rescued_data")
 
@@ -70,38 +104,107 @@ def test_plain_script_builds_the_same_tables(
     database = folder / "plain.duckdb"
     built = plain(data.history, database)
     assert {name for name, _ in steps(PLAIN_SCRIPT.read_text("utf-8"))} == set(built.nodes)
+    assert differences(platform.database, database) == set()
+
+
+def differences(left: Path, right: Path, only: Collection[str] = ()) -> set[str]:
+    """Return the names of tables in both databases whose rows differ in the columns of the left."""
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{platform.database}' as platform (read_only)")
-        connection.execute(f"attach '{database}' as plain (read_only)")
+        connection.execute(f"attach '{left}' as a (read_only)")
+        connection.execute(f"attach '{right}' as b (read_only)")
         tables = connection.execute(
-            "select schema_name, table_name from duckdb_tables() where database_name = 'platform'"
-            " and table_name in (select table_name from duckdb_tables()"
-            " where database_name = 'plain')"
+            "select table_name, 'a.' || a.schema_name || '.' || table_name, 'b.' || table_name"
+            " from duckdb_tables() as a join duckdb_tables() as b using (table_name)"
+            " where a.database_name = 'a' and b.database_name = 'b'"
         ).fetchall()
         # Models that came after the script are not in it.
-        assert {table for _, table in tables} >= MARTS
-        for schema, table in tables:
-            ours, theirs = f"platform.{schema}.{table}", f"plain.{table}"
-            columns = ", ".join(_comparable(connection, schema, table))
-            for one, other in ((ours, theirs), (theirs, ours)):
-                rows = connection.execute(
-                    f"select {columns} from {one} except all select {columns} from {other} limit 3"
-                ).fetchall()
-                assert not rows, f"{table}: only in {one}"
+        assert {name for name, *_ in tables} >= MARTS
+        return {
+            name
+            for name, one, other in tables
+            if (not only or name in only) and _differ(connection, one, other)
+        }
 
 
-def _comparable(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> list[str]:
+def _differ(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> bool:
+    columns = ", ".join(_comparable(connection, one))
+    left, right = (f"select {columns} from {table}" for table in (one, other))
+    rows = connection.execute(
+        f"({left} except all {right}) union all ({right} except all {left}) limit 1"
+    )
+    return bool(rows.fetchall())
+
+
+def _comparable(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     # Doubles may differ in a bit.
-    columns = connection.execute(
-        "select column_name, data_type from duckdb_columns() where database_name = 'platform'"
-        " and schema_name = ? and table_name = ?",
-        [schema, table],
-    ).fetchall()
+    columns = connection.execute(f"select column_name, column_type from (describe {table})")
     return [
         f"round({name}, 9) as {name}" if kind == "DOUBLE" else name
-        for name, kind in columns
+        for name, kind in columns.fetchall()
         if not name.endswith(NOT_IN_SCRIPT)
     ]
+
+
+@pytest.fixture(scope="module")
+def few_events(folder: Path) -> Path:
+    """Few events in one file, some of a type that only another value of a var admits."""
+    files = folder / "few"
+    Home(folder / "generator").run("generate", "--events", "6000", "--out", str(files))
+    rows = lines(files)
+    [last, *others] = sorted(files.glob("*.csv"), reverse=True)
+    header, *_ = last.read_text("utf-8").splitlines()
+    wishes = [row.replace(",view,", ",wishlist,") for row in rows[-20:]]
+    # These break a rule whatever their type.
+    wishes += [re.sub(r",[\d.]+(,\d+,[-\w]+)$", r",\1", wish) for wish in wishes]
+    last.write_text("\n".join([header, *rows, *wishes, ""]), "utf-8")
+    for path in others:
+        path.unlink()
+    return files
+
+
+def test_plain_script_takes_every_threshold_from_the_vars(folder: Path, few_events: Path) -> None:
+    home = Home(folder / "changed")
+    home.load(few_events)
+    home.dbt("run", "--vars", json.dumps(CHANGED))
+    committed = project_variables()
+    changed = committed | CHANGED
+
+    def run(variables: dict[str, Any]) -> Path:
+        database = folder / f"plain_{len(list(folder.glob('plain_*')))}.duckdb"
+        plain_script.run(few_events, database, variables)
+        return database
+
+    assert differences(home.database, run(changed)) == set()
+    # A copy of a committed value would be seen: each makes a difference. The lifetime model takes
+    # as long as all other steps, so only the run above fits it.
+    unfitted = changed | {"clv_min_repeat_buyers": committed["clv_min_repeat_buyers"]}
+    reference = run(unfitted)
+    assert differences(home.database, reference, only=MARTS)
+    for name in CHANGED.keys() - {"clv_min_repeat_buyers"}:
+        assert differences(reference, run(unfitted | {name: committed[name]}), only=MARTS), name
+
+
+def test_every_var_that_the_scripts_tables_depend_on_has_another_value(platform: Platform) -> None:
+    manifest = json.loads((platform.home / "target" / "manifest.json").read_text("utf-8"))
+    resources = {**manifest["nodes"], **manifest["macros"]}
+    script = PLAIN_SCRIPT.read_text("utf-8")
+    to_read = [f"model.ecommerce_analytics.{name}" for name, _ in steps(script)]
+    seen = set()
+    used: set[str] = set()
+    while to_read:
+        name = to_read.pop()
+        if name in resources and name not in seen and ".ecommerce_analytics." in name:
+            seen.add(name)
+            resource = resources[name]
+            code = resource.get("raw_code") or resource["macro_sql"]
+            used.update(re.findall(r"\bvar\(\s*['\"](\w+)", code))
+            # A Python model reads vars as its `meta`.
+            used.update(resource["meta"].keys() & project_variables().keys())
+            for parents in resource["depends_on"].values():
+                to_read += parents
+    assert used - NO_THRESHOLDS == set(CHANGED)
+    read = set(re.findall(r"getvariable\('(\w+)'\)", script)) - {"landing"}
+    assert read == set(CHANGED) - {"clv_min_repeat_buyers"}
 
 
 def test_updates_and_tests_are_measured(
