@@ -26,17 +26,13 @@ earlier_events as (
     select * from {{ since_last_batch(ref('events_replaced')) }}
 ),
 
-copies as (
-    {{ numbered_copies(new_rows, 'earlier_events') }}
+session_starts as (
+    select * from {{ ref('session_starts') }}
+    where _batch_id in (select new_files._batch_id from new_files)
 ),
 
-first_copies as (
-
-    select copies.*
-    from copies
-    left join earlier_events on {{ event_key('copies') }} = earlier_events.event_id
-    where copies.copy_number = 1 and earlier_events.event_id is null
-
+copies as (
+    {{ numbered_copies(new_rows, 'earlier_events') }}
 ),
 
 distinct_events as (
@@ -57,7 +53,10 @@ distinct_events as (
 
     union all
 
-    select * from first_copies
+    select copies.*
+    from copies
+    left join earlier_events on {{ event_key('copies') }} = earlier_events.event_id
+    where copies.copy_number = 1 and earlier_events.event_id is null
 
 ),
 
@@ -98,7 +97,7 @@ events_cleaned as (
         nullif(split_part(events.category_code, '.', 2), '') as category_l2,
         nullif(split_part(events.category_code, '.', 3), '') as category_l3
     from all_events as events
-    left join {{ ref('session_starts') }} as session_starts
+    left join session_starts
         on
             events.user_id = session_starts.user_id
             and events.user_session = session_starts.user_session
