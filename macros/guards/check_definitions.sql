@@ -16,7 +16,8 @@
         'event_rules': broken_event_rules(),
         'event_normalization': normalized_text('a') ~ normalized_text('a', false)
             ~ graph.nodes['model.ecommerce_analytics.events_staged'].raw_code,
-        'event_keys': event_key() ~ numbered_copies('a', 'b'),
+        'event_keys': event_key()
+            ~ graph.nodes['model.ecommerce_analytics.event_copies'].raw_code,
         'sessionization': graph.nodes['model.ecommerce_analytics.session_starts'].raw_code,
         'event_counts': event_counts(),
         'funnel_steps': shopping_steps('a', ['b']) ~ funnel_columns('a')
@@ -85,14 +86,11 @@
         {%- endfor -%}
     {%- endfor -%}
     {#- What a selection of some models would leave out of step. -#}
-    {%- set prefix = 'model.ecommerce_analytics.' -%}
-    {%- if prefix ~ 'events_cleaned' in selected_resources and not (
-        prefix ~ 'events_replaced' in selected_resources
-        and prefix ~ 'session_starts' in selected_resources
-    ) -%}
+    {%- set cleaned = graph.nodes['model.ecommerce_analytics.events_cleaned'] -%}
+    {%- if cleaned.unique_id in selected_resources
+        and cleaned.depends_on.nodes | reject('in', selected_resources) | list -%}
         {%- do faults.update({
-            'it would replace events without their before images: select +events_cleaned':
-            ['events_cleaned']
+            'it would read what an earlier build prepared: select +events_cleaned': [cleaned.name]
         }) -%}
     {%- endif -%}
     {%- set left = tables.stored | map(attribute='name')

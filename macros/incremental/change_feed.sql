@@ -72,16 +72,17 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro events_of_the_last_build() -%}
-    {#- Not a ref, which would be a cycle: events_cleaned is built from events_replaced. -#}
-    {%- set events_cleaned = load_relation(this.incorporate(path={'identifier': 'events_cleaned'}))
+{% macro last_build(model_name) -%}
+    {#- A table of ours as the last build left it. Not a ref, which would be a cycle: the table is
+        built from the model that asks. -#}
+    {%- set table = load_relation(this.incorporate(path={'identifier': model_name}))
         if execute and not flags.FULL_REFRESH -%}
-    {%- if events_cleaned -%}
-    {{ events_cleaned }}
+    {%- if table or not execute -%}
+    {{ table }}
     {%- else -%}
     (
         select
-        {%- for column in model.columns.values() if column.name != '_written_batch_id' %}
+        {%- for column in graph.nodes['model.ecommerce_analytics.' ~ model_name].columns.values() %}
             cast(null as {{ column.data_type }}) as {{ column.name }}{{ ',' if not loop.last }}
         {%- endfor %}
         limit 0

@@ -8,21 +8,8 @@ funnel_daily as (
     select * from {{ ref('funnel_daily') }}
 ),
 
-buyers as (
-    select * from {{ ref('user_activity') }}
-    where orders > 0
-),
-
-first_orders as (
-
-    -- Only for the whole shop: a first order can touch several categories.
-    select
-        first_order_session_date as event_date,
-        '(all)' as category_l1,
-        count(*) as new_buyers
-    from buyers
-    group by first_order_session_date
-
+funnel_new_buyers as (
+    select * from {{ ref('funnel_new_buyers') }}
 ),
 
 quiet_days as (
@@ -65,7 +52,7 @@ conversion_funnel as (
         all_days.sessions_view_cart_purchase_in_order,
         all_days.sessions_with_cart_and_purchase,
         all_days.sessions_purchase_without_cart,
-        coalesce(first_orders.new_buyers, 0) as new_buyers,
+        coalesce(funnel_new_buyers.new_buyers, 0) as new_buyers,
         {{ rate('sessions_view_then_cart', 'sessions_with_view') }} as view_to_cart_rate,
         {{ rate('sessions_view_cart_purchase_in_order', 'sessions_view_then_cart') }}
             as cart_to_purchase_rate,
@@ -78,10 +65,9 @@ conversion_funnel as (
         all_days.median_seconds_to_purchase,
         all_days.revenue
     from all_days
-    left join first_orders
-        on
-            all_days.event_date = first_orders.event_date
-            and all_days.category_l1 = first_orders.category_l1
+    -- Only for the whole shop: a first order can touch several categories.
+    left join funnel_new_buyers
+        on all_days.event_date = funnel_new_buyers.event_date and all_days.category_l1 = '(all)'
 
 )
 

@@ -7,18 +7,22 @@
     meta={'delete_keys_where': '_first_batch_id < _batch_id'},
 ) }}
 
-{#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
-{%- set new_rows %}
-    (
-        select * from {{ ref('events_staged') }} as staged
-        where _ingested_at in (select new_files._ingested_at from new_files)
-    )
-{%- endset %}
-
 with
 
 new_files as (
     select * from {{ since_last_batch(ref('source_files')) }}
+),
+
+new_rows as (
+    select * from {{ ref('events_staged') }}
+    where
+        rejection_reasons = ''
+        and _ingested_at in (select new_files._ingested_at from new_files)
+),
+
+copies as (
+    select * from {{ ref('event_copies') }}
+    where _ingested_at in (select new_files._ingested_at from new_files)
 ),
 
 earlier_events as (
@@ -31,44 +35,33 @@ session_starts as (
     where _batch_id in (select new_files._batch_id from new_files)
 ),
 
-copies as (
-    {{ numbered_copies(new_rows, 'earlier_events') }}
-),
-
-distinct_events as (
-
-    select
-        new_rows.*,
-        1 as copy_number
-    from {{ new_rows }} as new_rows
-    where
-        new_rows.rejection_reasons = ''
-        and not exists (
-            select 1 from copies
-            where
-                copies.event_time = new_rows.event_time
-                and copies.user_id = new_rows.user_id
-                and copies.product_id = new_rows.product_id
-        )
-
-    union all
-
-    select copies.*
-    from copies
-    left join earlier_events on {{ event_key('copies') }} = earlier_events.event_id
-    where copies.copy_number = 1 and earlier_events.event_id is null
-
-),
-
 all_events as (
 
     select
-        {{ event_key() }} as event_id,
+        {{ event_key('new_rows') }} as event_id,
+        {{ event_columns('new_rows') }},
+        new_rows._source_file,
+        new_rows._ingested_at,
+        (select max(new_files._batch_id) from new_files) as _first_batch_id
+    from new_rows
+    where not exists (
+        select 1 from copies
+        where
+            copies.event_time = new_rows.event_time
+            and copies.user_id = new_rows.user_id
+            and copies.product_id = new_rows.product_id
+    )
+
+    union all
+
+    select
+        event_id,
         {{ event_columns() }},
         _source_file,
         _ingested_at,
         (select max(new_files._batch_id) from new_files) as _first_batch_id
-    from distinct_events
+    from copies
+    where copy_number = 1 and event_id not in (select earlier_events.event_id from earlier_events)
 
     union all
 

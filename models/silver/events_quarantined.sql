@@ -1,13 +1,5 @@
 {{ config(materialized='incremental', incremental_strategy='append', on_schema_change='fail') }}
 
-{#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
-{%- set new_rows %}
-    (
-        select * from {{ ref('events_staged') }} as staged
-        where _ingested_at in (select new_files._ingested_at from new_files)
-    )
-{%- endset %}
-
 with
 
 new_files as (
@@ -39,19 +31,17 @@ rule_breakers as (
 
     select
         *,
+        cast(null as string) as event_id,
         0 as copy_number
-    from {{ new_rows }} as new_rows
-    where rejection_reasons <> ''
+    from {{ ref('events_staged') }}
+    where
+        rejection_reasons <> ''
+        and _ingested_at in (select unaccounted_files._ingested_at from unaccounted_files)
 
-),
-
-earlier_events as (
-    select * from {{ ref('events_replaced') }}
-    where _batch_id >= (select min(unaccounted_files._batch_id) from unaccounted_files)
 ),
 
 copies as (
-    {{ numbered_copies(new_rows, 'earlier_events') }}
+    select * from {{ ref('event_copies') }}
 ),
 
 kept_events as (
@@ -67,7 +57,7 @@ duplicates as (
     inner join kept_events
         on
             copies.event_time = kept_events.event_time
-            and {{ event_key('copies') }} = kept_events.event_id
+            and copies.event_id = kept_events.event_id
     where
         copies.copy_number > 1
         or copies._ingested_at <> kept_events._ingested_at

@@ -5,7 +5,7 @@
     on_schema_change='fail',
 ) }}
 
-{%- set events_cleaned = events_of_the_last_build() %}
+{%- set events_cleaned = last_build('events_cleaned') %}
 
 with
 

@@ -18,7 +18,7 @@ new_files as (
     select * from {{ ref('source_files') }}
     where _batch_id > (
         select coalesce(max(last_build._batch_id), 0)
-        from {{ events_of_the_last_build() }} as last_build
+        from {{ last_build('events_cleaned') }} as last_build
     )
 ),
 
