@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from project.home import CHECKOUT
-from support.forked_runs import Forks, forks
+from support.platform_runs import Home
 
 if TYPE_CHECKING:
     from support.workspace_double import Workspace
@@ -38,6 +38,14 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The manifest of the dbt project."""
+    home = Home(tmp_path_factory.mktemp("parsed"))
+    home.dbt("parse", "--write-json")
+    return home.artifact("manifest")
+
+
 @pytest.fixture(scope="module")
 def workspace_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """A double of a Databricks workspace."""
@@ -56,10 +64,3 @@ def workspace(workspace_server: Workspace, monkeypatch: pytest.MonkeyPatch) -> W
     workspace_server.reset()
     set_environment(monkeypatch, environment_for(workspace_server.url))
     return workspace_server
-
-
-@pytest.fixture(scope="module")
-def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    """Starts real runs that need no time for imports and parsing."""
-    with forks(tmp_path_factory.mktemp("forks")) as started:
-        yield started

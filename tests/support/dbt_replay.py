@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import duckdb
 
-from support.forked_runs import Forks
 from support.platform_runs import Home
 
 # With these statements dbt inspects the database; a replay need not.
@@ -56,17 +55,17 @@ class Recording:
         }
 
 
-def record(fork: Forks, home: Home, *arguments: str) -> Recording:
+def record(home: Home, *arguments: str) -> Recording:
     """Run dbt on the home's database, one node at a time, and record what it executes."""
     log = home.folder / "logs" / "dbt.log"
     log.unlink(missing_ok=True)
-    fork.dbt(home, "--log-format-file", "json", "run", "--threads", "1", *arguments).succeeds()
+    logged = ("--log-format-file", "json", "--log-level-file", "debug")
+    home.dbt(*logged, "--write-json", "run", "--threads", "1", *arguments)
     statements: dict[str, list[Statement]] = {}
     with log.open(encoding="utf-8") as lines:
         for connection, statement in _executed(map(json.loads, lines), home.folder / "target"):
             statements.setdefault(connection, []).append(statement)
-    manifest = json.loads((home.folder / "target" / "manifest.json").read_text(encoding="utf-8"))
-    lasting = set(_lasting(manifest))
+    lasting = set(_lasting(home.artifact("manifest")))
     return Recording(statements, [name for name in statements if name in lasting])
 
 

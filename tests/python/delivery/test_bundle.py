@@ -51,14 +51,6 @@ def pins() -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", text, re.M))
 
 
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    home = Home(tmp_path_factory.mktemp("parsed"))
-    home.dbt("parse")
-    parsed: dict[str, Any] = json.loads((home.folder / "target/manifest.json").read_text("utf-8"))
-    return parsed
-
-
 def faults(root: Config, target: str, pins: dict[str, str]) -> list[str]:
     """Return all findings for a target and for the parts outside targets."""
     bundle = deployed(root, target)

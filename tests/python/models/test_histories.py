@@ -25,7 +25,6 @@ from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import Status
 from ingestion.local_loader import load
 from support.dbt_replay import Recording, record, replay
-from support.forked_runs import Forks
 from support.platform_runs import FACTS, Home, differences, tables
 
 HISTORIES_IN_THE_SUITE: Final = 200
@@ -252,7 +251,7 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory, fork: Forks) -> Recorded:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     home = Home(tmp_path_factory.mktemp("recorded"))
     pool, landing = home.folder / "pool", home.folder / "landing"
     home.run("generate", "--events", "3000", "--days", "9", "--dirty", "0.02", "--out", str(pool))
@@ -263,15 +262,15 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, fork: Forks) -> Recorded:
         shutil.copy(day, landing)
     load(landing, home.database)
     loaded = Path(shutil.copy(home.database, home.folder / "loaded.duckdb"))
-    first = record(fork, home)
+    first = record(home)
     for day in days[3:6]:
         shutil.copy(day, landing)
     load(landing, home.database)
-    update = record(fork, home)
-    idle_update = record(fork, home)
+    update = record(home)
+    idle_update = record(home)
     updated = Home(tmp_path_factory.mktemp("updated"))
     shutil.copy(home.database, updated.database)
-    builds = Builds(first, update, record(fork, home, "--full-refresh"))
+    builds = Builds(first, update, record(home, "--full-refresh"))
     return Recorded(builds, idle_update, loaded, updated, home)
 
 

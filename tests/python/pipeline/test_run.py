@@ -19,7 +19,6 @@ from pipeline import run, summary
 from project.errors import UserError
 from project.home import CHECKOUT, claim, locked
 from support.databricks_runs import copy_project
-from support.forked_runs import Forks
 from support.platform_runs import Home
 
 
@@ -150,14 +149,12 @@ def test_a_long_list_of_refused_files_is_truncated(number: int, listed: int, mor
     assert ("and 3 more" in text) is more
 
 
-def test_a_run_with_nothing_to_build_ends_at_once(fork: Forks, tmp_path: Path) -> None:
+def test_a_run_with_nothing_to_build_ends_at_once(tmp_path: Path) -> None:
     home = Home(tmp_path)
     command = ("run", "--events", "3000")
 
     def steps(*options: str) -> str:
-        run = fork.ecommerce(home, *command, *options)
-        run.succeeds()
-        return run.ends()[1]
+        return home.run(*command, *options).stdout
 
     assert "build ..." in steps()
     idle = steps()
@@ -173,14 +170,13 @@ def test_a_run_with_nothing_to_build_ends_at_once(fork: Forks, tmp_path: Path) -
     assert "nothing to build" in steps()
 
 
-def test_a_failed_run_is_not_taken_for_a_successful_one(fork: Forks, tmp_path: Path) -> None:
+def test_a_failed_run_is_not_taken_for_a_successful_one(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    fork.ecommerce(home, "run", "--events", "3000").succeeds()
+    home.run("run", "--events", "3000")
     with duckdb.connect(str(home.database)) as connection:
         connection.execute("delete from silver_layer.events_quarantined where rowid = 0")
     for _ in range(2):
-        code, output = fork.ecommerce(home, "run", "--events", "3000").ends()
-        assert (code, "dbt failed" in output) == (1, True)
+        assert "dbt failed" in home.run("run", "--events", "3000", expect=1).stdout
 
 
 def test_a_wrong_variable_stops_a_run_before_any_work(
