@@ -1,6 +1,7 @@
 {% macro event_count_names() -%}
     {{ return({
-        'view': 'views', 'cart': 'carts', 'remove_from_cart': 'cart_removals', 'purchase': 'purchases',
+        'view': 'views', 'cart': 'carts', 'remove_from_cart': 'cart_removals',
+        'purchase': 'purchases',
     }) }}
 {%- endmacro %}
 

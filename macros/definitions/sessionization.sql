@@ -31,7 +31,8 @@ pauses as (
         event_times.user_session,
         event_times.event_time,
         lag(event_times.event_time) over (
-            partition by event_times.user_id, event_times.user_session order by event_times.event_time
+            partition by event_times.user_id, event_times.user_session
+            order by event_times.event_time
         ) as previous_event_time
     from {{ event_times }} as event_times
     inner join spans

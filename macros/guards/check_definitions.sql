@@ -17,7 +17,7 @@
         'event_rules': broken_event_rules(),
         'event_normalization': normalized_text('a') ~ normalized_text('a', false)
             ~ normalized_price('a') ~ graph.nodes['model.ecommerce_analytics.events_staged'].raw_code,
-        'event_keys': event_key(),
+        'event_keys': event_key() ~ numbered_copies('a', ['b']),
         'sessionization': session_starts(['a']) ~ join_session_starts('a') ~ session_id('a'),
         'event_counts': event_counts() ~ category_levels('a'),
         'funnel_steps': shopping_steps('a', ['b']) ~ funnel_columns('a') ~ root_category()
@@ -54,7 +54,8 @@
         {%- if adapter.get_relation(node.database, node.schema, node.alias) is none -%}
             {%- do found['built'].append(node) if is_selected -%}
         {%- else -%}
-            {%- do found['rebuilding' if is_selected and flags.FULL_REFRESH else 'stored'].append(node) -%}
+            {%- set is_rebuilt = is_selected and flags.FULL_REFRESH -%}
+            {%- do found['rebuilding' if is_rebuilt else 'stored'].append(node) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(found) }}
@@ -121,11 +122,12 @@
             } -%}
         {%- endif -%}
         {%- set rows = [] -%}
-        {%- set now = modules.datetime.datetime.now(modules.pytz.utc).strftime('%Y-%m-%d %H:%M:%S.%f') -%}
+        {%- set now = modules.datetime.datetime.now(modules.pytz.utc) -%}
+        {%- set at = now.strftime('%Y-%m-%d %H:%M:%S.%f') -%}
         {%- for status, nodes in models.items() if status != 'stored' -%}
             {%- for node in nodes -%}
                 {%- for name, value in dict(definitions(node), status=status).items() -%}
-                    {%- do rows.append("('" ~ [node.name, name, value, now] | join("', '") ~ "')") -%}
+                    {%- do rows.append("('" ~ [node.name, name, value, at] | join("', '") ~ "')") -%}
                 {%- endfor -%}
             {%- endfor -%}
         {%- endfor -%}

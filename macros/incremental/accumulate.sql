@@ -13,7 +13,10 @@
 {% macro default__accumulate_sql(target, changes, keys, counts) -%}
     merge into {{ target }} as stored
     using {{ changes }} as changed
-    on {% for key in keys %}stored.{{ key }} <=> changed.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
+    on
+        {%- for key in keys %}
+        stored.{{ key }} <=> changed.{{ key }}{{ ' and' if not loop.last }}
+        {%- endfor %}
     when matched and {% for count in counts -%}
         stored.{{ count.name }} + changed.{{ count.name }} = 0{{ ' and ' if not loop.last }}
     {%- endfor %} then delete

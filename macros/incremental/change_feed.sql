@@ -23,10 +23,15 @@
 {%- endmacro %}
 
 {% macro changes(feed) -%}
+    {#- Exactly the difference to what this table counted: the versions that it has not seen, less the
+        one version of each that it has. Versions that came and went since are in neither. -#}
     {%- if is_incremental() -%}
-    {{ since_last_batch(feed) }}
+    (
+        select * from {{ feed }}
+        where _batch_id > {{ last_batch(this) }} and _written_batch_id <= {{ last_batch(this) }}
+    )
     {%- else -%}
-    (select * from {{ feed }} where _is_current)
+    (select * from {{ feed }} where _sign = 1)
     {%- endif -%}
 {%- endmacro %}
 

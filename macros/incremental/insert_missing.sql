@@ -8,7 +8,10 @@
 {% macro default__insert_missing_sql(target, source, keys) -%}
     merge into {{ target }} as stored
     using {{ source }} as found
-    on {% for key in keys %}stored.{{ key }} <=> found.{{ key }}{{ ' and ' if not loop.last }}{% endfor %}
+    on
+        {%- for key in keys %}
+        stored.{{ key }} <=> found.{{ key }}{{ ' and' if not loop.last }}
+        {%- endfor %}
     when not matched then insert *
 {%- endmacro %}
 

@@ -17,10 +17,9 @@ earlier_versions as (
 
 event_changes as (
 
-    {% for versions, sign, is_current, batch_id in [
-        ('current_events', 1, true, '_batch_id'),
-        ('earlier_versions', 1, false, '_written_batch_id'),
-        ('earlier_versions', -1, false, '_batch_id'),
+    {% for versions, sign, written_batch_id in [
+        ('current_events', 1, '0'),
+        ('earlier_versions', -1, '_written_batch_id'),
     ] %}
         select
             {{ event_columns() }},
@@ -32,8 +31,8 @@ event_changes as (
             category_l2,
             category_l3,
             {{ sign }} as _sign,
-            {{ is_current | lower }} as _is_current,
-            {{ batch_id }} as _batch_id
+            {{ written_batch_id }} as _written_batch_id,
+            _batch_id
         from {{ versions }}
         {{ 'union all' if not loop.last }}
     {% endfor %}

@@ -52,6 +52,9 @@ EVENTS = [
 
 VIEWS = {f"silver_layer.{name}" for name in ("events_staged", "event_changes")}
 
+# Written again with its tracker session, so that a before image of the first is stored.
+LATE = [line("2019-11-30 15:02:00", "view", user=6, session="prospect")]
+
 
 class Governed:
     """A built platform, owned by the pipeline, in a catalog with the grants of a deployment."""
@@ -66,6 +69,7 @@ class Governed:
         found = []
         for relation in relations or sorted({cell.relation for cell in self.cells}):
             stored = self._stored(relation)
+            assert stored.num_rows, f"{relation} has no row that a policy could hide"
             for persona in PERSONAS:
                 shown = self._shown(relation, persona)
                 for cell in self.cells:
@@ -132,6 +136,11 @@ def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
         grant_bundle(warehouse)
         databricks = DatabricksHome(folder / "dev", warehouse)
         databricks.land(home)
+        databricks.dbt("build", *WITHOUT_TESTS)
+        [(newest,)] = home.query("select max(_ingested_at) from bronze_layer.events_raw")
+        write(folder / "files" / "late.csv", LATE)
+        home.load(folder / "files")
+        databricks.land(home, f"_ingested_at > '{newest}'")
         databricks.dbt("build", *WITHOUT_TESTS)
         yield Governed(databricks)
 

@@ -85,7 +85,7 @@ def test_the_adapters_own_table_shows_an_empty_mart(built: DatabricksHome, tmp_p
     """Plant the fault that the loop must detect."""
     project = copy_project(
         tmp_path,
-        ("dbt_project.yml", "+materialized: *rebuilt", "+materialized: table"),
+        ("dbt_project.yml", "else 'incremental' }}", "else 'table' }}"),
         ("dbt_project.yml", "      +use_safer_relation_operations: true\n", ""),
         # Its yml sets it as well, because materialized views cannot have masks.
         ("models/gold/customer_metrics.yml", "else 'incremental' }}", "else 'table' }}"),

@@ -80,7 +80,7 @@ def run(
         " user_id::bigint as user_id, frequency::bigint as frequency,"
         " recency_days::bigint as recency_days, age_days::bigint as age_days,"
         " monetary_value::decimal(18, 2) as monetary_value, date '2019-11-30' as as_of_date,"
-        " timestamp '2019-12-01' as _updated_at from buyers"
+        " cast(7 as bigint) as _batch_id from buyers"
     )
     connection.execute("drop table if exists result")
     result = clv.model(Dbt(connection, min_repeat_buyers), connection)
@@ -242,7 +242,7 @@ def test_known_columns_of_a_buyer_pass_through(connection: duckdb.DuckDBPyConnec
     known = run(connection, FEW)
     pd.testing.assert_frame_equal(known[list(FEW)].astype(float), FEW.astype(float))
     assert set(known["as_of_date"].astype(str)) == {"2019-11-30"}
-    assert set(known["_updated_at"]) == {pd.Timestamp("2019-12-01")}
+    assert set(known["_batch_id"]) == {7}
 
 
 def test_too_few_repeat_buyers_give_a_warning_and_nulls(

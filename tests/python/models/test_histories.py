@@ -7,6 +7,7 @@ each time.
 from __future__ import annotations
 
 import logging
+import random
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Final, NamedTuple
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
@@ -28,6 +29,8 @@ from support.dbt_replay import Recording, record, replay
 from support.platform_runs import FACTS, Home, differences, tables
 
 HISTORIES_IN_THE_SUITE: Final = 200
+# Each part ends within the timeout of a test, on a busy machine too.
+PARTS: Final = 4
 
 # Pauses of exactly the session gap and one second more, around midnight, and of weeks.
 TIMES: Final = (
@@ -294,13 +297,14 @@ def test_a_replay_does_what_dbt_does(recorded: Recorded, tmp_path: Path) -> None
     assert differences(shop.home, recorded.refreshed) == {}
 
 
-def test_histories(recorded: Recorded, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int) -> None:
     builds, wanted = recorded.builds, request.config.getoption("--histories")
 
+    # The suite tries the same histories each time; a longer run tries new ones.
+    @seed(part if wanted is None else random.getrandbits(64))
     @settings(
-        max_examples=wanted or HISTORIES_IN_THE_SUITE,
-        # The suite is deterministic; a longer run tries new histories.
-        derandomize=wanted is None,
+        max_examples=(wanted or HISTORIES_IN_THE_SUITE) // PARTS,
         database=None,
         deadline=None,
         # Explaining a failure takes as long as shrinking it, and the files say more.

@@ -123,7 +123,7 @@ def test_an_update_uses_half_the_memory_limit(refreshed: Home, tmp_path: Path) -
     setting = "select current_setting('memory_limit') as used"
     hook = f"create or replace table silver_layer.memory as {setting}"
     project = copy_project(
-        tmp_path, ("dbt_project.yml", "on-run-start:", f'on-run-end: ["{hook}"]\n\non-run-start:')
+        tmp_path, ("dbt_project.yml", "on-run-end:", f'on-run-end:\n  - "{hook}"')
     )
     home = Home(tmp_path)
     shutil.copyfile(refreshed.database, home.database)
