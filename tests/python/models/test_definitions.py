@@ -74,7 +74,7 @@ def test_a_changed_definition_stops_the_build_and_a_full_refresh_applies_it(
     home: Home, tmp_path: Path, variables: str, named: list[str]
 ) -> None:
     before = home.database.read_bytes()
-    output = home.dbt("build", "--vars", variables, expect=1).stdout
+    output = home.dbt("build", "--vars", variables, expect=2).stdout
     for text in [*named, "make run FULL=1", "Nothing was changed"]:
         assert text in output
     assert "START sql" not in output
@@ -93,7 +93,7 @@ def test_a_full_refresh_that_died_must_be_run_again(home: Home) -> None:
             "delete from silver_layer.model_definitions where recorded_at ="
             " (select max(recorded_at) from silver_layer.model_definitions)"
         )
-    output = home.dbt("run", expect=1).stdout
+    output = home.dbt("run", expect=2).stdout
     assert "a full refresh of it did not end (every table)" in output
     home.dbt("run", "--full-refresh")
     home.dbt("run")
@@ -119,7 +119,7 @@ def test_a_full_refresh_that_died_must_be_run_again(home: Home) -> None:
 def test_tables_of_unknown_definitions_stop_the_build(home: Home, fault: str, named: str) -> None:
     with duckdb.connect(str(home.database)) as connection:
         connection.execute(fault)
-    output = home.dbt("build", expect=1).stdout
+    output = home.dbt("build", expect=2).stdout
     assert named in output
     home.dbt("run", "--full-refresh")
     home.dbt("run")
@@ -136,7 +136,7 @@ def test_tables_of_unknown_definitions_stop_the_build(home: Home, fault: str, na
 def test_the_clean_events_are_not_selected_without_their_feed(
     home: Home, arguments: tuple[str, ...], named: str
 ) -> None:
-    output = home.dbt("run", *arguments, expect=1).stdout
+    output = home.dbt("run", *arguments, expect=2).stdout
     assert named in output
 
 
@@ -158,7 +158,7 @@ def test_the_clean_events_are_not_selected_without_their_feed(
     ],
 )
 def test_a_variable_of_the_wrong_type_is_named(home: Home, variables: str, message: str) -> None:
-    output = home.dbt("build", "--vars", variables, expect=1).stdout
+    output = home.dbt("build", "--vars", variables, expect=2).stdout
     assert f"var {message}" in output
 
 
@@ -174,5 +174,5 @@ def test_a_changed_model_is_named(home: Home) -> None:
             "update silver_layer.model_definitions set value = md5('another text')"
             " where model = 'sessions' and definition = 'sql'"
         )
-    output = home.dbt("build", expect=1).stdout
+    output = home.dbt("build", expect=2).stdout
     assert "- sql changed (sessions)" in output
