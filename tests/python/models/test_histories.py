@@ -6,6 +6,7 @@ each time.
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import shutil
@@ -26,7 +27,7 @@ from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import Status
 from ingestion.local_loader import load
 from support.dbt_replay import Recording, record, replay
-from support.platform_runs import FACTS, Home, differences, tables
+from support.platform_runs import FACTS, Home, differences, folder_in_memory, tables
 
 HISTORIES_IN_THE_SUITE: Final = 200
 # Each part ends within the timeout of a test, on a busy machine too.
@@ -300,6 +301,7 @@ def test_a_replay_does_what_dbt_does(recorded: Recorded, tmp_path: Path) -> None
 @pytest.mark.parametrize("part", range(PARTS))
 def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int) -> None:
     builds, wanted = recorded.builds, request.config.getoption("--histories")
+    fast = folder_in_memory()
 
     # The suite tries the same histories each time; a longer run tries new ones.
     @seed(part if wanted is None else random.getrandbits(64))
@@ -315,7 +317,7 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int
     def check(history: list[Landing]) -> None:
         for number, landing in enumerate(history):
             note("\n".join([f"{number}.csv:", *landing.lines, f"-> {landing.after}"]))
-        with TemporaryDirectory() as folder, Shop(Path(folder) / "batches", builds) as shop:
+        with TemporaryDirectory(dir=fast) as folder, Shop(Path(folder), builds) as shop:
             live(shop, history)
             found, bronze = shop.rows(), shop.bronze()
             shop.refresh()
@@ -327,7 +329,7 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int
         # one load of all files takes them in the same order. Only load times differ, and the
         # tables have them. So the full refresh above reads the bronze of the batches, and this
         # shows that it equals the bronze of one load except for these times.
-        with TemporaryDirectory() as folder, Shop(Path(folder) / "at_once", builds) as shop:
+        with TemporaryDirectory(dir=fast) as folder, Shop(Path(folder), builds) as shop:
             for number, landing in enumerate(history):
                 if landing.lines:
                     shop.land(f"{number}.csv", landing.lines)
@@ -335,9 +337,12 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int
             assert bronze == shop.bronze()
 
     logging.disable(logging.WARNING)
+    # What other tests left need not be looked through for garbage.
+    gc.freeze()
     try:
         check()
     finally:
+        gc.unfreeze()
         logging.disable(logging.NOTSET)
 
 
