@@ -20,6 +20,8 @@ from benchmarks.phases import Results, Size, Update
 from benchmarks.plain import steps
 from support.fork_server import start
 
+pytestmark = pytest.mark.benchmarks
+
 SECOND = Usage(1.0, 1.0, 1, 1, 1)
 MARTS = {"customer_metrics", "product_performance", "daily_sales_summary", "conversion_funnel"}
 # Columns for updates and rescued data, which the plain script does not have.

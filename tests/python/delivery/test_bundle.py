@@ -215,6 +215,7 @@ def test_every_variable_passed_to_dbt_is_declared(root: Config, manifest: dict[s
     assert given <= set(project["vars"])
 
 
+@pytest.mark.slow
 def test_silver_and_gold_build_everything_once(tmp_path: Path, manifest: dict[str, Any]) -> None:
     home = Home(tmp_path)
     parts = [

@@ -10,6 +10,8 @@ import pytest
 from project.home import CHECKOUT
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.slow
+
 PREFIX = "pr_7_"
 
 

@@ -15,6 +15,8 @@ from ingestion.local_loader import load
 from support.dbt_replay import record, replay
 from support.platform_runs import Home, differences
 
+pytestmark = pytest.mark.slow
+
 EVENTS: Final = 1_000_000
 DAYS: Final = 61
 

@@ -29,6 +29,8 @@ from ingestion.local_loader import load
 from support.dbt_replay import Recording, record, replay
 from support.platform_runs import FACTS, Home, differences, folder_in_memory, tables
 
+pytestmark = pytest.mark.slow
+
 HISTORIES_IN_THE_SUITE: Final = 200
 # Each part ends within the timeout of a test, on a busy machine too.
 PARTS: Final = 4
