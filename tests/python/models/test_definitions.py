@@ -11,6 +11,8 @@ import pytest
 from support.event_batches import line, write
 from support.platform_runs import Home, differences
 
+pytestmark = pytest.mark.slow
+
 # A pause of 25 minutes before and after the new file, and prices on both sides of 100.
 OLD = [
     line("2019-10-01 10:00:00", price="150.00"),
