@@ -10,7 +10,7 @@ SHARD ?=
 SHARDS ?=
 DURATIONS ?=
 
-# Files in their order, the long ones first: by number of tests, a long file of one test is last.
+# Files in the order of conftest.py, the long ones first; xdist would sort by number of tests.
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # The markers of pyproject.toml: what a change needs on its way is without them.
 QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)

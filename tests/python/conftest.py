@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from project.home import CHECKOUT
-from support.forked_runs import Forks, forks
+from support.platform_runs import Home
 
 if TYPE_CHECKING:
     from support.workspace_double import Workspace
@@ -29,6 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start files that took long before others, so that no process is left with one at the end."""
+    seconds: Counter[str] = Counter()
+    for name, duration in json.loads((CHECKOUT / ".test_durations").read_text("utf-8")).items():
+        seconds[name.partition("::")[0]] += duration
+    items.sort(key=lambda item: -seconds[item.nodeid.partition("::")[0]])
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real rows beside the checkout, which is not part of the repository."""
@@ -36,6 +46,14 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("real rows are absent: no folder shared/data beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The manifest of the dbt project."""
+    home = Home(tmp_path_factory.mktemp("parsed"))
+    home.dbt("parse", "--write-json")
+    return home.artifact("manifest")
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +74,3 @@ def workspace(workspace_server: Workspace, monkeypatch: pytest.MonkeyPatch) -> W
     workspace_server.reset()
     set_environment(monkeypatch, environment_for(workspace_server.url))
     return workspace_server
-
-
-@pytest.fixture(scope="module")
-def fork(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    """Starts real runs that need no time for imports and parsing."""
-    with forks(tmp_path_factory.mktemp("forks")) as started:
-        yield started

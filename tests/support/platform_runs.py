@@ -1,20 +1,26 @@
-"""Runs of the whole platform in separate homes, started as a user would."""
+"""Runs of the whole platform in separate homes."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Final
 
 import duckdb
 
 from project.home import CATALOG, CHECKOUT
+from support.fork_server import Run, start
 
+# Writing these takes a quarter of the time of a run; tests that read them ask for them.
+WITHOUT_ARTIFACTS: Final = {"DBT_WRITE_JSON": "false", "DBT_LOG_LEVEL_FILE": "none"}
 # Snapshots record when a run saw a change, so they differ between runs by design.
 SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
 # The record of the definitions that each table was built with, and when.
@@ -29,6 +35,13 @@ FACTS: Final = "columns(lambda name: not ends_with(name, '_batch_id'))"
 LAYERS: Final = ("silver_layer", "intermediate_layer", "gold_layer")
 
 
+def folder_in_memory() -> Path | None:
+    """Return a folder in memory for small databases, whose commits wait for no disk, if any."""
+    folder = Path("/dev/shm")
+    is_usable = folder.is_dir() and os.access(folder, os.W_OK)
+    return folder if is_usable and shutil.disk_usage(folder).free > 2**30 else None
+
+
 def run_command(
     command: Sequence[str],
     expect: int,
@@ -36,14 +49,8 @@ def run_command(
     folder: Path = CHECKOUT,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in the folder and check its exit code; None unsets a variable."""
-    environment = {**os.environ, **variables}
     result = subprocess.run(
-        command,
-        cwd=folder,
-        env={name: value for name, value in environment.items() if value is not None},
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=folder, env=_with(variables), capture_output=True, text=True, check=False
     )
     assert result.returncode == expect, result.stdout[-6000:] + result.stderr[-3000:]
     return result
@@ -57,14 +64,30 @@ def run_dbt(
     project: Path = CHECKOUT,
 ) -> subprocess.CompletedProcess[str]:
     """Run dbt on a project, with all of its output below `home`, and check its exit code."""
-    written = {
+    return _start_dbt(home, arguments, variables, project).ends(expect)
+
+
+def _start_dbt(
+    home: Path,
+    arguments: Sequence[str],
+    variables: Mapping[str, str | None],
+    project: Path = CHECKOUT,
+) -> Run:
+    environment = _with({**_below(home), **variables})
+    return start("dbt", ["--no-use-colors", *arguments], environment, project)
+
+
+def _below(home: Path) -> dict[str, str | None]:
+    return {
         "ECOMMERCE_HOME": str(home),
         "DBT_TARGET_PATH": str(home / "target"),
         "DBT_LOG_PATH": str(home / "logs"),
     }
-    dbt = str(Path(sys.executable).with_name("dbt"))
-    command = [dbt, "--no-use-colors", *arguments]
-    return run_command(command, expect, {**written, **variables}, project)
+
+
+def _with(variables: Mapping[str, str | None]) -> dict[str, str]:
+    environment = {**os.environ, **variables}
+    return {name: value for name, value in environment.items() if value is not None}
 
 
 class Home:
@@ -76,16 +99,55 @@ class Home:
 
     def run(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
         """Run `ecommerce ...` and check its exit code."""
-        return self._call([sys.executable, "-m", "ecommerce", *arguments], expect)
+        return self.start(*arguments).ends(expect)
+
+    def start(self, *arguments: str) -> Run:
+        """Start `ecommerce ...`."""
+        return start("ecommerce", arguments, _with({"ECOMMERCE_HOME": str(self.folder)}))
 
     def dbt(
         self, *arguments: str, expect: int = 0, **variables: str | None
     ) -> subprocess.CompletedProcess[str]:
         """Run `dbt ...`, by default on the local target, and check its exit code."""
-        return run_dbt(self.folder, arguments, expect, variables)
+        return run_dbt(self.folder, arguments, expect, WITHOUT_ARTIFACTS | variables)
 
-    def _call(self, command: Sequence[str], expect: int) -> subprocess.CompletedProcess[str]:
-        return run_command(command, expect, {"ECOMMERCE_HOME": str(self.folder)})
+    def start_dbt(self, *arguments: str) -> Run:
+        """Start `dbt ...` on the local target."""
+        return _start_dbt(self.folder, arguments, WITHOUT_ARTIFACTS)
+
+    def dbt_program(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run the program `dbt`, which imports and parses everything, and check its exit code."""
+        program = str(Path(sys.executable).with_name("dbt"))
+        return run_command([program, "--no-use-colors", *arguments], expect, _below(self.folder))
+
+    @contextmanager
+    def held(self, run: Run) -> Iterator[None]:
+        """Stop a run while it has the database open, and continue it after the block."""
+        deadline = monotonic() + 60
+        while not self._is_stopped_with_database(run):
+            assert monotonic() < deadline, "the run never opened the database"
+            os.kill(run.pid, signal.SIGCONT)
+            sleep(0.01)
+        try:
+            yield
+        finally:
+            os.kill(run.pid, signal.SIGCONT)
+
+    def _is_stopped_with_database(self, run: Run) -> bool:
+        os.kill(run.pid, signal.SIGSTOP)
+        # Wait until it has stopped, because opening the database would interfere with it.
+        sleep(0.005)
+        try:
+            duckdb.connect(str(self.database), read_only=True).close()
+        except duckdb.IOException as error:
+            return "Could not set lock" in str(error)
+        return False
+
+    def artifact(self, name: str) -> dict[str, Any]:
+        """Return what a run with `--write-json` wrote as `<name>.json`."""
+        text = (self.folder / "target" / f"{name}.json").read_text("utf-8")
+        found: dict[str, Any] = json.loads(text)
+        return found
 
     def load(self, data: Path) -> None:
         """Load a file or a folder."""
@@ -138,10 +200,13 @@ def differences(left: Home, right: Home, more: Sequence[str] = ()) -> dict[str, 
         connection.execute(f"attach '{right.database}' as b (read_only)")
         for table in [*left.tables(), *more]:
             one, other = (f"select {FACTS} from {database}.{table}" for database in ("a", "b"))
-            rows = connection.execute(
-                f"select count(*) from (({one} except all {other})"
-                f" union all ({other} except all {one}))"
-            ).fetchone()
-            if rows and rows[0]:
-                found[table] = rows[0]
+            only_one, only_other = f"{one} except all {other}", f"{other} except all {one}"
+            # With as many rows on both sides, rows that only one has are missing on the other.
+            [(extra, rows)] = connection.execute(
+                f"select (select count(*) from ({only_one})),"
+                f" (select count(*) from b.{table}) - (select count(*) from a.{table})"
+            ).fetchall()
+            if extra or rows:
+                [(missing,)] = connection.execute(f"select count(*) from ({only_other})").fetchall()
+                found[table] = extra + missing
     return found

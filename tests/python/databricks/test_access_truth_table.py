@@ -28,6 +28,8 @@ from warehouse.errors import WarehouseError
 from warehouse.server import Warehouse
 from workspace.bundle import Config, read_bundle
 
+pytestmark = pytest.mark.warehouse
+
 POLICY = load()
 PERSONAS = list(POLICY.personas)
 DEPLOYER = "deployer"

@@ -17,6 +17,8 @@ from support.databricks_runs import (
 )
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.warehouse
+
 LANDING = f"/Volumes/{CATALOG}/bronze_layer/raw_data/landing"
 DECLARATIVE = ("--vars", "{declarative: true}")
 # A streaming table has its own load time, and the path in the volume.

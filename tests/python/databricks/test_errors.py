@@ -22,6 +22,8 @@ from support.databricks_runs import (
 )
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.warehouse
+
 RUN = ("run", "--select", "users_dim")
 
 

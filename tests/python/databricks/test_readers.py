@@ -17,6 +17,8 @@ from support.databricks_runs import (
 )
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.warehouse
+
 MARTS = ["customer_metrics", "product_performance", "daily_sales_summary", "conversion_funnel"]
 Answer = tuple[int, float] | str
 

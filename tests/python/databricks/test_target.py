@@ -28,6 +28,8 @@ from warehouse.ledger import Relation
 from warehouse.session import Entry
 from warehouse.sql_text import quote
 
+pytestmark = pytest.mark.warehouse
+
 EVENTS = 200_000
 BUILD = ("build", *WITHOUT_TESTS, "--threads", "8")
 # One build runs the data tests on the warehouse; more would only take longer.

@@ -51,14 +51,6 @@ def pins() -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", text, re.M))
 
 
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    home = Home(tmp_path_factory.mktemp("parsed"))
-    home.dbt("parse")
-    parsed: dict[str, Any] = json.loads((home.folder / "target/manifest.json").read_text("utf-8"))
-    return parsed
-
-
 def faults(root: Config, target: str, pins: dict[str, str]) -> list[str]:
     """Return all findings for a target and for the parts outside targets."""
     bundle = deployed(root, target)
@@ -223,6 +215,7 @@ def test_every_variable_passed_to_dbt_is_declared(root: Config, manifest: dict[s
     assert given <= set(project["vars"])
 
 
+@pytest.mark.slow
 def test_silver_and_gold_build_everything_once(tmp_path: Path, manifest: dict[str, Any]) -> None:
     home = Home(tmp_path)
     parts = [

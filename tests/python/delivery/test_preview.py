@@ -10,6 +10,8 @@ import pytest
 from project.home import CHECKOUT
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.slow
+
 PREFIX = "pr_7_"
 
 
@@ -18,7 +20,7 @@ def test_a_preview_builds_changed_models_beside_the_others(
 ) -> None:
     home = Home(tmp_path)
     home.load_generated(events=2000, days=3)
-    home.dbt("run")
+    home.dbt("run", "--write-json")
     state = tmp_path / "main"
     state.mkdir()
     shutil.copy(tmp_path / "target" / "manifest.json", state)

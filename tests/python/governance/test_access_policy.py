@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,18 +11,8 @@ import yaml
 
 from governance.access_policy import POLICY_FILE, Cell, Expected, cells, load, relations
 from project.errors import UserError
-from support.platform_runs import Home
 
 Edit = Callable[[dict[str, Any]], None]
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The project's manifest; names of relations and columns are the same on every target."""
-    home = Home(tmp_path_factory.mktemp("policy"))
-    home.dbt("parse")
-    parsed: dict[str, Any] = json.loads((home.folder / "target" / "manifest.json").read_text())
-    return parsed
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ from project.home import CHECKOUT
 from support.databricks_runs import CATALOG, DatabricksHome, running_warehouse
 from support.system_tables import MASK, SESSIONS, function, plant_events
 
+pytestmark = pytest.mark.warehouse
+
 
 class Analyses:
     """The compiled analyses and a warehouse with the system tables."""

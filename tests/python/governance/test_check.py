@@ -193,6 +193,7 @@ def check(dev: DatabricksHome, *arguments: str) -> int:
     return main([*CHECK, "--target", "dev", "--manifest", str(manifest), *arguments])
 
 
+@pytest.mark.warehouse
 def test_a_built_target_is_as_declared(
     connected: DatabricksHome, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -274,6 +275,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.warehouse
 def test_a_change_by_hand_is_found(
     connected: DatabricksHome, capsys: pytest.CaptureFixture[str], change: str
 ) -> None:
@@ -293,6 +295,7 @@ def test_a_change_by_hand_is_found(
     assert check(connected) == 0
 
 
+@pytest.mark.warehouse
 def test_the_json_of_a_finding_names_its_parts(
     connected: DatabricksHome, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -314,6 +317,7 @@ def test_the_json_of_a_finding_names_its_parts(
     ]
 
 
+@pytest.mark.warehouse
 def test_a_grant_of_the_owner_to_itself_is_not_drift(connected: DatabricksHome) -> None:
     connected.warehouse.execute(f"grant select on table {GOLD}.customer_metrics to {PIPELINE}")
     assert check(connected) == 0
@@ -329,6 +333,7 @@ def refused(capsys: pytest.CaptureFixture[str], code: int) -> str:
     return captured.err
 
 
+@pytest.mark.warehouse
 def test_an_unreachable_host_is_reported_at_once(
     connected: DatabricksHome,
     capsys: pytest.CaptureFixture[str],
@@ -339,6 +344,7 @@ def test_an_unreachable_host_is_reported_at_once(
     assert "http://127.0.0.1:1: cannot be reached; check DATABRICKS_HOST" in message
 
 
+@pytest.mark.warehouse
 def test_an_expired_token_is_reported(
     connected: DatabricksHome,
     capsys: pytest.CaptureFixture[str],
@@ -350,6 +356,7 @@ def test_an_expired_token_is_reported(
     assert "the credentials are invalid or have expired" in message and token not in message
 
 
+@pytest.mark.warehouse
 def test_a_stopped_warehouse_is_reported(
     connected: DatabricksHome,
     capsys: pytest.CaptureFixture[str],
@@ -360,6 +367,7 @@ def test_a_stopped_warehouse_is_reported(
     assert "warehouse w7: " in message and "start it" in message
 
 
+@pytest.mark.warehouse
 def test_a_missing_catalog_is_reported(
     connected: DatabricksHome, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -369,6 +377,7 @@ def test_a_missing_catalog_is_reported(
     assert "ecommerce_analytics_prod" in message and "deploy the bundle" in message
 
 
+@pytest.mark.warehouse
 def test_a_missing_manifest_is_reported(
     connected: DatabricksHome, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -377,6 +386,7 @@ def test_a_missing_manifest_is_reported(
     assert str(path) in message and "dbt parse --target dev" in message
 
 
+@pytest.mark.warehouse
 def test_a_manifest_of_another_target_is_reported(
     connected: DatabricksHome, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -385,6 +395,7 @@ def test_a_manifest_of_another_target_is_reported(
     assert f"for catalog {CATALOG}, not for ecommerce_analytics_prod" in message
 
 
+@pytest.mark.warehouse
 def test_an_http_path_without_a_warehouse_is_reported(
     connected: DatabricksHome,
     capsys: pytest.CaptureFixture[str],

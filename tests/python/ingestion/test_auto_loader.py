@@ -38,6 +38,8 @@ from support.auto_loader_runs import (
 from support.dirty_files import HEADER, Lines, write_dirty_files
 from support.unreadable import make_unreadable
 
+pytestmark = pytest.mark.spark
+
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:

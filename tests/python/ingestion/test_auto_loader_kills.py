@@ -14,9 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from support import auto_loader_runs
 from support.auto_loader_runs import CATALOG, local_rows, require_java, start_spark, stream_rows
 from support.dirty_files import HEADER, Lines
+
+pytestmark = [pytest.mark.kills, pytest.mark.spark, pytest.mark.timeout(900)]
 
 KILLS: Final = 20
 FILES_AHEAD: Final = 8

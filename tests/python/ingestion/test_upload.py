@@ -32,6 +32,8 @@ from support.workspace_double import (
     set_environment,
 )
 
+pytestmark = pytest.mark.workspace
+
 
 def write_files(folder: Path, count: int = 3) -> dict[str, bytes]:
     files = {f"events_{day}.csv": f"day {day}\n".encode() * 5_000 for day in range(count)}

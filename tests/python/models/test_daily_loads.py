@@ -13,8 +13,9 @@ import pytest
 from ingestion.file_load import Status
 from ingestion.local_loader import load
 from support.dbt_replay import record, replay
-from support.forked_runs import Forks
 from support.platform_runs import Home, differences
+
+pytestmark = pytest.mark.slow
 
 EVENTS: Final = 1_000_000
 DAYS: Final = 61
@@ -29,7 +30,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def daily(tmp_path_factory: pytest.TempPathFactory, fork: Forks, files: list[Path]) -> Home:
+def daily(tmp_path_factory: pytest.TempPathFactory, files: list[Path]) -> Home:
     """One file a day, a build after each: the first two and the last by dbt, others replayed."""
     home = Home(tmp_path_factory.mktemp("daily"))
     landing = home.folder / "landing"
@@ -40,23 +41,25 @@ def daily(tmp_path_factory: pytest.TempPathFactory, fork: Forks, files: list[Pat
         assert load(landing, home.database).count(Status.LOADED) == 1
 
     load_day(files[0])
-    first = record(fork, home)
+    first = record(home)
     load_day(files[1])
-    update = record(fork, home)
+    update = record(home)
     logging.disable(logging.WARNING)
     with duckdb.connect(str(home.database)) as connection:
+        # Checkpoints would take a third of the time.
+        connection.execute("set checkpoint_threshold = '10GB'")
         for file in files[2:-1]:
             load_day(file)
             # The last build rebuilds all other tables.
             replay(connection, first, update, update.lasting)
     logging.disable(logging.NOTSET)
     load_day(files[-1])
-    fork.dbt(home, "run").succeeds()
+    home.dbt("run")
     return home
 
 
 @pytest.fixture(scope="module")
-def at_once(tmp_path_factory: pytest.TempPathFactory, fork: Forks, daily: Home) -> Home:
+def at_once(tmp_path_factory: pytest.TempPathFactory, daily: Home) -> Home:
     """All files in one load and one build."""
     home = Home(tmp_path_factory.mktemp("at_once"))
     assert load(daily.folder / "landing", home.database).count(Status.LOADED) == DAYS
@@ -67,7 +70,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory, fork: Forks, daily: Home) 
             "update bronze_layer.events_raw set _ingested_at = loaded_files._ingested_at"
             " from daily.bronze_layer.loaded_files where _source_file = path"
         )
-    fork.dbt(home, "run").succeeds()
+    home.dbt("run")
     return home
 
 

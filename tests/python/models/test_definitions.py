@@ -9,8 +9,9 @@ import duckdb
 import pytest
 
 from support.event_batches import line, write
-from support.forked_runs import Forks
 from support.platform_runs import Home, differences
+
+pytestmark = pytest.mark.slow
 
 # A pause of 25 minutes before and after the new file, and prices on both sides of 100.
 OLD = [
@@ -29,12 +30,12 @@ PRICE_AND_DATE = "{highest_price: 100, earliest_event_date: '2019-10-02'}"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory, fork: Forks) -> Home:
+def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A database built from one file, and a second file loaded since."""
     home = Home(tmp_path_factory.mktemp("built"))
     write(home.folder / "files" / "old.csv", OLD)
     home.load(home.folder / "files")
-    fork.dbt(home, "run").succeeds()
+    home.dbt("run")
     write(home.folder / "files" / "new.csv", NEW)
     home.load(home.folder / "files")
     return home
@@ -46,7 +47,7 @@ def home(built: Home) -> Iterator[Home]:
         yield built
 
 
-def fresh(home: Home, folder: Path, fork: Forks, variables: str) -> Home:
+def fresh(home: Home, folder: Path, variables: str) -> Home:
     """Build the same bronze from nothing, with other definitions."""
     copy = Home(folder / "fresh")
     copy.folder.mkdir()
@@ -57,7 +58,7 @@ def fresh(home: Home, folder: Path, fork: Forks, variables: str) -> Home:
             connection.execute(
                 f"create table bronze_layer.{table} as from built.bronze_layer.{table}"
             )
-    fork.dbt(copy, "run", "--vars", variables).succeeds()
+    copy.dbt("run", "--vars", variables)
     return copy
 
 
@@ -72,33 +73,32 @@ def fresh(home: Home, folder: Path, fork: Forks, variables: str) -> Home:
     ids=["session gap", "price", "price and date", "event type"],
 )
 def test_a_changed_definition_stops_the_build_and_a_full_refresh_applies_it(
-    home: Home, fork: Forks, tmp_path: Path, variables: str, named: list[str]
+    home: Home, tmp_path: Path, variables: str, named: list[str]
 ) -> None:
     before = home.database.read_bytes()
-    code, output = fork.dbt(home, "build", "--vars", variables).ends()
-    assert code == 1
+    output = home.dbt("build", "--vars", variables, expect=2).stdout
     for text in [*named, "make run FULL=1", "Nothing was changed"]:
         assert text in output
     assert "START sql" not in output
     assert home.database.read_bytes() == before
 
-    fork.dbt(home, "run", "--full-refresh", "--vars", variables).succeeds()
-    assert differences(home, fresh(home, tmp_path, fork, variables)) == {}
-    fork.dbt(home, "run", "--vars", variables).succeeds()
+    home.dbt("run", "--full-refresh", "--vars", variables)
+    assert differences(home, fresh(home, tmp_path, variables)) == {}
+    home.dbt("run", "--vars", variables)
 
 
-def test_a_full_refresh_that_died_must_be_run_again(home: Home, fork: Forks) -> None:
-    fork.dbt(home, "run", "--full-refresh").succeeds()
+def test_a_full_refresh_that_died_must_be_run_again(home: Home) -> None:
+    home.dbt("run", "--full-refresh")
     with duckdb.connect(str(home.database)) as connection:
         # What the on-run-end hook of that run wrote.
         connection.execute(
             "delete from silver_layer.model_definitions where recorded_at ="
             " (select max(recorded_at) from silver_layer.model_definitions)"
         )
-    code, output = fork.dbt(home, "run").ends()
-    assert (code, "a full refresh of it did not end (every table)" in output) == (1, True)
-    fork.dbt(home, "run", "--full-refresh").succeeds()
-    fork.dbt(home, "run").succeeds()
+    output = home.dbt("run", expect=2).stdout
+    assert "a full refresh of it did not end (every table)" in output
+    home.dbt("run", "--full-refresh")
+    home.dbt("run")
 
 
 @pytest.mark.parametrize(
@@ -118,16 +118,13 @@ def test_a_full_refresh_that_died_must_be_run_again(home: Home, fork: Forks) -> 
     ],
     ids=["older version", "unreadable", "other tables", "one table"],
 )
-def test_tables_of_unknown_definitions_stop_the_build(
-    home: Home, fork: Forks, fault: str, named: str
-) -> None:
+def test_tables_of_unknown_definitions_stop_the_build(home: Home, fault: str, named: str) -> None:
     with duckdb.connect(str(home.database)) as connection:
         connection.execute(fault)
-    code, output = fork.dbt(home, "build").ends()
-    assert code == 1
+    output = home.dbt("build", expect=2).stdout
     assert named in output
-    fork.dbt(home, "run", "--full-refresh").succeeds()
-    fork.dbt(home, "run").succeeds()
+    home.dbt("run", "--full-refresh")
+    home.dbt("run")
 
 
 @pytest.mark.parametrize(
@@ -139,10 +136,9 @@ def test_tables_of_unknown_definitions_stop_the_build(
     ids=["rebuilt alone", "updated alone"],
 )
 def test_the_clean_events_are_not_selected_without_their_feed(
-    home: Home, fork: Forks, arguments: tuple[str, ...], named: str
+    home: Home, arguments: tuple[str, ...], named: str
 ) -> None:
-    code, output = fork.dbt(home, "run", *arguments).ends()
-    assert code == 1
+    output = home.dbt("run", *arguments, expect=2).stdout
     assert named in output
 
 
@@ -163,25 +159,22 @@ def test_the_clean_events_are_not_selected_without_their_feed(
         ("policies: 'yes'", "policies must be true or false"),
     ],
 )
-def test_a_variable_of_the_wrong_type_is_named(
-    home: Home, fork: Forks, variables: str, message: str
-) -> None:
-    code, output = fork.dbt(home, "build", "--vars", variables).ends()
-    assert code == 1
+def test_a_variable_of_the_wrong_type_is_named(home: Home, variables: str, message: str) -> None:
+    output = home.dbt("build", "--vars", variables, expect=2).stdout
     assert f"var {message}" in output
 
 
 def test_a_wrong_variable_stops_dbt_while_it_parses(built: Home) -> None:
-    result = built.dbt("build", "--vars", "session_gap_minutes: soon", expect=2)
+    result = built.dbt_program("build", "--vars", "session_gap_minutes: soon", expect=2)
     assert 'it is "soon": correct it in dbt_project.yml' in result.stdout
     assert "START" not in result.stdout
 
 
-def test_a_changed_model_is_named(home: Home, fork: Forks) -> None:
+def test_a_changed_model_is_named(home: Home) -> None:
     with duckdb.connect(str(home.database)) as connection:
         connection.execute(
             "update silver_layer.model_definitions set value = md5('another text')"
             " where model = 'sessions' and definition = 'sql'"
         )
-    code, output = fork.dbt(home, "build").ends()
-    assert (code, "- sql changed (sessions)" in output) == (1, True)
+    output = home.dbt("build", expect=2).stdout
+    assert "- sql changed (sessions)" in output

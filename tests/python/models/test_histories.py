@@ -6,6 +6,7 @@ each time.
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import shutil
@@ -26,8 +27,9 @@ from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import Status
 from ingestion.local_loader import load
 from support.dbt_replay import Recording, record, replay
-from support.forked_runs import Forks
-from support.platform_runs import FACTS, Home, differences, tables
+from support.platform_runs import FACTS, Home, differences, folder_in_memory, tables
+
+pytestmark = pytest.mark.slow
 
 HISTORIES_IN_THE_SUITE: Final = 200
 # Each part ends within the timeout of a test, on a busy machine too.
@@ -255,7 +257,7 @@ class Recorded:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory, fork: Forks) -> Recorded:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     home = Home(tmp_path_factory.mktemp("recorded"))
     pool, landing = home.folder / "pool", home.folder / "landing"
     home.run("generate", "--events", "3000", "--days", "9", "--dirty", "0.02", "--out", str(pool))
@@ -266,15 +268,15 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, fork: Forks) -> Recorded:
         shutil.copy(day, landing)
     load(landing, home.database)
     loaded = Path(shutil.copy(home.database, home.folder / "loaded.duckdb"))
-    first = record(fork, home)
+    first = record(home)
     for day in days[3:6]:
         shutil.copy(day, landing)
     load(landing, home.database)
-    update = record(fork, home)
-    idle_update = record(fork, home)
+    update = record(home)
+    idle_update = record(home)
     updated = Home(tmp_path_factory.mktemp("updated"))
     shutil.copy(home.database, updated.database)
-    builds = Builds(first, update, record(fork, home, "--full-refresh"))
+    builds = Builds(first, update, record(home, "--full-refresh"))
     return Recorded(builds, idle_update, loaded, updated, home)
 
 
@@ -301,6 +303,7 @@ def test_a_replay_does_what_dbt_does(recorded: Recorded, tmp_path: Path) -> None
 @pytest.mark.parametrize("part", range(PARTS))
 def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int) -> None:
     builds, wanted = recorded.builds, request.config.getoption("--histories")
+    fast = folder_in_memory()
 
     # The suite tries the same histories each time; a longer run tries new ones.
     @seed(part if wanted is None else random.getrandbits(64))
@@ -316,7 +319,7 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int
     def check(history: list[Landing]) -> None:
         for number, landing in enumerate(history):
             note("\n".join([f"{number}.csv:", *landing.lines, f"-> {landing.after}"]))
-        with TemporaryDirectory() as folder, Shop(Path(folder) / "batches", builds) as shop:
+        with TemporaryDirectory(dir=fast) as folder, Shop(Path(folder), builds) as shop:
             live(shop, history)
             found, bronze = shop.rows(), shop.bronze()
             shop.refresh()
@@ -328,7 +331,7 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int
         # one load of all files takes them in the same order. Only load times differ, and the
         # tables have them. So the full refresh above reads the bronze of the batches, and this
         # shows that it equals the bronze of one load except for these times.
-        with TemporaryDirectory() as folder, Shop(Path(folder) / "at_once", builds) as shop:
+        with TemporaryDirectory(dir=fast) as folder, Shop(Path(folder), builds) as shop:
             for number, landing in enumerate(history):
                 if landing.lines:
                     shop.land(f"{number}.csv", landing.lines)
@@ -336,9 +339,12 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int
             assert bronze == shop.bronze()
 
     logging.disable(logging.WARNING)
+    # What other tests left need not be looked through for garbage.
+    gc.freeze()
     try:
         check()
     finally:
+        gc.unfreeze()
         logging.disable(logging.NOTSET)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:

@@ -9,6 +9,8 @@ import pytest
 
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.slow
+
 RECENT = ("--vars", "check_hours: 48")
 WEEKLY = ("--selector", "weekly")
 SESSIONS = "silver_layer.sessions"

@@ -43,6 +43,8 @@ from support.spark_runs import (
 )
 from support.system_tables import TABLES, plant_events
 
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
+
 T = TypeVar("T")
 REFRESHED = ("users_dim", "sessions", "customer_lifetime_value")
 

@@ -12,6 +12,8 @@ from ingestion.file_load import Status
 from support.dirty_files import dirty_files, write_dirty_files
 from support.platform_runs import SNAPSHOTS, Home, differences
 
+pytestmark = pytest.mark.slow
+
 EVENTS = "20000"
 
 

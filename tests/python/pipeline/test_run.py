@@ -149,6 +149,7 @@ def test_a_long_list_of_refused_files_is_truncated(number: int, listed: int, mor
     assert ("and 3 more" in text) is more
 
 
+@pytest.mark.slow
 def test_a_run_with_nothing_to_build_ends_at_once(tmp_path: Path) -> None:
     home = Home(tmp_path)
     command = ("run", "--events", "3000")

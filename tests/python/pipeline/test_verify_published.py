@@ -11,6 +11,8 @@ import pytest
 from project.home import CHECKOUT
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.slow
+
 HEADER = (
     "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session"
 )

@@ -21,6 +21,8 @@ from ecommerce import cli
 from project.home import CHECKOUT
 from support.workspace_double import Call, Workspace, environment_for
 
+pytestmark = pytest.mark.workspace
+
 
 def trigger(*arguments: object, target: str = "dev") -> int:
     given = [str(argument) for argument in arguments]

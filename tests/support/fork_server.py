@@ -1,0 +1,270 @@
+"""Processes that start at once: forks of one that has imported everything and parsed the project.
+
+Starting `dbt` takes five seconds of imports and parsing, a fork of a process that is past both some
+hundredths. Each test process has one server to fork from, which starts when the first run does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import pickle
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cache, partial
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
+from time import monotonic
+from typing import IO, Any, Final
+
+import yaml
+
+from project.home import CHECKOUT
+
+# No configuration reads these, so that dbt needs to render only the SQL again. With any other
+# variable the project is parsed again: configurations keep the values that it was parsed with.
+READ_BY_SQL: Final = frozenset(
+    {
+        "as_of_date",
+        "check_hours",
+        "earliest_event_date",
+        "gate_max_lag_minutes",
+        "gate_max_quarantined_share",
+        "highest_price",
+        "pareto_a_share",
+        "rfm_recency_days",
+        "segment_vip_min_orders",
+        "session_gap_minutes",
+    }
+)
+
+
+class Run:
+    """A run that has started."""
+
+    def __init__(self, command: Sequence[str], status: IO[str], streams: list[IO[bytes]]) -> None:
+        self._command, self._status, self._streams = command, status, streams
+        self._begun = monotonic()
+        self.pid = int(status.readline())
+        self._code: int | None = None
+        self.seconds = 0.0
+
+    def is_running(self) -> bool:
+        """Whether the run has not ended."""
+        return self._code is None and not select.select([self._status], [], [], 0)[0]
+
+    def printed(self) -> str:
+        """Return what the run has printed by now."""
+        return _text(self._streams[0])
+
+    def wait(self) -> int:
+        """Wait for the end; return the exit code, negative for a signal."""
+        if self._code is None:
+            self._code = int(self._status.readline())
+            self.seconds = monotonic() - self._begun
+            self._status.close()
+        return self._code
+
+    def ends(self, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        """Wait for the end, check the exit code, and return the output."""
+        code = self.wait()
+        output, errors = map(_text, self._streams)
+        assert code == expect, output[-6000:] + errors[-3000:]
+        return subprocess.CompletedProcess(self._command, code, output, errors)
+
+    def kill(self) -> int:
+        """Send SIGKILL, unless the run has ended; return the exit code."""
+        if self._code is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        return self.wait()
+
+
+def _text(stream: IO[bytes]) -> str:
+    # The run writes at the position that it shares with this process: reading must not move it.
+    size = os.fstat(stream.fileno()).st_size
+    return os.pread(stream.fileno(), size, 0).decode()
+
+
+def start(
+    program: str, arguments: Sequence[str], environment: Mapping[str, str], folder: Path = CHECKOUT
+) -> Run:
+    """Start `ecommerce` or `dbt` in the folder, as a process of its own."""
+    server = _server()
+    # The server's end of the pipe is closed when the run and its parent are gone.
+    ours, theirs = os.pipe()
+    streams: list[IO[bytes]] = [TemporaryFile(), TemporaryFile()]  # noqa: SIM115
+    request = json.dumps([program, list(arguments), dict(environment), str(folder)]).encode()
+    descriptors = [theirs, *(stream.fileno() for stream in streams)]
+    socket.send_fds(server, [request], descriptors)
+    os.close(theirs)
+    return Run([program, *arguments], os.fdopen(ours), streams)
+
+
+@cache
+def _server() -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    # It ends when this process does, and with it the connection.
+    with theirs:
+        subprocess.Popen(
+            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            cwd=CHECKOUT,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+        )
+    return ours
+
+
+# ---- in the server ----
+
+
+def _serve(connection: socket.socket) -> None:
+    from dbt.cli.main import dbtRunner
+
+    from ecommerce.cli import main
+
+    for model in CHECKOUT.glob("models/**/*.py"):
+        runpy.run_path(str(model))
+    # Runs are short, and would look through all that was imported and parsed for garbage.
+    gc.disable()
+    gc.freeze()
+    manifests: dict[tuple[str, ...], Any] = {}
+    while True:
+        request, descriptors, *_ = socket.recv_fds(connection, 1 << 20, 3)
+        if not request:
+            return
+        program, arguments, environment, folder = json.loads(request)
+        os.environ.clear()
+        os.environ.update(environment)
+        manifest = None
+        if folder == str(CHECKOUT) and is_parsed_before(program, arguments):
+            options = parse_options(arguments if program == "dbt" else ("--target", "local"))
+            if options not in manifests:
+                manifests[options] = _parsed(dbtRunner(), options)
+                _compile_macros(manifests[options])
+            manifest = manifests[options]
+        if not os.fork():
+            connection.close()
+            os.chdir(folder)
+            if program == "ecommerce" and manifest:
+                _answer_parse_with(manifest)
+            run = main if program == "ecommerce" else partial(_dbt, dbtRunner(manifest))
+            _wait_for(partial(run, arguments), *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def is_parsed_before(program: str, arguments: Sequence[str]) -> bool:
+    """Whether a run in the checkout runs dbt, and needs no project of its own."""
+    if program == "ecommerce" and arguments[:1] != ["run"]:
+        return False
+    own = {"parse", "--project-dir"} & set(arguments)
+    return not own and "DBT_SCHEMA_PREFIX" not in os.environ
+
+
+def parse_options(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the options of dbt that a manifest depends on."""
+    given = dict(pairwise(arguments))
+    options = ("--target", given["--target"]) if "--target" in given else ()
+    if set(yaml.safe_load(given.get("--vars", "{}"))) - READ_BY_SQL:
+        return (*options, "--vars", given["--vars"])
+    return options
+
+
+def _parsed(runner: Any, options: Sequence[str]) -> Any:
+    """Return the manifest of the project; None where it cannot be parsed, as the run will say."""
+    from dbt.contracts.graph.manifest import Manifest
+
+    with TemporaryDirectory() as folder:
+        pickled = Path(folder) / "manifest"
+        # In a fork, because dbt's parser keeps threads, for which a fork of its process would wait.
+        if child := os.fork():
+            os.waitpid(child, 0)
+            if not pickled.exists():
+                return None
+            manifest = Manifest()
+            vars(manifest).update(pickle.loads(pickled.read_bytes()))
+            return manifest
+        try:
+            written = ["--target-path", folder, "--log-path", folder]
+            result = runner.invoke(["--quiet", "parse", *options, *written])
+            if result.success:
+                # Dropped from a manifest that is pickled as a whole: tables to look up names in.
+                state = {
+                    name: value for name, value in vars(result.result).items() if name != "_lock"
+                }
+                pickled.write_bytes(pickle.dumps(state))
+        finally:
+            os._exit(0)
+
+
+def _compile_macros(manifest: Any) -> None:
+    """Compile the templates of macros, a quarter of a run's time, which dbt caches by name."""
+    from dbt_common.clients.jinja import template_cache
+
+    for macro in manifest.macros.values() if manifest else ():
+        if macro.package_name != "dbt_databricks":
+            template_cache.get_node_template(macro)
+
+
+def _answer_parse_with(manifest: Any) -> None:
+    """Let `ecommerce run`, which parses the project by dbt's Python API, get the parsed one."""
+    from dbt.cli import main
+
+    class Parsed(main.dbtRunner):
+        def invoke(self, args: list[str], **options: Any) -> main.dbtRunnerResult:
+            if "parse" in args:
+                return main.dbtRunnerResult(success=True, result=manifest)
+            return super().invoke(args, **options)
+
+    setattr(main, "dbtRunner", Parsed)  # noqa: B010
+
+
+def _dbt(runner: Any, arguments: list[str]) -> int:
+    result = runner.invoke(arguments)
+    if result.success:
+        return 0
+    return 2 if result.exception else 1
+
+
+def _wait_for(run: Callable[[], int], status: int, output: int, errors: int) -> None:
+    """Run in a process of its own; report its number and its exit code."""
+    if pid := os.fork():
+        os.write(status, f"{pid}\n".encode())
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.write(status, f"{code}\n".encode())
+        os._exit(0)
+    os.close(status)
+    os.dup2(output, 1)
+    os.dup2(errors, 2)
+    try:
+        code = run()
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    # Exit without the half second of freeing memory.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
