@@ -15,7 +15,7 @@
     } -%}
     {%- for type, names in var('types').items() -%}
         {%- for name in names
-            if not modules.re.fullmatch(forms[type], tojson(var(name), var(name) | string))
+            if not modules.re.fullmatch(forms[type], json_of(var(name)))
             and not (var(name) is none and name in var('null_allowed')) -%}
             {%- do refuse_variable(name, 'must be ' ~ type) -%}
         {%- endfor -%}
@@ -35,7 +35,12 @@
 
 {% macro refuse_variable(name, fault) -%}
     {{ exceptions.raise_compiler_error(
-        'var ' ~ name ~ ' ' ~ fault ~ '; it is ' ~ tojson(var(name), var(name) | string)
+        'var ' ~ name ~ ' ' ~ fault ~ '; it is ' ~ json_of(var(name))
         ~ ': correct it in dbt_project.yml or on the command line'
     ) }}
+{%- endmacro %}
+
+{% macro json_of(value) -%}
+    {#- YAML reads an unquoted date as one, which JSON does not have. -#}
+    {{ return(tojson(value | string if value.year is defined else value)) }}
 {%- endmacro %}

@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- depends_on: {{ ref('events_quarantined') }}
+-- depends_on: {{ ref('unaccounted_files') }}
 
 with
 

@@ -11,7 +11,8 @@ with
 new_files as (
     select * from {{ ref('source_files') }}
     where _batch_id > (
-        select coalesce(max(judged._batch_id), 0) from {{ last_build('events_quarantined') }} as judged
+        select coalesce(max(last_build._batch_id), 0)
+        from {{ last_build('events_quarantined') }} as last_build
     )
 ),
 

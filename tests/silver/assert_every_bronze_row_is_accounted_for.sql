@@ -1,4 +1,5 @@
--- Each bronze row of every source file is either clean or quarantined, once.
+-- Each bronze row of every source file is either clean or quarantined, once. Where one is not,
+-- no model that counts events is built.
 select
     _source_file,
     bronze_rows,

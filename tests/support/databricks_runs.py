@@ -17,7 +17,7 @@ from governance.access_policy import load
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from project.home import CHECKOUT
 from project.variables import project_variables
-from support.platform_runs import BEFORE_IMAGES, DEFINITIONS, LAYERS, Home, run_dbt
+from support.platform_runs import BEFORE_IMAGES, DEFINITIONS, LAYERS, PREPARED, Home, run_dbt
 from warehouse.server import Warehouse
 
 CATALOG: Final = "ecommerce_analytics_dev"
@@ -175,7 +175,7 @@ def differences(
     full refresh of one engine alone, `is_refreshed`, tables of updates alone are left out.
     """
     found = {}
-    of_updates = (DEFINITIONS, BEFORE_IMAGES) if is_refreshed else (DEFINITIONS, "")
+    of_updates = (DEFINITIONS, BEFORE_IMAGES, *PREPARED) if is_refreshed else (DEFINITIONS, "")
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute(f"attach '{home.database}' as duck (read_only)")
@@ -184,7 +184,7 @@ def differences(
             " list(data_type order by ordinal_position) from information_schema.columns"
             " join information_schema.tables using (table_catalog, table_schema, table_name)"
             f" where table_catalog = 'duck' and table_schema in {LAYERS}"
-            f" and table_type = 'BASE TABLE' and table_name not in {of_updates}"
+            f" and table_name not in {of_updates}"
             " and not starts_with(column_name, 'dbt_')"
             f" and not ({is_refreshed} and ends_with(column_name, '_batch_id'))"
             " group by all order by 1"

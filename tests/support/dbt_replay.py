@@ -120,7 +120,7 @@ def replay(
             continue
         is_new = is_model and name.rpartition(".")[2] not in present
         table = name.rpartition(".")[2]
-        if not is_new and _LAST_BUILD.get(table, table) not in present:
+        if table in _LAST_BUILD and not is_new and _LAST_BUILD[table] not in present:
             # As dbt renders it then: there is no event to replace, and every file is new.
             if table == "events_replaced":
                 continue

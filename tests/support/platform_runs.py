@@ -27,8 +27,10 @@ SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
 DEFINITIONS: Final = "model_definitions"
 # Before images, which only an update writes.
 BEFORE_IMAGES: Final = "events_replaced"
+# What one build prepares for itself; the next build replaces all of it.
+PREPARED: Final = ("event_copies", "session_starts")
 # Tables that differ between runs by design.
-OF_RUNS: Final = (*SNAPSHOTS, BEFORE_IMAGES, DEFINITIONS)
+OF_RUNS: Final = (*SNAPSHOTS, BEFORE_IMAGES, DEFINITIONS, *PREPARED)
 # Every column except those that record the batch that wrote a row first or last.
 FACTS: Final = "columns(lambda name: not ends_with(name, '_batch_id'))"
 # Schemas of what dbt builds.

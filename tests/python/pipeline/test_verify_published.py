@@ -173,6 +173,6 @@ def test_other_files_have_no_published_figures(tmp_path: Path) -> None:
     home.load(tmp_path / "sample.csv")
     result = home.run("verify-published", expect=2)
     assert "silver is not built" in result.stderr
-    home.dbt("run", "--select", "source_files")
+    home.dbt("run", "--select", "+source_files")
     result = home.run("verify-published", expect=2)
     assert "has no row from 2019-Oct.csv or 2019-Nov.csv" in result.stderr
