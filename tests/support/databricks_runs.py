@@ -65,6 +65,8 @@ class DatabricksHome:
             "DATABRICKS_HOST": self.warehouse.host,
             "DATABRICKS_HTTP_PATH": self.warehouse.http_path,
             "DATABRICKS_TOKEN": self.warehouse.token(PIPELINE),
+            # Tests read what a run prints and its artifacts.
+            "DBT_LOG_LEVEL_FILE": "none",
             "DBT_PROFILES_DIR": str(self._profiles(connect_to or self.warehouse.host)),
         }
         command = [*arguments, "--target", "dev"]

@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -146,6 +147,9 @@ def _serve(connection: socket.socket) -> None:
         if not request:
             return
         program, arguments, environment, folder = json.loads(request)
+        if "--target" in arguments:
+            # All targets but the default one need this adapter, a second of imports.
+            import_module("dbt.adapters.databricks.impl")
         os.environ.clear()
         os.environ.update(environment)
         manifest = None

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyspark.sql.types import DataType
 
-from . import introspection
-from .engine import Engine
+from . import introspection, metadata
+from .engine import Engine, reads_files
 from .errors import WarehouseError, not_found
 from .ledger import Key, Ledger, Policy, Principal, Relation
 from .policies import Reader, TemporaryView, full_key
@@ -27,7 +27,8 @@ class Context:
     temporary: dict[str, TemporaryView] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     route: str = ""
-    _registered: list[str] = field(default_factory=list)
+    _introspected: dict[str, pa.Table] = field(default_factory=dict)
+    _registered: set[str] = field(default_factory=set)
 
     @property
     def namespace(self) -> tuple[str, str]:
@@ -44,8 +45,23 @@ class Context:
             raise not_found("schema", quote(parts))
         return (self.catalog, parts[0]) if len(parts) == 1 else tuple(parts)
 
+    def query(self, text: str) -> pa.Table:
+        """Return the rows of a query, by this session's rights."""
+        sql = self._rewrite(text)
+        if self._introspected and not reads_files(sql):
+            found = metadata.query(sql, self._introspected)
+            if found is not None:
+                return found
+        self._register()
+        return self.engine.query(sql)
+
     def rewrite(self, text: str) -> str:
         """Rewrite a query or an expression for the engine, by this session's rights."""
+        sql = self._rewrite(text)
+        self._register()
+        return sql
+
+    def _rewrite(self, text: str) -> str:
         reader = Reader(self.ledger, self.principal, self.temporary, self._introspect)
         new = reader.query(text, self.namespace)
         self.route = self.route or ("rewritten" if reader.rewritten else "engine")
@@ -53,13 +69,19 @@ class Context:
 
     def _introspect(self, key: Key) -> str:
         rows = introspection.information_schema(self.ledger, self.principal, key[0], key[2])
-        name = self.engine.register(rows)
-        self._registered.append(name)
+        name = f"__rows_{self.engine.number()}"
+        self._introspected[name] = rows
         self.route = "introspection"
         return name
 
+    def _register(self) -> None:
+        for name in self._introspected.keys() - self._registered:
+            self.engine.register(name, self._introspected[name])
+            self._registered.add(name)
+
     def clean_up(self) -> None:
         """Unregister what the statement registered in the engine."""
+        self._introspected.clear()
         while self._registered:
             self.engine.unregister(self._registered.pop())
 

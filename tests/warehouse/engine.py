@@ -168,11 +168,9 @@ class Engine:
                 return {name: int(value) for name, value in metrics.items()}
         return {}
 
-    def register(self, rows: pa.Table) -> str:
-        """Register Arrow rows under a unique name."""
-        name = f"__rows_{self.number()}"
+    def register(self, name: str, rows: pa.Table) -> None:
+        """Register Arrow rows under a name that must be unique."""
         self.frame(rows).createOrReplaceTempView(name)
-        return name
 
     def unregister(self, name: str) -> None:
         """Unregister a name of `register`."""
@@ -193,3 +191,8 @@ def engine_error(error: Exception) -> WarehouseError:
 def folder_sql(folder: str) -> str:
     """Return the SQL name of a Delta folder."""
     return f"delta.`{folder}`"
+
+
+def reads_files(sql: str) -> bool:
+    """Return whether a query for the engine reads a Delta folder."""
+    return folder_sql("")[:-1] in sql

@@ -67,7 +67,7 @@ class Journal:
 
 
 def _query(ctx: Context, cursor: Cursor) -> pa.Table:
-    return ctx.engine.query(ctx.rewrite(cursor.rest()))
+    return ctx.query(cursor.rest())
 
 
 def _use(ctx: Context, cursor: Cursor) -> pa.Table:

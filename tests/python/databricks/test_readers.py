@@ -44,7 +44,8 @@ def reading(databricks: DatabricksHome, mart: str) -> Iterator[list[Answer]]:
     ended = threading.Event()
 
     def read() -> None:
-        while not ended.is_set():
+        # The pause is shorter than a query, and leaves the processor to the build.
+        while not ended.wait(0.02):
             try:
                 answers.append(totals(databricks, mart))
             except Exception as error:

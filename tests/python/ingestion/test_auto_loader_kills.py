@@ -23,6 +23,8 @@ from support.dirty_files import HEADER, Lines
 pytestmark = [pytest.mark.kills, pytest.mark.spark, pytest.mark.timeout(900)]
 
 KILLS: Final = 20
+# Tests that share the kills, so that processes can run them side by side.
+PARTS: Final = 2
 FILES_AHEAD: Final = 8
 
 
@@ -60,53 +62,75 @@ def batches(folder: Path, log: str) -> set[str]:
     return {path.name for path in entries if path.suffix == ""}
 
 
-def test_twenty_kills_neither_lose_nor_duplicate_a_row(tmp_path: Path) -> None:
-    require_java()
-    folder, landing = tmp_path / "killed", tmp_path.resolve() / "landing"
-    landing.mkdir()
-    lines = Lines()
-    landed = 0
+class Landing:
+    """A landing folder; each file has another number of rows, every third a malformed line."""
 
-    def land(number: int) -> None:
-        nonlocal landed
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+        self.folder.mkdir()
+        self.landed = 0
+        self._lines = Lines()
+
+    def land(self, number: int) -> None:
         for _ in range(number):
-            # Each file has another number of rows; every third one has a malformed line.
-            body = [lines.line() for _ in range(200 + landed)] + ["x"] * (landed % 3 == 0)
+            body = [self._lines.line() for _ in range(200 + self.landed)]
+            body += ["x"] * (self.landed % 3 == 0)
             content = "\n".join([HEADER, *body, ""]).encode()
-            is_compressed = landed % 4 == 0
-            name = f"{landed:03}.csv{'.gz' * is_compressed}"
+            is_compressed = self.landed % 4 == 0
+            name = f"{self.landed:03}.csv{'.gz' * is_compressed}"
             # Writers rename a file once it is complete.
-            unfinished = landing / f"_{name}"
+            unfinished = self.folder / f"_{name}"
             unfinished.write_bytes(gzip.compress(content) if is_compressed else content)
-            unfinished.rename(landing / name)
-            landed += 1
+            unfinished.rename(self.folder / name)
+            self.landed += 1
 
-    # The kills are spread over the time that an undisturbed run takes on this machine now.
-    land(FILES_AHEAD)
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[float, float]:
+    """Return the seconds to the start of the stream and to the end of a run on this machine."""
+    require_java()
+    folder = tmp_path_factory.mktemp("undisturbed")
+    landing = Landing(folder / "landing")
+    landing.land(FILES_AHEAD)
     started = time.perf_counter()
-    job = start_job(tmp_path / "undisturbed", landing)
+    job = start_job(folder / "job", landing.folder)
     assert job.stdout is not None
     assert job.stdout.readline() == "ready\n"
+    ready = time.perf_counter() - started
     assert job.communicate()[0].endswith(f"files: {FILES_AHEAD} loaded\n")
-    whole = time.perf_counter() - started
+    return ready, time.perf_counter() - started
 
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_kills_neither_lose_nor_duplicate_a_row(
+    undisturbed: tuple[float, float], tmp_path: Path, part: int
+) -> None:
+    ready, whole = undisturbed
+    folder, landing = tmp_path / "killed", Landing(tmp_path / "landing")
     draw = random.Random(20191001)
-    delays = [(number + draw.random()) / KILLS * whole for number in range(KILLS)]
+    # Spread over the time of an undisturbed run; each part has early, middle and late ones.
+    delays = [(number + draw.random()) / KILLS * whole for number in range(KILLS)][part::PARTS]
     draw.shuffle(delays)
     interrupted: set[str] = set()
-    for delay in delays:
+    for planned in delays:
         # Every run finds as many files as the undisturbed one, so that none ends early.
-        land(FILES_AHEAD - (landed - len(batches(folder, "commits"))))
-        job = start_job(folder, landing)
+        landing.land(FILES_AHEAD - (landing.landed - len(batches(folder, "commits"))))
+        job = start_job(folder, landing.folder)
+        delay = planned
+        if delay > ready:
+            # A start that takes longer than the undisturbed one must not use up the delay.
+            assert job.stdout is not None
+            assert job.stdout.readline() == "ready\n"
+            delay -= ready
         with suppress(subprocess.TimeoutExpired):
             job.wait(timeout=delay)
         kill(job)
         interrupted |= batches(folder, "offsets") - batches(folder, "commits")
 
-    job = start_job(folder, landing)
+    job = start_job(folder, landing.folder)
     output = job.communicate()[0]
     assert job.returncode == 0, output
-    _, expected = local_rows(landing, tmp_path / "local.duckdb")
+    _, expected = local_rows(landing.folder, tmp_path / "local.duckdb")
     spark = start_spark(folder)
     try:
         auto_loader_runs.remember_table(spark, folder)
