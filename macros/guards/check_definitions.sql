@@ -125,9 +125,12 @@
 {%- endmacro %}
 
 {% macro create_definitions_table() -%}
-    {%- if execute and flags.WHICH in ['build', 'run'] and recorded_definitions() is none -%}
-        create or replace table {{ definitions_table() }}
-        (model string, definition string, value string, recorded_at string)
+    {%- if execute and flags.WHICH in ['build', 'run'] -%}
+        {%- set tables = incremental_tables() -%}
+        {%- if (tables.built or tables.rebuilding) and recorded_definitions() is none -%}
+            create or replace table {{ definitions_table() }}
+            (model string, definition string, value string, recorded_at string)
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
 

@@ -177,7 +177,8 @@ def differences(
     full refresh of one engine alone, `is_refreshed`, tables of updates alone are left out.
     """
     found = {}
-    of_updates = (DEFINITIONS, BEFORE_IMAGES, *PREPARED) if is_refreshed else (DEFINITIONS, "")
+    of_updates = (BEFORE_IMAGES, "event_changes") if is_refreshed else ()
+    left_out = (DEFINITIONS, *PREPARED, *of_updates)
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute(f"attach '{home.database}' as duck (read_only)")
@@ -186,7 +187,7 @@ def differences(
             " list(data_type order by ordinal_position) from information_schema.columns"
             " join information_schema.tables using (table_catalog, table_schema, table_name)"
             f" where table_catalog = 'duck' and table_schema in {LAYERS}"
-            f" and table_name not in {of_updates}"
+            f" and table_name not in {left_out}"
             " and not starts_with(column_name, 'dbt_')"
             f" and not ({is_refreshed} and ends_with(column_name, '_batch_id'))"
             " group by all order by 1"
