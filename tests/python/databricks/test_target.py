@@ -364,5 +364,9 @@ MANIFEST: dict[str, Any] = {}
 
 
 def manifest_nodes(*kinds: str) -> list[dict[str, Any]]:
-    """Return the project's own nodes, as parsed for target dev."""
-    return [node for node in MANIFEST["nodes"].values() if node["resource_type"] in kinds]
+    """Return the project's own nodes that have a relation, as parsed for target dev."""
+    return [
+        node
+        for node in MANIFEST["nodes"].values()
+        if node["resource_type"] in kinds and node["config"]["materialized"] != "ephemeral"
+    ]
