@@ -25,9 +25,17 @@ repeated as (
         user_id,
         product_id
     from (
-        select event_time, user_id, product_id from {{ new_rows }} as new_rows
+        select
+            event_time,
+            user_id,
+            product_id
+        from {{ new_rows }} as new_rows
         union all
-        select event_time, user_id, product_id from {{ ref('events_replaced') }}
+        select
+            event_time,
+            user_id,
+            product_id
+        from {{ ref('events_replaced') }}
         where _batch_id >= (select min(new_files._batch_id) from new_files)
     ) as compared
     group by event_time, user_id, product_id
@@ -38,7 +46,17 @@ repeated as (
 event_copies as (
 
     select
-        new_rows.*,
+        -- In the order of events_staged, whose other rows events_quarantined adds.
+        {{ event_columns('new_rows') }},
+        new_rows.raw_event_type,
+        new_rows.raw_category_code,
+        new_rows.raw_brand,
+        new_rows.raw_price,
+        new_rows.raw_user_session,
+        new_rows._rescued_data,
+        new_rows._source_file,
+        new_rows._ingested_at,
+        new_rows.rejection_reasons,
         {{ event_key('new_rows') }} as event_id,
         row_number() over (
             partition by {{ event_columns('new_rows') }}

@@ -44,13 +44,14 @@ all_events as (
         new_rows._ingested_at,
         (select max(new_files._batch_id) from new_files) as _first_batch_id
     from new_rows
-    where not exists (
-        select 1 from copies
-        where
-            copies.event_time = new_rows.event_time
-            and copies.user_id = new_rows.user_id
-            and copies.product_id = new_rows.product_id
-    )
+    where
+        not exists (
+            select 1 from copies
+            where
+                copies.event_time = new_rows.event_time
+                and copies.user_id = new_rows.user_id
+                and copies.product_id = new_rows.product_id
+        )
 
     union all
 

@@ -47,12 +47,15 @@ def test_reads_of_personal_columns_are_counted_by_reader_table_and_tool(
         )
         for r in analyses.rows("who_read_personal_columns").to_pylist()
     }
-    raw = "user_id, user_session, raw_user_session, _rescued_data"
+    raw = "user_id, user_session, _rescued_data"
     assert found == {
         ("eve", "silver_layer.sessions", "OTHER"): (2, "user_id, user_session"),
         ("eve", "silver_layer.sessions", "NOTEBOOK"): (1, "user_id, user_session"),
         ("eng", "bronze_layer.events_raw", "JOB"): (1, raw),
-        ("eng", "silver_layer.events_staged", "JOB"): (1, raw),
+        ("eng", "silver_layer.events_staged", "JOB"): (
+            1,
+            "user_id, user_session, raw_user_session, _rescued_data",
+        ),
     }
 
 
