@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from project.errors import UserError, require_extra
+from project.targets import databricks_targets
 
 if TYPE_CHECKING:
     # Importing the SDK takes as long as most local commands, so functions import it when needed.
     from databricks.sdk import WorkspaceClient
-
-TARGETS: Final = ("dev", "staging", "prod")
 
 _PROBE_SECONDS: Final = 10
 # How long the SDK retries on a broken connection or a busy workspace. Its default of 300 s is too
@@ -31,7 +30,7 @@ _CREDENTIALS: Final = (
 
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Declare `--target`, without a default: nothing must reach prod by omission."""
-    parser.add_argument("--target", choices=TARGETS, required=True, help="environment")
+    parser.add_argument("--target", choices=databricks_targets(), required=True, help="environment")
 
 
 def connect() -> WorkspaceClient:

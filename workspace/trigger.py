@@ -22,8 +22,6 @@ SUCCESS: Final = "SUCCESS"
 _ENDED: Final = ("TERMINATED", "SKIPPED", "INTERNAL_ERROR")
 _NOT_FAILED_ITSELF: Final = (SUCCESS, "SKIPPED", "EXCLUDED", "UPSTREAM_FAILED", "UPSTREAM_CANCELED")
 _LAST_LOG_LINES: Final = 20
-# The tag `environment` of the bundle's jobs; the target `free` counts as dev.
-_ENVIRONMENTS: Final = {"dev": ("dev", "free"), "staging": ("staging",), "prod": ("prod",)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,9 +106,10 @@ def _is_for(job: BaseJob, name: re.Pattern[str], target: str) -> bool:
     settings = job.settings
     if settings is None or not name.fullmatch(settings.name or ""):
         return False
-    # If targets share a workspace, the jobs of staging and prod have the same name.
+    # If targets share a workspace, the jobs of staging and prod have the same name. The bundle's
+    # target `free` deploys to dev.
     environment = (settings.tags or {}).get("environment")
-    return environment is None or environment in _ENVIRONMENTS[target]
+    return environment in (None, target) or (environment, target) == ("free", "dev")
 
 
 def follow(client: WorkspaceClient, run_id: int, poll_seconds: float) -> Run:

@@ -17,6 +17,7 @@ from governance.declared import of_bundle, of_manifest
 from governance.state import Item
 from project.errors import UserError
 from project.home import CHECKOUT
+from project.targets import databricks_targets
 from support.bundle_grants import grant_bundle
 from support.databricks_runs import (
     CATALOG,
@@ -141,7 +142,7 @@ def test_a_manifest_of_another_catalog_is_rejected() -> None:
         dict(of_manifest(manifest(node("t")), "shop_dev"))
 
 
-@pytest.mark.parametrize("target", ["dev", "staging", "prod"])
+@pytest.mark.parametrize("target", databricks_targets())
 def test_grants_of_the_bundle_are_those_that_it_deploys(target: str) -> None:
     bundle = deployed(read_bundle(CHECKOUT), target)
     resources = bundle["resources"]

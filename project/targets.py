@@ -1,0 +1,14 @@
+"""The targets of profiles.yml: where dbt can build."""
+
+from __future__ import annotations
+
+import yaml
+
+from project.home import CHECKOUT
+
+
+def databricks_targets() -> tuple[str, ...]:
+    """Return the names of the targets on Databricks, in the order of profiles.yml."""
+    content = yaml.safe_load((CHECKOUT / "profiles.yml").read_text(encoding="utf-8"))
+    outputs = content["ecommerce_analytics"]["outputs"]
+    return tuple(name for name, output in outputs.items() if output["type"] == "databricks")
