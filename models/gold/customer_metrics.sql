@@ -84,13 +84,8 @@ customer_metrics as (
         cast(scored.recency_score as int) as recency_score,
         cast(scored.frequency_score as int) as frequency_score,
         cast(scored.monetary_score as int) as monetary_score,
-        scored.days_since_last_activity > {{ var('churn_after_days') }} as is_churned,
-        case
-            when scored.days_since_last_activity > {{ var('churn_after_days') }} then 'high'
-            when scored.days_since_last_activity >= {{ var('churn_medium_risk_after_days') }}
-                then 'medium'
-            else 'low'
-        end as churn_risk,
+        {{ is_churned('scored.days_since_last_activity') }} as is_churned,
+        {{ churn_risk('scored.days_since_last_activity') }} as churn_risk,
         customer_lifetime_value.probability_alive,
         customer_lifetime_value.expected_orders_90d,
         customer_lifetime_value.expected_revenue_90d,

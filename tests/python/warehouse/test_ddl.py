@@ -11,6 +11,8 @@ from warehouse.errors import WarehouseError
 from warehouse.server import Warehouse
 from warehouse.sql_text import table_references
 
+pytestmark = pytest.mark.warehouse
+
 CREATE = """
 create or replace table `shop`.`s`.`customers`
   (

@@ -10,6 +10,8 @@ import pytest
 from warehouse.errors import WarehouseError
 from warehouse.server import Warehouse
 
+pytestmark = pytest.mark.warehouse
+
 
 @pytest.fixture(scope="module")
 def warehouse() -> Iterator[Warehouse]:

@@ -7,6 +7,8 @@ import pytest
 from warehouse.errors import WarehouseError
 from warehouse.server import Warehouse
 
+pytestmark = pytest.mark.warehouse
+
 MASK = (
     "create or replace function shop.s.mask_id(id bigint) returns bigint language sql return\n"
     "case when is_account_group_member('owners') or is_account_group_member('scientists') "

@@ -16,6 +16,8 @@ from databricks.sql.exc import RequestError, ServerOperationError
 
 from warehouse.server import WAREHOUSE_ID, Warehouse
 
+pytestmark = pytest.mark.warehouse
+
 
 @pytest.fixture(scope="module")
 def warehouse() -> Iterator[Warehouse]:
