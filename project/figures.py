@@ -12,7 +12,7 @@ from typing import Final
 from project.home import CHECKOUT
 
 _MACRO: Final = re.compile(r"\{%-?\s*macro\s+(\w+)\(")
-# What Jinja evaluates, without comments: calls stand there and nowhere else.
+# What Jinja evaluates, comments left out: a call can be nowhere else.
 _CODE: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 _COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 _CONDITIONAL: Final = re.compile(r"\bis_incremental\(|\{%-?\s*(?:el)?if\b")

@@ -20,10 +20,11 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- DuckDB learns the functions of Databricks that the models call and it lacks. It has no account
-    groups: to try a policy function, set the variable. Above its memory limit DuckDB spills to files beside the database. An update reads most of the database once, so that
-    DuckDB's own cache only displaces the system's: a day at 110 million events took 35 s with 8 GB
-    and 30 s with 4. Not in the profile, whose settings every model would set again. -#}
+{#- DuckDB gets the functions of Databricks that the models call and it lacks. It has no account
+    groups: to try a policy function, set the variable. Above its memory limit DuckDB spills to
+    files beside the database. An update reads most of the database once, so that DuckDB's own cache
+    only displaces the system's: a day at 110 million events took 35 s with 8 GB and 30 s with 4.
+    Not in the profile, whose settings every model would set again. -#}
 
 {% macro duckdb__prepare_engine() -%}
     {%- set is_update = execute and flags.WHICH != 'test' and not flags.FULL_REFRESH

@@ -7,7 +7,8 @@
     {%- set sources = graph.sources.values()
         | selectattr('database', 'equalto', target.database) | list if execute else [] -%}
     {%- for node in models -%}
-        {%- for column in node.columns.values() if 'personal' in column.get('databricks_tags', {}) -%}
+        {%- for column in node.columns.values()
+            if 'personal' in column.get('databricks_tags', {}) -%}
             {%- do tagged.append(column.name) -%}
         {%- endfor -%}
     {%- endfor -%}

@@ -96,7 +96,9 @@
     {%- set left = tables.stored | map(attribute='name')
         | reject('in', ['source_files', 'events_replaced']) | list -%}
     {%- if left and 'events_cleaned' in tables.rebuilding | map(attribute='name') -%}
-        {%- do faults.update({'events_cleaned is rebuilt without it: select events_cleaned+': left}) -%}
+        {%- do faults.update({
+            'events_cleaned is rebuilt without it: select events_cleaned+': left
+        }) -%}
     {%- endif -%}
     {{ return(faults) }}
 {%- endmacro %}
@@ -136,14 +138,15 @@
 
 {% macro record_definitions(results=none) -%}
     {#- At the start of a run, and once more when the results of a full refresh are there. -#}
-    {%- if execute and flags.WHICH in ['build', 'run'] and (results is none or flags.FULL_REFRESH) -%}
+    {%- if execute and flags.WHICH in ['build', 'run']
+        and (results is none or flags.FULL_REFRESH) -%}
         {%- set rows, tables, ended = [], incremental_tables(), results is not none -%}
         {%- set succeeded = (results or []) | selectattr('status', 'equalto', 'success')
             | map(attribute='node.unique_id') | list -%}
         {%- set at = modules.datetime.datetime.now(modules.pytz.utc).isoformat() -%}
         {%- for node in tables.rebuilding + tables.built
             if not ended or node.unique_id in succeeded -%}
-            {%- set status = 'rebuilding' if node in tables.rebuilding and not ended else 'built' -%}
+            {%- set status = 'built' if ended or node in tables.built else 'rebuilding' -%}
             {%- for name, value in dict(definitions(node), status=status).items() -%}
                 {%- do rows.append("('" ~ [node.name, name, value, at] | join("', '") ~ "')") -%}
             {%- endfor -%}

@@ -1,6 +1,6 @@
 {% macro check_variables() -%}
-    {#- A var of the wrong type would do its harm late and far away, as a list of single letters or a
-        text compared with a number: it is refused while dbt parses. Values are matched as JSON. -#}
+    {#- A var of the wrong type would do its harm late and far away, as a list of single letters or
+        a text compared with a number: it is refused while dbt parses. Values are matched as JSON. -#}
     {%- set number = '[0-9]+([.][0-9]+)?(e[-+][0-9]+)?' -%}
     {%- set forms = {
         'a whole number above 0': '[1-9][0-9]*',

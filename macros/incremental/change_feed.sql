@@ -2,11 +2,13 @@
     its own rows: both commit together, and a table that missed batches catches up. -#}
 
 {% macro last_batch(relation) -%}
-    (select coalesce(max(_batch_id), 0) from {{ relation }})
+    (select coalesce(max(stored._batch_id), 0) from {{ relation }} as stored)
 {%- endmacro %}
 
-{% macro since_last_batch(relation, batch_column='_batch_id') -%}
-    {%- if is_incremental() -%}
+{% macro since_last_batch(relation, batch_column='_batch_id', of=none) -%}
+    {%- if of -%}
+    (select * from {{ relation }} where {{ batch_column }} > {{ last_batch(last_build(of)) }})
+    {%- elif is_incremental() -%}
     (select * from {{ relation }} where {{ batch_column }} > {{ last_batch(this) }})
     {%- else -%}
     {{ relation }}
@@ -14,8 +16,8 @@
 {%- endmacro %}
 
 {% macro changes(feed) -%}
-    {#- Exactly the difference to what this table counted: the versions that it has not seen, less the
-        one version of each that it has. Versions that came and went since are in neither. -#}
+    {#- Exactly the difference to what this table counted: the versions that it has not seen, less
+        the one version of each that it has. Versions that came and went since are in neither. -#}
     {%- if is_incremental() -%}
     (
         select * from {{ feed }}

@@ -1,6 +1,6 @@
 {% macro get_incremental_insert_missing_sql(arg_dict) -%}
-    {#- Inserts rows whose key is not stored yet; stored rows stay as they are. DuckDB skips parts of
-        the table by the first key alone. -#}
+    {#- Inserts rows whose key is not stored yet; stored rows stay as they are. DuckDB skips parts
+        of the table by the first key alone. -#}
     {%- set target, source = arg_dict['target_relation'], arg_dict['temp_relation'] -%}
     {%- set keys = config.require('unique_key') %}
     insert into {{ target }} by name

@@ -1,7 +1,8 @@
 {% macro quality_gate() -%}
     {#- The last check of silver before gold. It reads the tables, not the results of tests: the
         tests of a build that never ran cannot fail. -#}
-    {%- set raw = ref('events_raw') if var('declarative') else source('bronze_layer', 'events_raw') -%}
+    {%- set raw = ref('events_raw') if var('declarative')
+        else source('bronze_layer', 'events_raw') -%}
     {%- set faults = [] -%}
     {%- for table in [
         raw, ref('source_files'), ref('events_cleaned'), ref('events_quarantined'),

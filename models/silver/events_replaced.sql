@@ -5,15 +5,10 @@
     on_schema_change='fail',
 ) }}
 
-{%- set events_cleaned = last_build('events_cleaned') %}
-
 with
 
 new_files as (
-    select * from {{ ref('source_files') }}
-    where _batch_id > (
-        select coalesce(max(last_build._batch_id), 0) from {{ events_cleaned }} as last_build
-    )
+    select * from {{ since_last_batch(ref('source_files'), of='events_cleaned') }}
 ),
 
 new_tracker_sessions as (
@@ -51,7 +46,7 @@ events_replaced as (
         events.category_l1,
         events.category_l2,
         events.category_l3
-    from {{ events_cleaned }} as events
+    from {{ last_build('events_cleaned') }} as events
     where {{ has_key_in('events', ['user_id', 'user_session'], 'new_tracker_sessions') }}
 
 )

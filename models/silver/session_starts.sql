@@ -15,11 +15,7 @@
 with
 
 new_files as (
-    select * from {{ ref('source_files') }}
-    where _batch_id > (
-        select coalesce(max(last_build._batch_id), 0)
-        from {{ last_build('events_cleaned') }} as last_build
-    )
+    select * from {{ since_last_batch(ref('source_files'), of='events_cleaned') }}
 ),
 
 spans as (

@@ -94,7 +94,7 @@ def test_cells_are_as_agreed(
 def test_a_persona_without_groups_sees_nothing(
     table: dict[tuple[str, str, str | None], Expected],
 ) -> None:
-    assert {e for (persona, *_), e in table.items() if persona == "nobody"} == {"refused"}
+    assert {e for (persona, *_), e in table.items() if persona == "outsider"} == {"refused"}
 
 
 def test_ephemeral_models_and_sources_of_other_databases_are_excluded() -> None:
@@ -135,8 +135,8 @@ FAULTS: dict[str, tuple[Edit, str]] = {
     "unknown key": (lambda p: p.update(masks={}), "policy.yml: unknown key masks"),
     "missing key": (lambda p: p.pop("layers"), "layers is missing"),
     "unknown key below": (
-        lambda p: p["personas"]["nobody"].update(group=[]),
-        "personas.nobody: unknown key group",
+        lambda p: p["personas"]["outsider"].update(group=[]),
+        "personas.outsider: unknown key group",
     ),
     "unknown reader": (
         lambda p: p["layers"]["gold_layer"].append("intern"),
@@ -224,9 +224,9 @@ def test_a_policy_that_does_not_match_the_relations_is_rejected(
 
 def test_readers_of_an_exception_replace_those_of_the_layer(tmp_path: Path) -> None:
     def only_no_group(policy: dict[str, Any]) -> None:
-        policy["exceptions"]["silver_layer.events_staged"]["readers"] = ["nobody"]
+        policy["exceptions"]["silver_layer.events_staged"]["readers"] = ["outsider"]
 
     found = cells(load(changed(tmp_path, only_no_group)), SMALL)
     staged = [c for c in found if c.relation == "silver_layer.events_staged"]
-    assert Cell("nobody", "silver_layer.events_staged", "user_id", "masked") in staged
-    assert {c.expected for c in staged if c.persona != "nobody"} == {"refused"}
+    assert Cell("outsider", "silver_layer.events_staged", "user_id", "masked") in staged
+    assert {c.expected for c in staged if c.persona != "outsider"} == {"refused"}

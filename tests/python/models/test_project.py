@@ -137,6 +137,9 @@ def test_gold_is_under_contract(manifest: dict[str, Any]) -> None:
 
 def test_every_declared_variable_is_used_and_every_used_one_declared() -> None:
     project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
+    types = project["vars"]["types"].values()
+    typed = [name for names in types for name in names]
+    assert sorted([*typed, "null_allowed", "types"]) == sorted(project["vars"])
     files = [
         path
         for folder in ("models", "macros", "tests", "snapshots", "analyses", "seeds")

@@ -26,7 +26,7 @@ def warehouse() -> Iterator[Warehouse]:
         "pipeline": ["owners"],
         "scientist": ["scientists", "vips"],
         "analyst": ["vips"],
-        "nobody": [],
+        "outsider": [],
     }
     with Warehouse(["shop"], people, groups=["readers"]) as running:
         running.create_schema("shop.s")
@@ -66,19 +66,19 @@ def refused(warehouse: Warehouse, statement: str, who: str = "pipeline") -> str:
 
 def test_select_needs_use_catalog_use_schema_and_select(warehouse: Warehouse) -> None:
     query = "select * from shop.s.users"
-    assert "USE CATALOG on Catalog 'shop'" in refused(warehouse, query, "nobody")
-    warehouse.execute("grant use catalog on catalog shop to nobody")
-    assert "USE SCHEMA on Schema 'shop.s'" in refused(warehouse, query, "nobody")
-    warehouse.execute("grant use schema on schema shop.s to nobody")
-    assert "SELECT on Table 'shop.s.users'" in refused(warehouse, query, "nobody")
+    assert "USE CATALOG on Catalog 'shop'" in refused(warehouse, query, "outsider")
+    warehouse.execute("grant use catalog on catalog shop to outsider")
+    assert "USE SCHEMA on Schema 'shop.s'" in refused(warehouse, query, "outsider")
+    warehouse.execute("grant use schema on schema shop.s to outsider")
+    assert "SELECT on Table 'shop.s.users'" in refused(warehouse, query, "outsider")
     warehouse.execute("grant select on schema shop.s to `account users`")
-    assert len(seen(warehouse, "nobody", query)) == 2
+    assert len(seen(warehouse, "outsider", query)) == 2
     warehouse.execute("revoke select on schema shop.s from `account users`")
-    warehouse.execute("grant all privileges on table shop.s.users to nobody")
-    assert len(seen(warehouse, "nobody", query)) == 2
-    warehouse.execute("revoke all privileges on table shop.s.users from nobody")
-    warehouse.execute("revoke use catalog on catalog shop from nobody")
-    warehouse.execute("revoke use schema on schema shop.s from nobody")
+    warehouse.execute("grant all privileges on table shop.s.users to outsider")
+    assert len(seen(warehouse, "outsider", query)) == 2
+    warehouse.execute("revoke all privileges on table shop.s.users from outsider")
+    warehouse.execute("revoke use catalog on catalog shop from outsider")
+    warehouse.execute("revoke use schema on schema shop.s from outsider")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_rejected_policies_and_grants(
         "alter table shop.s.users drop row filter",
         "alter table shop.s.users alter column id drop mask",
         "create or replace table shop.s.users as select 1 as id",
-        "grant select on shop.s.users to nobody",
+        "grant select on shop.s.users to outsider",
         "comment on table shop.s.users is 'mine'",
         "select shop.s.mask_id(1)",
     ],
