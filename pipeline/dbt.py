@@ -64,8 +64,6 @@ class Dbt:
                     str(home() / "target"),
                     "--log-path",
                     str(home() / "logs"),
-                    "--log-level-file",
-                    "info",
                 ]
             )
         # dbt catches Ctrl-C to stop its threads.
