@@ -261,7 +261,7 @@ def test_a_grant_removed_from_the_bundle_is_reported(governed: Governed) -> None
     of_schema = {
         "bronze": "bronze_layer.events_raw",
         "silver": "silver_layer.products_dim",
-        "intermediate": "intermediate_layer.calendar",
+        "intermediate": "intermediate_layer.hourly_activity",
         "gold": "gold_layer.daily_sales_summary",
     }
     tried = 0
