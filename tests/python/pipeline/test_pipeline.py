@@ -122,7 +122,8 @@ def test_too_few_repeat_buyers_give_null_predictions(real: tuple[Home, str]) -> 
 def test_tracker_sessions_can_be_kept(real: tuple[Home, str], tmp_path: Path) -> None:
     home = Home(tmp_path)
     shutil.copyfile(real[0].database, home.database)
-    home.dbt("build", "--full-refresh", "--vars", "session_gap_minutes: null")
+    options = ("--full-refresh", "--exclude-resource-type", "unit_test")
+    home.dbt("build", *options, "--vars", "session_gap_minutes: null")
     assert home.query("select count(*) from silver_layer.sessions") == [(5_307,)]
 
 
