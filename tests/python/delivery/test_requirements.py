@@ -109,7 +109,6 @@ def run_without_others(home: Path, allowed: set[str]) -> subprocess.CompletedPro
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_a_local_run_needs_the_short_list_only(tmp_path: Path) -> None:
     allowed = {"ecommerce-analytics-platform", *versions(RUNTIME, "3.11")}
     result = run_without_others(tmp_path / "all", allowed)
