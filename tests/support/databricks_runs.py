@@ -17,7 +17,16 @@ from governance.access_policy import load
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from project.home import CHECKOUT
 from project.variables import project_variables
-from support.platform_runs import BEFORE_IMAGES, DEFINITIONS, LAYERS, PREPARED, Home, run_dbt
+from support.fork_server import PROBED_HOST
+from support.platform_runs import (
+    BEFORE_IMAGES,
+    DEFINITIONS,
+    LAYERS,
+    PREPARED,
+    WITHOUT_ARTIFACTS,
+    Home,
+    run_dbt,
+)
 from warehouse.server import Warehouse
 
 CATALOG: Final = "ecommerce_analytics_dev"
@@ -65,9 +74,9 @@ class DatabricksHome:
             "DATABRICKS_HOST": self.warehouse.host,
             "DATABRICKS_HTTP_PATH": self.warehouse.http_path,
             "DATABRICKS_TOKEN": self.warehouse.token(PIPELINE),
-            # Tests read what a run prints and its artifacts.
-            "DBT_LOG_LEVEL_FILE": "none",
+            **WITHOUT_ARTIFACTS,
             "DBT_PROFILES_DIR": str(self._profiles(connect_to or self.warehouse.host)),
+            PROBED_HOST: None if connect_to else self.warehouse.host,
         }
         command = [*arguments, "--target", "dev"]
         return run_dbt(self.folder, command, expect, connection | variables, self.project)
@@ -90,15 +99,12 @@ class DatabricksHome:
         rows = bronze_rows(home, where)
         self.warehouse.load(f"{CATALOG}.bronze_layer.events_raw", rows, PIPELINE)
 
-    def query(self, statement: str, principal: str = PIPELINE) -> pa.Table:
-        """Return the rows of a query, on a connection of the principal."""
-        with (
-            self.warehouse.connect(principal, catalog=CATALOG) as connection,
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(statement)
-            rows: pa.Table = cursor.fetchall_arrow()
-            return rows
+    def query(self, statement: str) -> pa.Table:
+        """Return the rows of a query that the pipeline sends.
+
+        Without the network: the connector prints each response, with all of its rows, for a log.
+        """
+        return self.warehouse.execute(statement, PIPELINE, CATALOG)
 
 
 def unprotected(warehouse: Warehouse) -> list[str]:
@@ -202,12 +208,14 @@ def differences(
                 for name, type_ in zip(names, types, strict=True)
             )
             ours, theirs = f"select {typed} from duck.{table}", f"select {typed} from other"
-            [(rows,)] = connection.execute(
-                f"select count(*) from (({ours} except all {theirs})"
-                f" union all ({theirs} except all {ours}))"
+            only_ours, only_theirs = f"{ours} except all {theirs}", f"{theirs} except all {ours}"
+            # With as many rows on both sides, rows that only one has are missing on the other.
+            [(extra, rows)] = connection.execute(
+                f"select (select count(*) from ({only_ours})), (select count(*) from duck.{table})"
             ).fetchall()
-            if rows:
-                found[table] = rows
+            if extra or rows != other.num_rows:
+                [(more,)] = connection.execute(f"select count(*) from ({only_theirs})").fetchall()
+                found[table] = extra + more
             assert other.num_columns == len(names)
         assert len(tables) > 25, "a build without tables equals anything"
     return found

@@ -48,6 +48,8 @@ READ_BY_SQL: Final = frozenset(
         "session_gap_minutes",
     }
 )
+# A host with which the runs of one server share the adapter's probe.
+PROBED_HOST: Final = "PROBED_HOST"
 
 
 class Run:
@@ -150,6 +152,9 @@ def _serve(connection: socket.socket) -> None:
         if "--target" in arguments:
             # All targets but the default one need this adapter, a second of imports.
             import_module("dbt.adapters.databricks.impl")
+            if host := environment.pop(PROBED_HOST, ""):
+                # It looks for 1.5 s for a workspace behind https, once for a host.
+                import_module("dbt.adapters.databricks.spog.probe").probe_host(host)
         os.environ.clear()
         os.environ.update(environment)
         manifest = None
@@ -222,8 +227,7 @@ def _compile_macros(manifest: Any) -> None:
     from dbt_common.clients.jinja import template_cache
 
     for macro in manifest.macros.values() if manifest else ():
-        if macro.package_name != "dbt_databricks":
-            template_cache.get_node_template(macro)
+        template_cache.get_node_template(macro)
 
 
 def _answer_parse_with(manifest: Any) -> None:

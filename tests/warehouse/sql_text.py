@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from .errors import syntax_error
 
@@ -21,6 +22,7 @@ _TOKEN = re.compile(
     |(?P<symbol><=>|<>|!=|==|<=|>=|\|\||::|=>|->|\$\$|[^\w\s])""",
     re.VERBOSE | re.DOTALL,
 )
+_LEADING = re.compile(r"(?:\s+|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "Z": "\x1a"}
 _OPEN, _CLOSE = "([{", ")]}"
 QUERY_WORDS = {"SELECT", "WITH", "VALUES", "TABLE", "FROM"}
@@ -43,8 +45,7 @@ _NO_ALIAS = _FROM_ENDS | {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token, `text[start:end]`; `kind` is word, quoted, string, number or symbol."""
 
     kind: str
@@ -63,19 +64,21 @@ class Token:
         return self.text[1:-1].replace("``", "`") if self.kind == "quoted" else self.text
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def tokenize(text: str) -> tuple[Token, ...]:
     """Return the tokens of `text` without spaces and comments."""
     tokens, at = [], 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None or match.lastgroup is None:
+    for match in _TOKEN.finditer(text):
+        kind, (start, end) = match.lastgroup, match.span()
+        if kind is None or start != at:
             raise syntax_error(text[at : at + 20])
-        if match.lastgroup != "space":
-            if match.lastgroup == "symbol" and match[0] in "'\"`":
+        if kind != "space":
+            if kind == "symbol" and match[0] in "'\"`":
                 raise syntax_error(text[at : at + 20], "text that is not closed")
-            tokens.append(Token(match.lastgroup, match[0], at, match.end()))
-        at = match.end()
+            tokens.append(Token(kind, match[0], start, end))
+        at = end
+    if at < len(text):
+        raise syntax_error(text[at : at + 20])
     return tuple(tokens)
 
 
@@ -106,6 +109,8 @@ def quote(parts: Iterable[str]) -> str:
 
 def without_comments(text: str) -> str:
     """Return the statement without leading comments and trailing semicolons, spaces, comments."""
+    # Clients begin statements with a comment; without it the tokens are those that a cursor needs.
+    text = text[_LEADING.match(text).end() :].rstrip()  # type: ignore[union-attr]
     tokens = list(tokenize(text))
     while tokens and tokens[-1].text == ";":
         tokens.pop()

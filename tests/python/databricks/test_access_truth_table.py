@@ -149,7 +149,7 @@ def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
         write(folder / "files" / "late.csv", LATE)
         home.load(folder / "files")
         databricks.land(home, f"_ingested_at > '{newest}'")
-        databricks.dbt("build", *WITHOUT_TESTS)
+        databricks.dbt("build", *WITHOUT_TESTS, "--write-json")
         # Rows that no build has seen, so that unaccounted_files has one.
         databricks.land(home, f"_ingested_at > '{newest}'")
         yield Governed(databricks)

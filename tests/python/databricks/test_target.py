@@ -30,10 +30,11 @@ from warehouse.sql_text import quote
 
 pytestmark = pytest.mark.warehouse
 
-EVENTS = 200_000
-BUILD = ("build", *WITHOUT_TESTS, "--threads", "8")
+# Enough for more than 100 repeat buyers, for every quality rule and for every segment.
+EVENTS, DIRTY = 80_000, 0.005
+BUILD = ("build", *WITHOUT_TESTS)
 # One build runs the data tests on the warehouse; more would only take longer.
-TESTED_BUILD = ("build", "--exclude-resource-type", "unit_test", "--threads", "8")
+TESTED_BUILD = ("build", "--exclude-resource-type", "unit_test")
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def first(both: Both, tmp_path_factory: pytest.TempPathFactory) -> Build:
     """Generated days except every third, hand-made lines, and real rows of October if present."""
     pool, landing = tmp_path_factory.mktemp("pool"), both.home.folder / "files"
     both.home.run(
-        "generate", "--events", str(EVENTS), "--days", "61", "--dirty", "0.002", "--out", str(pool)
+        *("generate", "--events", str(EVENTS), "--days", "61"),
+        *("--dirty", str(DIRTY), "--out", str(pool)),
     )
     write(landing / "batch_1.csv", FIRST)
     for file in real_rows("2019-10"):
@@ -96,7 +98,7 @@ def first(both: Both, tmp_path_factory: pytest.TempPathFactory) -> Build:
         batch.mkdir(exist_ok=True)
         shutil.move(file, batch)
     both.load(landing)
-    return both.build(*BUILD)
+    return both.build(*BUILD, "--write-json")
 
 
 @pytest.fixture(scope="module")
@@ -335,7 +337,7 @@ def test_queries_are_tagged(second: Build) -> None:
 
 
 def test_docs_describe_the_warehouse(both: Both, refreshed: Build) -> None:
-    both.databricks.dbt("docs", "generate")
+    both.databricks.dbt("docs", "generate", "--write-json")
     catalog = json.loads((both.databricks.folder / "target" / "catalog.json").read_text("utf-8"))
     assert not catalog["errors"]
     for node in manifest_nodes("model", "snapshot"):

@@ -33,7 +33,7 @@ def analyses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analyses]:
     with running_warehouse() as warehouse:
         plant_events(warehouse)
         dev = DatabricksHome(tmp_path_factory.mktemp("audit"), warehouse)
-        dev.dbt("compile", "--select", "path:analyses")
+        dev.dbt("compile", "--select", "path:analyses", "--write-json")
         yield Analyses(dev)
 
 

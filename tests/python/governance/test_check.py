@@ -175,7 +175,7 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
         home.load_generated(events=1000, days=2)
         dev.land(home)
         grant_bundle(warehouse)
-        dev.dbt("build", *WITHOUT_TESTS, "--threads", "8")
+        dev.dbt("build", *WITHOUT_TESTS, "--write-json")
         yield dev
 
 

@@ -103,7 +103,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         home.load(landing)
         dev.land(home)
         local = at_once.submit(home.dbt, "build", *WITHOUT_TESTS)
-        dev.dbt("build", *WITHOUT_TESTS)
+        dev.dbt("build", *WITHOUT_TESTS, "--write-json")
         whole = compiled(folder / "dev" / "target")
         local.result()
         shutil.copyfile(home.database, first.database)
@@ -114,7 +114,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         local = at_once.submit(home.dbt, "build", "--exclude-resource-type", "unit_test")
         dev.dbt("build", *WITHOUT_TESTS)
         # Compiles every model, test and analysis as the next build would.
-        dev.dbt("docs", "generate")
+        dev.dbt("docs", "generate", "--write-json")
         incremental = compiled(folder / "dev" / "target")
         # Sail cannot plan two of them, but they are sent, and this test is about Spark.
         dev.dbt("test", "--select", "test_type:unit", expect=1)
