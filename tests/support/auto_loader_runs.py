@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
+import argparse
+import fcntl
 import os
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet
+import pyspark
 import pytest
 from pyspark.sql import SparkSession
 
 if __name__ == "__main__":
     # Not through the environment, which Spark's workers would inherit.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from ingestion import auto_loader, bronze
 from ingestion.load_report import LoadReport
 from ingestion.local_loader import load
+from support.dirty_files import HEADER, Lines
 
+CACHE: Final = Path(__file__).resolve().parents[2] / ".pytest_cache" / "d" / "spark"
+# Short runs end before optimizing compilers pay off. The code of the quick compiler would fill its
+# default cache.
+QUICK_START: Final = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
+# As for code that is generated for each query.
+QUICK_QUERIES: Final = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
 CATALOG = "spark_catalog"
 TABLE = f"`{CATALOG}`.{bronze.EVENTS}"
 
 
+def java() -> str | None:
+    """Return the program that Spark starts, None without Java."""
+    home = os.environ.get("JAVA_HOME")
+    return shutil.which(Path(home, "bin", "java") if home else "java")
+
+
 def require_java() -> None:
     """Without Java, skip the test; in continuous integration, fail it."""
-    if shutil.which("java") or (Path(os.environ.get("JAVA_HOME", "")) / "bin" / "java").is_file():
+    if java():
         return
     message = "Spark on the JVM needs Java 17: install it, or set JAVA_HOME"
     if os.environ.get("CI"):
@@ -35,25 +59,60 @@ def require_java() -> None:
     pytest.skip(message)
 
 
-def start_spark(warehouse: Path) -> SparkSession:
-    """Start a small session in UTC; its catalog lives as long as the process."""
+def class_data() -> str:
+    """Return the JVM option that maps Spark's classes from an archive instead of parsing them.
+
+    Loading them is half of a short job. The archive belongs to one Java and one Spark, and takes 30
+    seconds to make, so pytest's cache keeps it for later sessions.
+    """
+    CACHE.mkdir(parents=True, exist_ok=True)
+    installed = (Path(java() or "").resolve(), Path(pyspark.__file__))
+    archive = CACHE / f"{'-'.join(str(file.stat().st_mtime_ns) for file in installed)}.jsa"
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not archive.exists():
+            for old in CACHE.glob("*.jsa"):
+                old.unlink()
+            _make_class_archive(archive)
+    # Silent, because Java writes warnings to the output that a test reads.
+    return f'"-XX:SharedArchiveFile={archive}" -Xlog:disable'
+
+
+def _make_class_archive(archive: Path) -> None:
+    """Run the job on one file, and keep the classes that it loaded."""
+    unfinished = archive.with_suffix(".unfinished")
+    with TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        (folder / "landing").mkdir()
+        (folder / "landing" / "a.csv").write_text(f"{HEADER}\n{Lines().line()}\n")
+        option = f'--class-data="-XX:ArchiveClassesAtExit={unfinished}" -Xlog:disable'
+        command = job_command(folder, folder / "landing", option, f"--rows={folder}/rows")
+        # The JVM writes the archive after the end of Python; this waits for both to close a pipe.
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    unfinished.rename(archive)
+
+
+def start_spark(warehouse: Path, classes: str | None = None) -> SparkSession:
+    """Start a small session in UTC; its catalog lives as long as the process.
+
+    `classes` is the JVM option about the archive of `class_data`, which is used without it.
+    """
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    # Short runs end before optimizing compilers and code generation pay off. The code of the quick
-    # compiler would fill its default cache.
-    os.environ["JDK_JAVA_OPTIONS"] = (
-        "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
-    )
+    os.environ["JDK_JAVA_OPTIONS"] = QUICK_START
     settings: dict[str, bool | float | int | str | None] = {
+        "spark.driver.extraJavaOptions": classes or class_data(),
         "spark.ui.enabled": "false",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
-        "spark.sql.codegen.wholeStage": "false",
-        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.warehouse.dir": str(warehouse),
+        # With checksum files, Hadoop starts twice as many programs (chmod, readlink) for each file.
+        "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+        "spark.hadoop.fs.AbstractFileSystem.file.impl": "org.apache.hadoop.fs.local.RawLocalFs",
+        **QUICK_QUERIES,
     }
     spark = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
     spark.sparkContext.setLogLevel("OFF")
@@ -69,9 +128,14 @@ def remember_table(spark: SparkSession, warehouse: Path) -> None:
         spark.sql(f"{create} location '{files}'")
 
 
-def stream_rows(spark: SparkSession) -> Counter[str]:
+def stream_table(spark: SparkSession) -> pa.Table:
     """Return the job's rows without `_ingested_at`; Spark reads only what its sink committed."""
-    return counted(spark.table(TABLE).drop("_ingested_at").toArrow())
+    return spark.table(TABLE).drop("_ingested_at").toArrow()
+
+
+def stream_rows(spark: SparkSession) -> Counter[str]:
+    """Count the job's rows without `_ingested_at`."""
+    return counted(stream_table(spark))
 
 
 def local_rows(landing: Path, database: Path) -> tuple[LoadReport, Counter[str]]:
@@ -92,12 +156,27 @@ def counted(table: pa.Table) -> Counter[str]:
     return Counter(repr(dict(zip(columns, row, strict=True))) for row in rows)
 
 
+def job_command(warehouse: Path, landing: Path, *options: str) -> list[str]:
+    """Return the command that runs the job in a process of its own, with `main`'s options."""
+    command = [sys.executable, __file__, str(warehouse), *options, "--catalog", CATALOG]
+    paths = ["--source", str(landing), "--checkpoint", str(warehouse / "checkpoint")]
+    return [*command, *paths, "--max-files-per-trigger", "1"]
+
+
 def main() -> int:
-    """Run the job once, in a catalog whose warehouse is the first argument."""
-    warehouse = Path(sys.argv[1])
-    remember_table(start_spark(warehouse), warehouse)
+    """Run the job once, in a catalog of its own, with one file per micro-batch."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("warehouse", type=Path, help="folder of the catalog's tables")
+    parser.add_argument("--rows", help="file for the table's rows, without _ingested_at")
+    parser.add_argument("--class-data", help="option of the JVM instead of class_data's")
+    args, job_arguments = parser.parse_known_args()
+    spark = start_spark(args.warehouse, args.class_data)
+    remember_table(spark, args.warehouse)
     print("ready", flush=True)
-    return auto_loader.main(sys.argv[2:], source_format="binaryFile")
+    code = auto_loader.main(job_arguments, source_format="binaryFile")
+    if args.rows:
+        pyarrow.parquet.write_table(stream_table(spark), args.rows)
+    return code
 
 
 if __name__ == "__main__":

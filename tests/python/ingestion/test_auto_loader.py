@@ -28,7 +28,10 @@ from project.errors import UserError
 from project.home import CHECKOUT
 from support.auto_loader_runs import (
     CATALOG,
+    QUICK_QUERIES,
+    QUICK_START,
     TABLE,
+    class_data,
     counted,
     local_rows,
     require_java,
@@ -171,8 +174,6 @@ def test_a_retried_micro_batch_keeps_its_time(lake: Lake) -> None:
     [(location,)] = lake.query(f"select distinct _metadata.file_path from {TABLE}")
     sink_log = Path(location.removeprefix("file:")).parent.joinpath("_spark_metadata")
     (sink_log / "0").unlink()
-    for crc in (*lake.checkpoint.rglob(".*.crc"), *sink_log.glob(".*.crc")):
-        crc.unlink()
     lake.spark.catalog.refreshTable(TABLE)
     assert lake.run() == 0
     assert lake.counts() == {"a.csv": 3}
@@ -332,15 +333,17 @@ def test_nothing_loadable_is_an_error(lake: Lake, capsys: pytest.CaptureFixture[
 
 
 CONNECT = """
+import json
 import sys
 sys.path.insert(0, sys.argv[1])
 import pyarrow.parquet
 from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 from ingestion import auto_loader
-spark = SparkSession.builder.remote("local[2]").getOrCreate()
+settings = json.loads(sys.argv[3])
+spark = SparkSession.builder.remote("local[2]").config(map=settings).getOrCreate()
 spark.sql("create schema bronze_layer")
-code = auto_loader.main(sys.argv[3:], source_format="binaryFile")
+code = auto_loader.main(sys.argv[4:], source_format="binaryFile")
 rows = spark.table("bronze_layer.events_raw").drop("_ingested_at").toArrow()
 pyarrow.parquet.write_table(rows, sys.argv[2])
 sys.exit(code)
@@ -355,10 +358,14 @@ def test_spark_connect_gives_the_same_rows(tmp_path: Path) -> None:
     _, rows = local_rows(landing, tmp_path / "local.duckdb")
     paths = ["--source", str(landing), "--checkpoint", str(tmp_path / "cp")]
     found = tmp_path / "found.parquet"
-    command = [sys.executable, "-c", CONNECT, str(CHECKOUT), str(found), "--catalog", CATALOG]
-    environment = os.environ | {"PYSPARK_PYTHON": sys.executable}
+    settings = json.dumps(QUICK_QUERIES | {"spark.driver.extraJavaOptions": class_data()})
+    command = [sys.executable, "-c", CONNECT, str(CHECKOUT), str(found), settings]
     result = subprocess.run(
-        [*command, *paths], cwd=tmp_path, env=environment, capture_output=True, text=True
+        [*command, "--catalog", CATALOG, *paths],
+        cwd=tmp_path,
+        env=os.environ | {"PYSPARK_PYTHON": sys.executable, "JDK_JAVA_OPTIONS": QUICK_START},
+        capture_output=True,
+        text=True,
     )
     assert result.returncode == 0, result.stderr[-3000:]
     assert counted(pyarrow.parquet.read_table(found)) == rows

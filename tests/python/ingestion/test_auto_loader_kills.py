@@ -7,39 +7,30 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import pyarrow.parquet
 import pytest
 
-from support import auto_loader_runs
-from support.auto_loader_runs import CATALOG, local_rows, require_java, start_spark, stream_rows
+from support.auto_loader_runs import class_data, counted, job_command, local_rows, require_java
 from support.dirty_files import HEADER, Lines
 
 pytestmark = [pytest.mark.kills, pytest.mark.spark, pytest.mark.timeout(900)]
 
 KILLS: Final = 20
-# Tests that share the kills, so that processes can run them side by side.
-PARTS: Final = 2
 FILES_AHEAD: Final = 8
 
 
-def start_job(folder: Path, landing: Path) -> subprocess.Popen[str]:
-    """Start the job with one file per micro-batch, in a process group of its own."""
-    paths = ["--source", str(landing), "--checkpoint", str(folder / "checkpoint")]
-    command: Sequence[str] = [
-        *(sys.executable, auto_loader_runs.__file__, str(folder)),
-        *("--catalog", CATALOG, *paths, "--max-files-per-trigger", "1"),
-    ]
+def start_job(folder: Path, landing: Path, *options: str) -> subprocess.Popen[str]:
+    """Start the job in a process group of its own."""
     folder.mkdir(exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     # Temporary files of a killed worker disappear with the test's folder.
     return subprocess.Popen(
-        command,
+        job_command(folder, landing, *options),
         cwd=folder,
         env=environment | {"TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
@@ -89,6 +80,7 @@ class Landing:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[float, float]:
     """Return the seconds to the start of the stream and to the end of a run on this machine."""
     require_java()
+    class_data()
     folder = tmp_path_factory.mktemp("undisturbed")
     landing = Landing(folder / "landing")
     landing.land(FILES_AHEAD)
@@ -101,15 +93,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[float, float]
     return ready, time.perf_counter() - started
 
 
-@pytest.mark.parametrize("part", range(PARTS))
 def test_kills_neither_lose_nor_duplicate_a_row(
-    undisturbed: tuple[float, float], tmp_path: Path, part: int
+    undisturbed: tuple[float, float], tmp_path: Path
 ) -> None:
     ready, whole = undisturbed
     folder, landing = tmp_path / "killed", Landing(tmp_path / "landing")
     draw = random.Random(20191001)
-    # Spread over the time of an undisturbed run; each part has early, middle and late ones.
-    delays = [(number + draw.random()) / KILLS * whole for number in range(KILLS)][part::PARTS]
+    # Spread over the time of an undisturbed run.
+    delays = [(number + draw.random()) / KILLS * whole for number in range(KILLS)]
     draw.shuffle(delays)
     interrupted: set[str] = set()
     for planned in delays:
@@ -127,16 +118,12 @@ def test_kills_neither_lose_nor_duplicate_a_row(
         kill(job)
         interrupted |= batches(folder, "offsets") - batches(folder, "commits")
 
-    job = start_job(folder, landing.folder)
+    rows = tmp_path / "rows.parquet"
+    job = start_job(folder, landing.folder, f"--rows={rows}")
     output = job.communicate()[0]
     assert job.returncode == 0, output
     _, expected = local_rows(landing.folder, tmp_path / "local.duckdb")
-    spark = start_spark(folder)
-    try:
-        auto_loader_runs.remember_table(spark, folder)
-        found = stream_rows(spark)
-    finally:
-        spark.stop()
+    found = counted(pyarrow.parquet.read_table(rows))
     assert found == expected
     assert set(found.values()) == {1}
     assert interrupted, "no kill interrupted a micro-batch"

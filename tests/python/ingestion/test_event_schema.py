@@ -130,7 +130,6 @@ def run_job(
 
 
 @pytest.mark.spark
-@pytest.mark.spark
 def test_auto_loader_adds_the_column_to_an_existing_table(tmp_path: Path) -> None:
     require_java()
     project, lines = project_with_discount(tmp_path / "project"), Lines()
