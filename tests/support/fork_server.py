@@ -162,7 +162,9 @@ def _serve(connection: socket.socket) -> None:
             options = parse_options(arguments if program == "dbt" else ("--target", "local"))
             if options not in manifests:
                 manifests[options] = _parsed(dbtRunner(), options)
-                _compile_macros(manifests[options])
+                if manifests[options]:
+                    _compile_macros(manifests[options])
+                    _warm_up(dbtRunner(manifests[options]), options)
             manifest = manifests[options]
         if not os.fork():
             connection.close()
@@ -226,8 +228,15 @@ def _compile_macros(manifest: Any) -> None:
     """Compile the templates of macros, a quarter of a run's time, which dbt caches by name."""
     from dbt_common.clients.jinja import template_cache
 
-    for macro in manifest.macros.values() if manifest else ():
+    for macro in manifest.macros.values():
         template_cache.get_node_template(macro)
+
+
+def _warm_up(runner: Any, options: Sequence[str]) -> None:
+    """Run what executes nothing: dbt generates code for its own classes when it first needs it."""
+    with TemporaryDirectory() as folder:
+        written = ["--target-path", folder, "--log-path", folder]
+        runner.invoke(["--quiet", "list", "--select", "events_raw", *options, *written])
 
 
 def _answer_parse_with(manifest: Any) -> None:

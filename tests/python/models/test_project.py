@@ -53,6 +53,27 @@ def test_every_unit_test_and_data_test_ran(built: Home, manifest: dict[str, Any]
     assert expected | set(manifest["unit_tests"]) | set(manifest["functions"]) == ran
 
 
+def test_relations_and_columns_have_their_descriptions_as_comments(
+    built: Home, manifest: dict[str, Any]
+) -> None:
+    found = dict(
+        built.query(
+            "select schema_name || '.' || table_name, comment from duckdb_tables() union all"
+            " select schema_name || '.' || view_name, comment from duckdb_views() union all"
+            " select schema_name || '.' || table_name || '.' || column_name, comment"
+            " from duckdb_columns()"
+        )
+    )
+    nodes = own(manifest["nodes"], "model", "snapshot")
+    made = [n for n in nodes if n["config"]["materialized"] != "ephemeral"]
+    assert len(made) > 25
+    for node in made:
+        name = f"{node['schema']}.{node['alias']}"
+        assert found[name] == node["description"], name
+        for column in node["columns"].values():
+            assert found[f"{name}.{column['name']}"] == column["description"], (name, column)
+
+
 def test_yml_columns_are_the_tables_columns(built: Home, manifest: dict[str, Any]) -> None:
     columns: dict[tuple[str, str], list[str]] = {}
     for schema, table, column in built.query(
