@@ -45,7 +45,7 @@ lint-sql lint-types lint-python lint-spelling: .venv/installed
 lint-sql:
 	@# The templater opens a database, which must not be the user's.
 	home="$$(mktemp -d)" && trap 'rm -r "$$home"' EXIT && \
-		ECOMMERCE_HOME="$$home" $(BIN)/sqlfluff lint --processes 0 models tests analyses
+		ECOMMERCE_HOME="$$home" $(BIN)/sqlfluff lint models tests analyses
 
 lint-types:
 	$(BIN)/mypy
