@@ -24,7 +24,7 @@
             ~ tojson(funnel_conditions()),
         'sql': node.raw_code,
     }.items() -%}
-        {%- set code = modules.re.sub('(?s)\{#.*?#\}|--[^\n]*', '', sql) -%}
+        {%- set code = modules.re.sub('(?s)[{]#.*?#[}]|--[^\n]*', '', sql) -%}
         {%- do found.update({name: local_md5(code.split() | join(' '))}) -%}
     {%- endfor -%}
     {{ return(found) }}

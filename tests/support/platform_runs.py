@@ -33,6 +33,11 @@ PREPARED: Final = ("event_copies", "session_starts")
 OF_RUNS: Final = (*SNAPSHOTS, BEFORE_IMAGES, DEFINITIONS, *PREPARED)
 # Every column except those that record the batch that wrote a row first or last.
 FACTS: Final = "columns(lambda name: not ends_with(name, '_batch_id'))"
+# Rows of the oldest batch: the next build would look for those of the newest one again.
+LOSE_ROWS: Final = (
+    "delete from silver_layer.events_quarantined"
+    " where _batch_id = (select min(_batch_id) from silver_layer.events_quarantined)"
+)
 # Schemas of what dbt builds.
 LAYERS: Final = ("silver_layer", "intermediate_layer", "gold_layer")
 

@@ -12,7 +12,7 @@ import pytest
 from project.home import CHECKOUT
 from support.databricks_runs import copy_project
 from support.event_batches import FIRST, NOTHING, SECOND, THIRD, line, write
-from support.platform_runs import Home, differences
+from support.platform_runs import LOSE_ROWS, Home, differences
 
 pytestmark = pytest.mark.slow
 
@@ -151,7 +151,7 @@ def test_a_lost_row_stops_the_build_before_the_marts(refreshed: Home, tmp_path: 
     home = Home(tmp_path)
     shutil.copyfile(refreshed.database, home.database)
     with duckdb.connect(str(home.database)) as connection:
-        connection.execute("delete from silver_layer.events_quarantined where rowid = 0")
+        connection.execute(LOSE_ROWS)
     result = home.dbt("build", "--exclude-resource-type", "unit_test", expect=1)
     assert "Failure in test assert_every_bronze_row_is_accounted_for" in result.stdout
     for mart in ("customer_metrics", "product_performance", "conversion_funnel"):

@@ -19,7 +19,7 @@ from pipeline import run, summary
 from project.errors import UserError
 from project.home import CHECKOUT, claim, locked
 from support.databricks_runs import copy_project
-from support.platform_runs import Home
+from support.platform_runs import LOSE_ROWS, Home
 
 
 @pytest.fixture
@@ -96,14 +96,12 @@ def test_only_one_command_at_a_time(home: Path, command: str) -> None:
     assert files(home) == before
 
 
-def test_a_stale_database_stops_a_run_on_new_generated_files(
-    home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert cli.main(["generate", "--events", "1000"]) == 0
-    assert cli.main(["load"]) == 0
-    shutil.rmtree(home / "landing")
-    assert cli.main(["run", "--events", "2000"]) == 2
-    message = capsys.readouterr().err
+def test_a_stale_database_stops_a_run_on_new_generated_files(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.run("generate", "--events", "1000", "--days", "2", "--out", str(tmp_path / "landing"))
+    home.load(tmp_path / "landing")
+    shutil.rmtree(tmp_path / "landing")
+    message = home.run("run", "--events", "2000", expect=2).stderr
     assert "has other events than the generated files" in message
     assert "run `make clean` first, or set ECOMMERCE_HOME to another folder" in message
 
@@ -163,7 +161,7 @@ def test_a_run_with_nothing_to_build_ends_at_once(tmp_path: Path) -> None:
 
     # Somebody changed the database: the failure is found, and is no success for the next run.
     with duckdb.connect(str(home.database)) as connection:
-        connection.execute("delete from silver_layer.events_quarantined where rowid = 0")
+        connection.execute(LOSE_ROWS)
     for _ in range(2):
         assert "dbt failed" in home.run(*command, expect=1).stdout
 
