@@ -49,6 +49,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.002)
 
 
+@pytest.mark.kills
 def test_killed_loaders_leave_whole_files_and_the_next_run_continues(tmp_path: Path) -> None:
     landing, database = tmp_path.resolve() / "landing", tmp_path / "shop.duckdb"
     landing.mkdir()

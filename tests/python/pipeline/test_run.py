@@ -106,6 +106,7 @@ def test_a_stale_database_stops_a_run_on_new_generated_files(tmp_path: Path) -> 
     assert "run `make clean` first, or set ECOMMERCE_HOME to another folder" in message
 
 
+@pytest.mark.kills
 def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> None:
     command = [sys.executable, "-u", "-m", "ecommerce", "run", "--events", "1000"]
     with subprocess.Popen(
