@@ -117,6 +117,8 @@ def test_ephemeral_models_and_sources_of_other_databases_are_excluded() -> None:
 
 SMALL = manifest_of(
     node("model", "silver_layer", "events_staged", "user_id", "user_session"),
+    node("model", "silver_layer", "silver_totals", "bronze_rows"),
+    node("model", "silver_layer", "unaccounted_files", "_source_file"),
     node("model", "silver_layer", "users_dim", "user_segment", "_rescued_data"),
     node("snapshot", "silver_layer", "users_snapshot", "user_segment", "raw_user_session"),
     node("model", "gold_layer", "customer_metrics", "user_segment"),
