@@ -36,7 +36,6 @@ def jvm_spark(folder: Path) -> Iterator[SparkSession]:
     # Many queries on few rows: settings for large data only cost time.
     spark.conf.set("spark.sql.shuffle.partitions", 1)
     spark.conf.set("spark.sql.adaptive.enabled", False)
-    spark.conf.set("spark.sql.constraintPropagation.enabled", False)
     spark.conf.set("spark.sql.ansi.enabled", True)
     # Rejected statements are expected here, and each would log a stack trace.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)

@@ -110,7 +110,7 @@ def quote(parts: Iterable[str]) -> str:
 def without_comments(text: str) -> str:
     """Return the statement without leading comments and trailing semicolons, spaces, comments."""
     # Clients begin statements with a comment; without it the tokens are those that a cursor needs.
-    text = text[_LEADING.match(text).end() :].rstrip()  # type: ignore[union-attr]
+    text = _LEADING.sub("", text, count=1).rstrip()
     tokens = list(tokenize(text))
     while tokens and tokens[-1].text == ";":
         tokens.pop()

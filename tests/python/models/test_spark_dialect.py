@@ -165,7 +165,7 @@ def built(runs: Runs, spark: SparkSession) -> Built:
 
 def in_threads(run: Callable[[str], T], texts: Iterable[str]) -> list[T]:
     """Return the results of many small queries; Spark plans each in one thread."""
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(4) as threads:
         return list(threads.map(run, texts))
 
 
