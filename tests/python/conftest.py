@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from project.home import CHECKOUT
+from support.fork_server import PARSED_PROJECTS
 from support.platform_runs import Home
 
 if TYPE_CHECKING:
@@ -29,6 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=1_000_000,
         help="events that test_generator_calibration.py generates and compares (%(default)s)",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give all test processes one folder for the project as dbt parsed it."""
+    if PARSED_PROJECTS not in os.environ:
+        folder = TemporaryDirectory()
+        os.environ[PARSED_PROJECTS] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,6 +7,7 @@ hundredths. Each test process has one server to fork from, which starts when the
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import json
 import os
@@ -21,6 +22,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
+from hashlib import md5
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -50,6 +52,8 @@ READ_BY_SQL: Final = frozenset(
 )
 # A host with which the runs of one server share the adapter's probe.
 PROBED_HOST: Final = "PROBED_HOST"
+# The variable of the folder in which the servers of one session share what they parsed.
+PARSED_PROJECTS: Final = "PARSED_PROJECTS"
 
 
 class Run:
@@ -135,9 +139,12 @@ def _server() -> socket.socket:
 
 def _serve(connection: socket.socket) -> None:
     from dbt.cli.main import dbtRunner
+    from dbt_common.behavior_flags import BehaviorFlagRendered
 
     from ecommerce.cli import main
 
+    # Each run would search the source of all its callers for the name of the adapter's module.
+    setattr(BehaviorFlagRendered, "_default_source", str)  # noqa: B010
     for model in CHECKOUT.glob("models/**/*.py"):
         runpy.run_path(str(model))
     # Runs are short, and would look through all that was imported and parsed for garbage.
@@ -198,20 +205,32 @@ def parse_options(arguments: Sequence[str]) -> tuple[str, ...]:
 
 
 def _parsed(runner: Any, options: Sequence[str]) -> Any:
-    """Return the manifest of the project; None where it cannot be parsed, as the run will say."""
+    """Return the manifest of the project; None where it cannot be parsed, as the run will say.
+
+    The first of the session's servers parses, the others read what it found.
+    """
     from dbt.contracts.graph.manifest import Manifest
 
-    with TemporaryDirectory() as folder:
-        pickled = Path(folder) / "manifest"
-        # In a fork, because dbt's parser keeps threads, for which a fork of its process would wait.
-        if child := os.fork():
-            os.waitpid(child, 0)
-            if not pickled.exists():
-                return None
-            manifest = Manifest()
-            vars(manifest).update(pickle.loads(pickled.read_bytes()))
-            return manifest
-        try:
+    digest = md5(json.dumps(options).encode(), usedforsecurity=False).hexdigest()
+    pickled = Path(os.environ[PARSED_PROJECTS]) / digest
+    with pickled.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not pickled.exists():
+            _parse(runner, options, pickled)
+    if not pickled.exists():
+        return None
+    manifest = Manifest()
+    vars(manifest).update(pickle.loads(pickled.read_bytes()))
+    return manifest
+
+
+def _parse(runner: Any, options: Sequence[str], pickled: Path) -> None:
+    """Parse in a fork: dbt's parser keeps threads, for which a fork of its process would wait."""
+    if child := os.fork():
+        os.waitpid(child, 0)
+        return
+    try:
+        with TemporaryDirectory() as folder:
             written = ["--target-path", folder, "--log-path", folder]
             result = runner.invoke(["--quiet", "parse", *options, *written])
             if result.success:
@@ -220,8 +239,8 @@ def _parsed(runner: Any, options: Sequence[str]) -> Any:
                     name: value for name, value in vars(result.result).items() if name != "_lock"
                 }
                 pickled.write_bytes(pickle.dumps(state))
-        finally:
-            os._exit(0)
+    finally:
+        os._exit(0)
 
 
 def _compile_macros(manifest: Any) -> None:
