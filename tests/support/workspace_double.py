@@ -29,7 +29,7 @@ from databricks.sdk.service.catalog import VolumeType
 
 from project.home import CHECKOUT
 
-ENVIRONMENT: Final = CHECKOUT / ".venv-minilake"
+ENVIRONMENT: Final = CHECKOUT / ".venv-tools"
 CATALOG: Final = "ecommerce_analytics_dev"
 LANDING: Final = f"/Volumes/{CATALOG}/bronze_layer/raw_data/landing"
 NOTES: Final = f"/Volumes/{CATALOG}/bronze_layer/raw_data/_uploads"
@@ -40,7 +40,7 @@ def minilake(folder: Path) -> Iterator[str]:
     """Run the emulator in a process of its own and yield its address."""
     program = ENVIRONMENT / "bin" / "minilake"
     if not program.exists():
-        reason = f"no {program}: `make test` makes it (or `make .venv-minilake/installed`)"
+        reason = f"no {program}: `make test` makes it (or `make .venv-tools/installed`)"
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
