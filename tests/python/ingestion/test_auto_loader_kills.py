@@ -1,38 +1,59 @@
-"""The Auto Loader job, killed at random times: no row is lost or duplicated."""
+"""The Auto Loader job, killed at random times: no row is lost or duplicated.
+
+SIGKILL leaves on the disk what is there while SIGSTOP holds the job. So one job leaves many such
+states, each of them in the midst of its work, and each is recovered from by itself.
+"""
 
 from __future__ import annotations
 
 import gzip
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import pyarrow.parquet
 import pytest
+from pyspark.sql import SparkSession
 
-from support.auto_loader_runs import class_data, counted, job_command, local_rows, require_java
+from ingestion import auto_loader, bronze
+from support.auto_loader_runs import (
+    CATALOG,
+    job_command,
+    local_rows,
+    remember_table,
+    require_java,
+    start_spark,
+    stream_rows,
+)
 from support.dirty_files import HEADER, Lines
 
 pytestmark = [pytest.mark.kills, pytest.mark.spark, pytest.mark.timeout(900)]
 
-KILLS: Final = 20
-FILES_AHEAD: Final = 8
+# The second job starts on what the first one left when it was killed.
+JOBS: Final = 2
+STATES_OF_A_JOB: Final = 10
+# About the time of a micro-batch.
+LONGEST_DELAY: Final = 0.3
 
 
-def start_job(folder: Path, landing: Path, *options: str) -> subprocess.Popen[str]:
+def start_job(folder: Path, landing: Path) -> subprocess.Popen[str]:
     """Start the job in a process group of its own."""
-    folder.mkdir(exist_ok=True)
+    temporary = folder.with_name("temporary")
+    for path in (folder, temporary):
+        path.mkdir(exist_ok=True)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     # Temporary files of a killed worker disappear with the test's folder.
     return subprocess.Popen(
-        job_command(folder, landing, *options),
-        cwd=folder,
-        env=environment | {"TMPDIR": str(folder)},
+        job_command(folder, landing),
+        cwd=temporary,
+        env=environment | {"TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -76,54 +97,58 @@ class Landing:
             self.landed += 1
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[float, float]:
-    """Return the seconds to the start of the stream and to the end of a run on this machine."""
-    require_java()
-    class_data()
-    folder = tmp_path_factory.mktemp("undisturbed")
-    landing = Landing(folder / "landing")
-    landing.land(FILES_AHEAD)
-    started = time.perf_counter()
-    job = start_job(folder / "job", landing.folder)
+def states(folder: Path, landing: Landing, draw: random.Random) -> Iterator[Path]:
+    """Run the job, and yield copies of the folder as a kill at that time would leave it."""
+    done = len(batches(folder, "commits"))
+    # More files than states, so that the job never ends.
+    landing.land(done + STATES_OF_A_JOB + 2 - landing.landed)
+    job = start_job(folder, landing.folder)
     assert job.stdout is not None
     assert job.stdout.readline() == "ready\n"
-    ready = time.perf_counter() - started
-    assert job.communicate()[0].endswith(f"files: {FILES_AHEAD} loaded\n")
-    return ready, time.perf_counter() - started
+    for number in range(STATES_OF_A_JOB):
+        # Counted in micro-batches, a kill hits the work however busy the machine is.
+        while len(batches(folder, "offsets")) <= done + number:
+            assert job.poll() is None, "the job has ended"
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0, LONGEST_DELAY))
+        os.killpg(job.pid, signal.SIGSTOP)
+        # Threads that run on another core stop at their next interrupt.
+        time.sleep(0.02)
+        yield shutil.copytree(folder, folder.with_name(f"{done}_and_{number}"))
+        os.killpg(job.pid, signal.SIGCONT)
+    kill(job)
 
 
-def test_kills_neither_lose_nor_duplicate_a_row(
-    undisturbed: tuple[float, float], tmp_path: Path
-) -> None:
-    ready, whole = undisturbed
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    require_java()
+    session = start_spark(tmp_path_factory.mktemp("warehouse"))
+    yield session
+    session.stop()
+
+
+def recover(spark: SparkSession, state: Path, folder: Path, landing: Path) -> Counter[str]:
+    """Run the job on what a kill left, at the place where it left it; return the rows."""
+    spark.sql(f"drop schema if exists {bronze.SCHEMA} cascade")
+    shutil.rmtree(folder)
+    state.rename(folder)
+    spark.sql(f"create schema {bronze.SCHEMA} location '{folder}/{bronze.SCHEMA}.db'")
+    remember_table(spark, folder)
+    paths = ["--source", str(landing), "--checkpoint", str(folder / "checkpoint")]
+    assert auto_loader.main(["--catalog", CATALOG, *paths], source_format="binaryFile") == 0
+    return stream_rows(spark)
+
+
+def test_kills_neither_lose_nor_duplicate_a_row(spark: SparkSession, tmp_path: Path) -> None:
     folder, landing = tmp_path / "killed", Landing(tmp_path / "landing")
     draw = random.Random(20191001)
-    # Spread over the time of an undisturbed run.
-    delays = [(number + draw.random()) / KILLS * whole for number in range(KILLS)]
-    draw.shuffle(delays)
-    interrupted: set[str] = set()
-    for planned in delays:
-        # Every run finds as many files as the undisturbed one, so that none ends early.
-        landing.land(FILES_AHEAD - (landing.landed - len(batches(folder, "commits"))))
-        job = start_job(folder, landing.folder)
-        delay = planned
-        if delay > ready:
-            # A start that takes longer than the undisturbed one must not use up the delay.
-            assert job.stdout is not None
-            assert job.stdout.readline() == "ready\n"
-            delay -= ready
-        with suppress(subprocess.TimeoutExpired):
-            job.wait(timeout=delay)
-        kill(job)
-        interrupted |= batches(folder, "offsets") - batches(folder, "commits")
-
-    rows = tmp_path / "rows.parquet"
-    job = start_job(folder, landing.folder, f"--rows={rows}")
-    output = job.communicate()[0]
-    assert job.returncode == 0, output
+    killed = [state for _ in range(JOBS) for state in states(folder, landing, draw)]
+    interrupted = [
+        state.name for state in killed if batches(state, "offsets") - batches(state, "commits")
+    ]
+    assert len(interrupted) >= len(killed) / 4, "few kills interrupted a micro-batch"
     _, expected = local_rows(landing.folder, tmp_path / "local.duckdb")
-    found = counted(pyarrow.parquet.read_table(rows))
-    assert found == expected
-    assert set(found.values()) == {1}
-    assert interrupted, "no kill interrupted a micro-batch"
+    assert set(expected.values()) == {1}
+    for state in [shutil.copytree(folder, tmp_path / "left"), *killed]:
+        found = recover(spark, state, folder, landing.folder)
+        assert found == expected, state.name
