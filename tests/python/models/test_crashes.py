@@ -48,7 +48,7 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve days, out of order; every third file takes the loader's slow path."""
     home = Home(tmp_path_factory.mktemp("generated"))
     folder = home.folder / "landing"
-    command = ["generate", "--events", "30000", "--days", "12", "--dirty", "0.002"]
+    command = ["generate", "--events", "12000", "--days", "12", "--dirty", "0.002"]
     home.run(*command, "--out", str(folder))
     for number, file in enumerate(sorted(folder.glob("*.csv"))):
         if number % 3 == 0:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -122,7 +123,7 @@ def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> Non
         # dbt's log starts once its imports are done.
         log = home / "logs" / "dbt.log"
         while process.poll() is None and not (log.exists() and log.stat().st_size):
-            pass
+            time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     # Shells report both as 130. Python ends by the signal itself if that hits an exec of text, as
