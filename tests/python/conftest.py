@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from project.home import CHECKOUT
-from support.fork_server import PARSED_PROJECTS
+from support.fork_server import SESSION_FOLDER
 from support.platform_runs import Home
 
 if TYPE_CHECKING:
@@ -35,11 +35,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give all test processes one folder for the project as dbt parsed it."""
-    if PARSED_PROJECTS not in os.environ:
+    """Give all test processes one folder, where they find the server that forks dbt."""
+    if SESSION_FOLDER not in os.environ:
         folder = TemporaryDirectory()
-        os.environ[PARSED_PROJECTS] = folder.name
+        os.environ[SESSION_FOLDER] = folder.name
         config.add_cleanup(folder.cleanup)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Use one process more than cores: a test in ten waits for a disk, a server or a moment."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

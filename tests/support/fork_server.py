@@ -1,7 +1,7 @@
 """Processes that start at once: forks of one that has imported everything and parsed the project.
 
 Starting `dbt` takes five seconds of imports and parsing, a fork of a process that is past both some
-hundredths. Each test process has one server to fork from, which starts when the first run does.
+hundredths. All test processes have one server to fork from, which starts when the first run does.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ import socket
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
-from hashlib import md5
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -52,8 +51,8 @@ READ_BY_SQL: Final = frozenset(
 )
 # A host with which the runs of one server share the adapter's probe.
 PROBED_HOST: Final = "PROBED_HOST"
-# The variable of the folder in which the servers of one session share what they parsed.
-PARSED_PROJECTS: Final = "PARSED_PROJECTS"
+# The variable that names the folder of the session, where its processes find the server.
+SESSION_FOLDER: Final = "TEST_SESSION_FOLDER"
 
 
 class Run:
@@ -120,24 +119,54 @@ def start(
 
 @cache
 def _server() -> socket.socket:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    # It ends when this process does, and with it the connection.
-    with theirs:
+    """Connect to the session's server; the first process that needs one starts it."""
+    address = Path(os.environ[SESSION_FOLDER]) / "fork_server"
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with address.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            connection.connect(str(address))
+        except (FileNotFoundError, ConnectionRefusedError):
+            address.unlink(missing_ok=True)
+            _start_server(address)
+            connection.connect(str(address))
+    return connection
+
+
+def _start_server(address: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(address))
+        listener.listen()
         subprocess.Popen(
-            [sys.executable, "-m", __name__, str(theirs.fileno())],
+            [sys.executable, "-m", __name__, str(listener.fileno())],
             cwd=CHECKOUT,
             env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
+            pass_fds=[listener.fileno()],
         )
-    return ours
 
 
 # ---- in the server ----
 
 
-def _serve(connection: socket.socket) -> None:
+def _requests(listener: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
+    """Yield what the test processes send, until the last one has ended."""
+    clients = [listener.accept()[0]]
+    while clients:
+        for ready in select.select([listener, *clients], [], [])[0]:
+            if ready is listener:
+                clients.append(listener.accept()[0])
+                continue
+            request, descriptors, *_ = socket.recv_fds(ready, 1 << 20, 3)
+            if request:
+                yield request, descriptors
+            else:
+                clients.remove(ready)
+                ready.close()
+
+
+def _serve(listener: socket.socket) -> None:
     from dbt.cli.main import dbtRunner
     from dbt_common.behavior_flags import BehaviorFlagRendered
 
@@ -151,10 +180,7 @@ def _serve(connection: socket.socket) -> None:
     gc.disable()
     gc.freeze()
     manifests: dict[tuple[str, ...], Any] = {}
-    while True:
-        request, descriptors, *_ = socket.recv_fds(connection, 1 << 20, 3)
-        if not request:
-            return
+    for request, descriptors in _requests(listener):
         program, arguments, environment, folder = json.loads(request)
         if "--target" in arguments:
             # All targets but the default one need this adapter, a second of imports.
@@ -174,7 +200,7 @@ def _serve(connection: socket.socket) -> None:
                     _warm_up(dbtRunner(manifests[options]), options)
             manifest = manifests[options]
         if not os.fork():
-            connection.close()
+            listener.close()
             os.chdir(folder)
             if program == "ecommerce" and manifest:
                 _answer_parse_with(manifest)
@@ -205,32 +231,20 @@ def parse_options(arguments: Sequence[str]) -> tuple[str, ...]:
 
 
 def _parsed(runner: Any, options: Sequence[str]) -> Any:
-    """Return the manifest of the project; None where it cannot be parsed, as the run will say.
-
-    The first of the session's servers parses, the others read what it found.
-    """
+    """Return the manifest of the project; None where it cannot be parsed, as the run will say."""
     from dbt.contracts.graph.manifest import Manifest
 
-    digest = md5(json.dumps(options).encode(), usedforsecurity=False).hexdigest()
-    pickled = Path(os.environ[PARSED_PROJECTS]) / digest
-    with pickled.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not pickled.exists():
-            _parse(runner, options, pickled)
-    if not pickled.exists():
-        return None
-    manifest = Manifest()
-    vars(manifest).update(pickle.loads(pickled.read_bytes()))
-    return manifest
-
-
-def _parse(runner: Any, options: Sequence[str], pickled: Path) -> None:
-    """Parse in a fork: dbt's parser keeps threads, for which a fork of its process would wait."""
-    if child := os.fork():
-        os.waitpid(child, 0)
-        return
-    try:
-        with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder:
+        pickled = Path(folder) / "manifest"
+        # In a fork, because dbt's parser keeps threads, for which a fork of its process would wait.
+        if child := os.fork():
+            os.waitpid(child, 0)
+            if not pickled.exists():
+                return None
+            manifest = Manifest()
+            vars(manifest).update(pickle.loads(pickled.read_bytes()))
+            return manifest
+        try:
             written = ["--target-path", folder, "--log-path", folder]
             result = runner.invoke(["--quiet", "parse", *options, *written])
             if result.success:
@@ -239,8 +253,8 @@ def _parse(runner: Any, options: Sequence[str], pickled: Path) -> None:
                     name: value for name, value in vars(result.result).items() if name != "_lock"
                 }
                 pickled.write_bytes(pickle.dumps(state))
-    finally:
-        os._exit(0)
+        finally:
+            os._exit(0)
 
 
 def _compile_macros(manifest: Any) -> None:

@@ -186,7 +186,7 @@ class Shop:
             shutil.copy(database, self.home.database)
         self.connection = duckdb.connect(str(self.home.database))
         self.connection.execute("set threads = 1")
-        # The folder is deleted, or read with its write-ahead log.
+        # The files of most shops are deleted.
         self.connection.execute("pragma disable_checkpoint_on_shutdown")
 
     def __enter__(self) -> Shop:
@@ -296,6 +296,7 @@ def test_a_replay_does_what_dbt_does(recorded: Recorded, tmp_path: Path) -> None
         )
         shop.build()
         shop.build()
+        shop.connection.execute("checkpoint")
     assert differences(shop.home, recorded.updated) == {}
     with Shop(tmp_path / "refreshed", recorded.builds, shop.home.database) as shop:
         shop.refresh()
