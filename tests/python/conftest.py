@@ -42,11 +42,6 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(folder.cleanup)
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Use one process more than cores: a test in ten waits for a disk, a server or a moment."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start files that took long before others, so that no process is left with one at the end."""
     seconds: Counter[str] = Counter()
