@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # The markers of pyproject.toml: what a change needs on its way is without them.
 QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)
 
-.PHONY: help run test check slow lint lint-sql lint-types lint-python lint-spelling bench \
+.PHONY: help run test pytest check slow lint lint-sql lint-types lint-python lint-spelling bench \
 	figures verify-published clean
 
 help: ## Show this help
@@ -25,7 +25,11 @@ run: .venv/runtime ## Load, build, test and document everything: make run [DATA=
 	@$(BIN)/ecommerce run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS))) \
 		$(if $(FULL),--full)
 
-test: lint ## Run every check
+test: .venv/installed .venv-tools/installed ## Run every check
+	@# Linters beside the tests, which leave a tenth of the processors idle.
+	@$(MAKE) --no-print-directory --keep-going --jobs lint pytest
+
+pytest: .venv/installed .venv-tools/installed
 	$(PYTEST)
 
 check: lint ## Run in 90 seconds what most changes can break: lint, types, unit and project tests

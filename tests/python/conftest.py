@@ -36,6 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Give all test processes one folder, where they find the server that forks dbt."""
+    # No test connects by TLS, and the connector would read all certificates for each connection.
+    os.environ["SSL_CERT_FILE"] = os.devnull
     if SESSION_FOLDER not in os.environ:
         folder = TemporaryDirectory()
         os.environ[SESSION_FOLDER] = folder.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -78,8 +77,6 @@ class DatabricksHome:
             **WITHOUT_ARTIFACTS,
             "DBT_PROFILES_DIR": str(self._profiles(connect_to or self.warehouse.host)),
             PROBED_HOST: None if connect_to else self.warehouse.host,
-            # Without TLS; the connector would read the system's certificates for each connection.
-            "SSL_CERT_FILE": os.devnull,
         }
         command = [*arguments, "--target", "dev"]
         return run_dbt(self.folder, command, expect, connection | variables, self.project)
