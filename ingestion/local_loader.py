@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import glob
 import os
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ from project.errors import UserError
 from project.home import database_path, landing_path
 
 HELP: Final = "load landed .csv and .csv.gz files into bronze, each file once"
+
+_UNFINISHED: Final = ".unfinished"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +68,11 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
     """Open the database exclusively, and create its tables if they are missing."""
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
+        if not database.exists():
+            _create(database)
         connection = duckdb.connect(str(database))
+        for left in unfinished_databases(database):
+            left.unlink(missing_ok=True)
     except duckdb.IOException as error:
         if "Could not set lock" in str(error):
             raise UserError(
@@ -83,6 +90,25 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
     connection.execute("set enable_progress_bar_print = false")
     bronze.create_tables(connection)
     return connection
+
+
+def _create(database: Path) -> None:
+    """Create an empty database, whole or not at all: DuckDB cannot open half of one."""
+    unfinished = database.with_name(f"{database.name}.{os.getpid()}{_UNFINISHED}")
+    # A killed process can have had the same number.
+    unfinished.unlink(missing_ok=True)
+    duckdb.connect(str(unfinished)).close()
+    try:
+        os.link(unfinished, database)
+    except OSError:
+        # Another process was first, or the file system has no links.
+        if not database.exists():
+            unfinished.replace(database)
+
+
+def unfinished_databases(database: Path) -> list[Path]:
+    """Return files beside a database that a kill left when it was created."""
+    return list(database.parent.glob(f"{glob.escape(database.name)}.*{_UNFINISHED}"))
 
 
 def _cannot_open(database: Path, error: Exception) -> UserError:

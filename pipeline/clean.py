@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from generator.generate import generated_files
+from ingestion.local_loader import unfinished_databases
 from project.errors import UserError
 from project.home import (
     LOCK,
@@ -64,6 +65,7 @@ def _results(folder: Path) -> list[Path]:
     database = database_path()
     return [
         *(database.with_name(database.name + suffix) for suffix in _DATABASE_SUFFIXES),
+        *unfinished_databases(database),
         *generated_files(landing_path()),
         *(folder / name for name in created_by_runs(folder)),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -47,6 +48,38 @@ def size(path: Path) -> int:
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     while process.poll() is None and not condition():
         time.sleep(0.002)
+
+
+def test_a_database_is_created_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landing, database = tmp_path / "landing", tmp_path / "shop.duckdb"
+    landing.mkdir()
+    (landing / "a.csv").write_text("\n".join([HEADER, Lines().line(), ""]))
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "link", end)
+    with pytest.raises(KeyboardInterrupt):
+        load(landing, database)
+    monkeypatch.undo()
+    [left] = {*tmp_path.iterdir()} - {landing}
+    # DuckDB cannot open this.
+    os.truncate(left, 8192)
+    assert load(landing, database).count(Status.LOADED) == 1
+    assert {*tmp_path.iterdir()} == {landing, database}
+
+
+def test_a_file_system_without_links_holds_a_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "a.csv").write_text("\n".join([HEADER, Lines().line(), ""]))
+    assert load(tmp_path, tmp_path / "shop.duckdb").count(Status.LOADED) == 1
 
 
 @pytest.mark.kills
