@@ -90,8 +90,8 @@ clean: .venv/runtime ## Remove what `make run` made
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
 	@touch $@
 
-# Programs that need other versions than ours: a stand-in for a Databricks workspace another DuckDB,
-# and mypy, twice as fast since version 2, a newer pathspec than dbt admits.
+# Programs whose pins conflict with ours. The stand-in for a Databricks workspace needs another
+# DuckDB; mypy 2, twice as fast as mypy 1, needs a newer pathspec than dbt admits.
 .venv-tools/installed: requirements-tools.txt
 	$(PYTHON) -m venv .venv-tools
 	.venv-tools/bin/python -m pip install --quiet --require-hashes --requirement $<

@@ -108,7 +108,7 @@ def _create(database: Path) -> None:
 
 def unfinished_databases(database: Path) -> list[Path]:
     """Return files beside a database that a kill left when it was created."""
-    return list(database.parent.glob(f"{glob.escape(database.name)}.*{_UNFINISHED}"))
+    return list(database.parent.glob(f"{glob.escape(database.name)}.[0-9]*{_UNFINISHED}"))
 
 
 def _cannot_open(database: Path, error: Exception) -> UserError:

@@ -17,6 +17,8 @@ from support.fork_server import SESSION_FOLDER
 from support.platform_runs import Home
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from support.workspace_double import Workspace
 
 
@@ -67,6 +69,18 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = Home(tmp_path_factory.mktemp("parsed"))
     home.dbt("parse", "--write-json")
     return home.artifact("manifest")
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A session of Spark on the JVM, without tables."""
+    # Most tests must not pay for importing Spark.
+    from support.auto_loader_runs import require_java, start_spark
+
+    require_java()
+    session = start_spark(tmp_path_factory.mktemp("warehouse"))
+    yield session
+    session.stop()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +35,12 @@ from support.auto_loader_runs import (
     counted,
     local_rows,
     require_java,
-    start_spark,
     stream_rows,
 )
 from support.dirty_files import HEADER, Lines, write_dirty_files
 from support.unreadable import make_unreadable
 
 pytestmark = pytest.mark.spark
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    require_java()
-    session = start_spark(tmp_path_factory.mktemp("warehouse"))
-    yield session
-    session.stop()
 
 
 class Lake:

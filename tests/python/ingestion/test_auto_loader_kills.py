@@ -28,8 +28,6 @@ from support.auto_loader_runs import (
     job_command,
     local_rows,
     remember_table,
-    require_java,
-    start_spark,
     stream_rows,
 )
 from support.dirty_files import HEADER, Lines
@@ -103,28 +101,22 @@ def states(folder: Path, landing: Landing, draw: random.Random) -> Iterator[Path
     # More files than states, so that the job never ends.
     landing.land(done + STATES_OF_A_JOB + 2 - landing.landed)
     job = start_job(folder, landing.folder)
-    assert job.stdout is not None
-    assert job.stdout.readline() == "ready\n"
-    for number in range(STATES_OF_A_JOB):
-        # Counted in micro-batches, a kill hits the work however busy the machine is.
-        while len(batches(folder, "offsets")) <= done + number:
-            assert job.poll() is None, "the job has ended"
-            time.sleep(0.002)
-        time.sleep(draw.uniform(0, LONGEST_DELAY))
-        os.killpg(job.pid, signal.SIGSTOP)
-        # Threads that run on another core stop at their next interrupt.
-        time.sleep(0.02)
-        yield shutil.copytree(folder, folder.with_name(f"{done}_and_{number}"))
-        os.killpg(job.pid, signal.SIGCONT)
-    kill(job)
-
-
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    require_java()
-    session = start_spark(tmp_path_factory.mktemp("warehouse"))
-    yield session
-    session.stop()
+    try:
+        assert job.stdout is not None
+        assert job.stdout.readline() == "ready\n"
+        for number in range(STATES_OF_A_JOB):
+            # Counted in micro-batches, a kill hits the work however busy the machine is.
+            while len(batches(folder, "offsets")) <= done + number:
+                assert job.poll() is None, "the job has ended"
+                time.sleep(0.002)
+            time.sleep(draw.uniform(0, LONGEST_DELAY))
+            os.killpg(job.pid, signal.SIGSTOP)
+            # Threads that run on another core stop at their next interrupt.
+            time.sleep(0.02)
+            yield shutil.copytree(folder, folder.with_name(f"{done}_and_{number}"))
+            os.killpg(job.pid, signal.SIGCONT)
+    finally:
+        kill(job)
 
 
 def recover(spark: SparkSession, state: Path, folder: Path, landing: Path) -> Counter[str]:
