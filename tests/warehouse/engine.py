@@ -78,6 +78,13 @@ class Engine:
         self._server.stop()
         shutil.rmtree(self.root, ignore_errors=True)
 
+    def restore(self, folder: Path) -> None:
+        """Replace all tables by those of another engine, whose root was copied to the folder."""
+        shutil.rmtree(self.root)
+        shutil.copytree(folder, self.root)
+        numbers = [int(version.name[1:]) for version in self.root.glob("v*")]
+        self._numbers = itertools.count(max(numbers, default=0) + 1)
+
     def number(self) -> int:
         """Return a new number."""
         with self._lock:

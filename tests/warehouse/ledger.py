@@ -4,10 +4,12 @@ Every read and write of the state holds `Ledger.lock`; a statement's slow part (
 outside the lock and publishes its result in one step.
 """
 
+import pickle
 import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from pyspark.sql.types import DataType
 
@@ -36,6 +38,12 @@ PRIVILEGES: dict[str, set[str]] = {
         *("CREATE EXTERNAL TABLE", "CREATE EXTERNAL VOLUME", "CREATE MANAGED STORAGE"),
     },
 }
+
+
+# The parts of the ledger that are not locks or principals.
+_OBJECTS = (
+    *("catalogs", "schemas", "volumes", "locations", "relations", "functions", "grants", "files"),
+)
 
 
 @dataclass(frozen=True)
@@ -171,6 +179,20 @@ class Ledger:
     # Files for READ_FILES: folder of a volume -> (Delta folder with its rows, path of its file).
     files: dict[str, tuple[str, str]] = field(default_factory=dict)
     _write_locks: dict[Key, threading.RLock] = field(default_factory=dict)
+
+    def save(self) -> bytes:
+        """Return all objects and grants, without principals."""
+        with self.lock:
+            return pickle.dumps({name: getattr(self, name) for name in _OBJECTS})
+
+    def restore(self, saved: bytes, root: Path) -> None:
+        """Replace all objects and grants; the tables have moved to another root."""
+        with self.lock:
+            vars(self).update(pickle.loads(saved))
+            for relation in self.relations.values():
+                relation.folder = relation.folder and str(root / Path(relation.folder).name)
+            for place, (folder, file) in self.files.items():
+                self.files[place] = str(root / Path(folder).name), file
 
     def write_lock(self, key: Key) -> threading.RLock:
         """Return the lock for writers of one table."""

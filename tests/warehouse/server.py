@@ -2,10 +2,12 @@
 
 import json
 import re
+import shutil
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -228,6 +230,16 @@ class Warehouse:
             run(session.context, source)
 
     # ---- for tests ----
+
+    def save(self, folder: Path) -> None:
+        """Save tables, views, functions and grants in a new folder."""
+        shutil.copytree(self.engine.root, folder / "tables")
+        (folder / "ledger").write_bytes(self.ledger.save())
+
+    def restore(self, folder: Path) -> None:
+        """Replace tables, views, functions and grants by those that a warehouse saved."""
+        self.engine.restore(folder / "tables")
+        self.ledger.restore((folder / "ledger").read_bytes(), self.engine.root)
 
     def statements(self, kind: str = "", principal: str = "", matching: str = "") -> list[Entry]:
         """Return journal entries; see `Journal.select`."""

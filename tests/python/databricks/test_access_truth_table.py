@@ -12,6 +12,7 @@ import pytest
 
 from governance.access_policy import Cell, cells, load
 from project.home import CHECKOUT
+from support.built_platform import built_platform
 from support.bundle_grants import grant_bundle
 from support.databricks_runs import (
     CATALOG,
@@ -19,11 +20,9 @@ from support.databricks_runs import (
     WITHOUT_TESTS,
     DatabricksHome,
     copy_project,
-    running_warehouse,
     unprotected,
 )
 from support.event_batches import line, write
-from support.platform_runs import Home
 from warehouse.errors import WarehouseError
 from warehouse.server import Warehouse
 from workspace.bundle import Config, read_bundle
@@ -32,27 +31,6 @@ pytestmark = pytest.mark.warehouse
 
 POLICY = load()
 PERSONAS = list(POLICY.personas)
-DEPLOYER = "deployer"
-# One user of each segment as of 2019-11-30, with the orders and days that its rule needs.
-EVENTS = [
-    *(
-        line(f"2019-11-{day} 10:00:00", "purchase", user=1, session="vip", price="999.00")
-        for day in (21, 23, 25, 27)
-    ),
-    *(
-        line(f"2019-11-{day} 11:00:00", "purchase", user=2, session="loyal", price="5.00")
-        for day in (21, 23, 25)
-    ),
-    line("2019-11-10 12:00:00", "purchase", user=3, session="regular", price="5.00"),
-    line("2019-11-29 13:00:00", "purchase", user=4, session="new", price="5.00"),
-    line("2019-10-03 14:00:00", "purchase", user=5, session="at_risk", price="5.00"),
-    line("2019-11-30 15:00:00", "view", user=6, session="prospect"),
-    line("2019-11-30 15:01:00", "view", user=6, session="prospect", code="apparel.shoes"),
-    line("not a time", user=7, session="s7"),
-    line("2019-11-30 16:00:00", "view", user=8, session="  "),
-]
-
-
 # Written again with its tracker session, so that a before image of the first is stored; twice, so
 # that there are copies.
 LATE = [line("2019-11-30 15:02:00", "view", user=6, session="prospect")] * 2
@@ -136,23 +114,13 @@ def what_is_seen(cell: Cell, shown: pa.Table | None, stored: pa.Table) -> object
 @pytest.fixture(scope="module")
 def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
     folder = tmp_path_factory.mktemp("governed")
-    home = Home(folder / "local")
-    write(folder / "files" / "events.csv", EVENTS)
-    home.load(folder / "files")
-    personas = {name: persona.groups for name, persona in POLICY.personas.items()}
-    with running_warehouse(personas, DEPLOYER) as warehouse:
-        grant_bundle(warehouse)
-        databricks = DatabricksHome(folder / "dev", warehouse)
-        databricks.land(home)
-        databricks.dbt("build", *WITHOUT_TESTS)
-        [(newest,)] = home.query("select max(_ingested_at) from bronze_layer.events_raw")
+    with built_platform(folder) as platform:
         write(folder / "files" / "late.csv", LATE)
-        home.load(folder / "files")
-        databricks.land(home, f"_ingested_at > '{newest}'")
-        databricks.dbt("build", *WITHOUT_TESTS, "--write-json")
+        is_late = platform.load(folder / "files")
+        platform.dev.dbt("build", *WITHOUT_TESTS, "--write-json")
         # Rows that no build has seen, so that unaccounted_files has one.
-        databricks.land(home, f"_ingested_at > '{newest}'")
-        yield Governed(databricks)
+        platform.dev.land(platform.home, is_late)
+        yield Governed(platform.dev)
 
 
 def test_every_cell_is_as_declared(governed: Governed, record_property: Any) -> None:

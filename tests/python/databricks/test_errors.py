@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from project.home import CHECKOUT
+from support.built_platform import built_platform
 from support.databricks_runs import (
     CATALOG,
     PIPELINE,
@@ -20,7 +21,6 @@ from support.databricks_runs import (
     WITHOUT_TESTS,
     DatabricksHome,
     copy_project,
-    running_warehouse,
 )
 from support.platform_runs import Home
 from warehouse.engine import folder_sql
@@ -33,14 +33,8 @@ RUN = ("run", "--select", "users_dim")
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
-    folder = tmp_path_factory.mktemp("errors")
-    home = Home(folder / "local")
-    home.load_generated(events=1500, days=4)
-    with running_warehouse() as warehouse:
-        databricks = DatabricksHome(folder / "dev", warehouse)
-        databricks.land(home)
-        databricks.dbt("build", *WITHOUT_TESTS)
-        yield databricks
+    with built_platform(tmp_path_factory.mktemp("errors")) as platform:
+        yield platform.dev
 
 
 def contents(warehouse: Warehouse) -> dict[str, list[str]]:
@@ -146,9 +140,14 @@ def test_a_principal_outside_the_pipeline_group(built: DatabricksHome) -> None:
 
 
 def test_no_rights_on_the_catalog(built: DatabricksHome) -> None:
-    built.warehouse.add_principal("stranger", [PIPELINE_GROUP])
-    with nothing_changes(built):
-        result = built.dbt(*RUN, expect=1, DATABRICKS_TOKEN=built.warehouse.token("stranger"))
+    warehouse = built.warehouse
+    warehouse.add_principal("stranger", [PIPELINE_GROUP])
+    warehouse.execute(f"revoke use catalog on catalog {CATALOG} from {PIPELINE_GROUP}")
+    try:
+        with nothing_changes(built):
+            result = built.dbt(*RUN, expect=2, DATABRICKS_TOKEN=warehouse.token("stranger"))
+    finally:
+        warehouse.execute(f"grant use catalog on catalog {CATALOG} to {PIPELINE_GROUP}")
     assert "INSUFFICIENT_PERMISSIONS" in result.stdout
     assert f"USE CATALOG on Catalog '{CATALOG}'" in result.stdout
 

@@ -9,13 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from support.databricks_runs import (
-    WITHOUT_TESTS,
-    DatabricksHome,
-    copy_project,
-    running_warehouse,
-)
-from support.platform_runs import Home
+from support.built_platform import built_platform
+from support.databricks_runs import WITHOUT_TESTS, DatabricksHome, copy_project
 
 pytestmark = pytest.mark.warehouse
 
@@ -26,16 +21,13 @@ Answer = dict[str, tuple[int, float]] | str
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
-    """Marts of the first days; the rows of the others have landed for the next build."""
+    """Marts of few rows; many more have landed for the next build."""
     folder = tmp_path_factory.mktemp("readers")
-    home = Home(folder / "local")
-    home.load_generated(events=3000, days=6)
-    with running_warehouse() as warehouse:
-        databricks = DatabricksHome(folder / "dev", warehouse)
-        databricks.land(home, "event_time < '2019-10-04'")
-        databricks.dbt("build", *WITHOUT_TESTS)
-        databricks.land(home, "event_time >= '2019-10-04'")
-        yield databricks
+    with built_platform(folder) as platform:
+        generate = ("generate", "--events", "3000", "--days", "6", "--out")
+        platform.home.run(*generate, str(folder / "files"))
+        platform.load(folder / "files")
+        yield platform.dev
 
 
 @contextmanager

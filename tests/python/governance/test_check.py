@@ -18,15 +18,8 @@ from governance.state import Item
 from project.errors import UserError
 from project.home import CHECKOUT
 from project.targets import databricks_targets
-from support.bundle_grants import grant_bundle
-from support.databricks_runs import (
-    CATALOG,
-    PIPELINE,
-    WITHOUT_TESTS,
-    DatabricksHome,
-    running_warehouse,
-)
-from support.platform_runs import Home
+from support.built_platform import DEPLOYER, built_platform
+from support.databricks_runs import CATALOG, PIPELINE, DatabricksHome
 from workspace.bundle import deployed, read_bundle
 
 SILVER, GOLD = f"{CATALOG}.silver_layer", f"{CATALOG}.gold_layer"
@@ -169,21 +162,15 @@ def test_grants_of_the_bundle_are_those_that_it_deploys(target: str) -> None:
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
     """A deployed and built target dev with a few rows."""
-    folder = tmp_path_factory.mktemp("check")
-    with running_warehouse() as warehouse:
-        home, dev = Home(folder / "local"), DatabricksHome(folder / "dev", warehouse)
-        home.load_generated(events=1000, days=2)
-        dev.land(home)
-        grant_bundle(warehouse)
-        dev.dbt("build", *WITHOUT_TESTS, "--write-json")
-        yield dev
+    with built_platform(tmp_path_factory.mktemp("check")) as platform:
+        yield platform.dev
 
 
 @pytest.fixture
 def connected(dev: DatabricksHome, monkeypatch: pytest.MonkeyPatch) -> DatabricksHome:
     monkeypatch.setenv("DATABRICKS_HOST", dev.warehouse.host)
     monkeypatch.setenv("DATABRICKS_HTTP_PATH", dev.warehouse.http_path)
-    monkeypatch.setenv("DATABRICKS_TOKEN", dev.warehouse.token(PIPELINE))
+    monkeypatch.setenv("DATABRICKS_TOKEN", dev.warehouse.token(DEPLOYER))
     # Connections closed by the client would make the server's threads write to the same stderr.
     monkeypatch.setattr(ThreadingHTTPServer, "handle_error", lambda *_: None)
     return dev
@@ -351,7 +338,7 @@ def test_an_expired_token_is_reported(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    token = connected.warehouse.token(PIPELINE)
+    token = connected.warehouse.token(DEPLOYER)
     monkeypatch.setattr(connected.warehouse, "expired", {token})
     message = refused(capsys, check(connected))
     assert "the credentials are invalid or have expired" in message and token not in message

@@ -5,6 +5,7 @@ import datetime as dt
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -245,3 +246,16 @@ def test_catalogs_can_be_added_and_read_across(warehouse: Warehouse) -> None:
     warehouse.execute("create table second.default.t as select 1 as id, 'b' as w")
     joined = query(warehouse, "select v, w from shop.s.t join second.default.t as o on o.id = t.id")
     assert joined == [("a", "b")]
+
+
+def test_a_saved_warehouse_is_restored_elsewhere(warehouse: Warehouse, tmp_path: Path) -> None:
+    warehouse.execute("create table shop.s.kept as select 1 as id")
+    warehouse.execute("grant select on table shop.s.kept to reader")
+    warehouse.save(tmp_path / "saved")
+    warehouse.execute("insert into shop.s.kept values (2)")
+    with Warehouse(["other"], {"pipeline": [], "reader": []}) as restored:
+        restored.restore(tmp_path / "saved")
+        restored.execute("insert into shop.s.kept values (3)")
+        assert sorted(restored.read("shop.s.kept")["id"].to_pylist()) == [1, 3]
+        assert restored.execute("show grants on table shop.s.kept").num_rows == 1
+    assert sorted(warehouse.read("shop.s.kept")["id"].to_pylist()) == [1, 2]
