@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,14 +37,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Give all test processes one folder, where they find the server that forks dbt."""
+    """Give all test processes one folder, and one in memory for temporary files."""
     # No test connects by TLS, and the connector would read all certificates for each connection.
     os.environ["SSL_CERT_FILE"] = os.devnull
     if SESSION_FOLDER not in os.environ:
         folder = TemporaryDirectory()
         os.environ[SESSION_FOLDER] = folder.name
         config.add_cleanup(folder.cleanup)
+        # Databases wait for the disk at each commit. `--basetemp` keeps the files.
+        memory = _folder_in_memory()
+        if memory and not config.option.basetemp:
+            temporary = TemporaryDirectory(dir=memory)
+            config.option.basetemp = Path(temporary.name, "pytest")
+            config.add_cleanup(temporary.cleanup)
+
+
+def _folder_in_memory() -> Path | None:
+    """Return a folder in memory for temporary files, None without one."""
+    folder = Path("/dev/shm")
+    is_usable = folder.is_dir() and os.access(folder, os.W_OK)
+    return folder if is_usable and shutil.disk_usage(folder).free > 4 * 2**30 else None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_files_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Remove the files of a module after its last test: together they would take gigabytes."""
+    folder = tmp_path_factory.getbasetemp()
+    before = set(folder.iterdir())
+    yield
+    for path in set(folder.iterdir()) - before:
+        path.unlink() if path.is_symlink() else shutil.rmtree(path, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

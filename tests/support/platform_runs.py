@@ -42,13 +42,6 @@ LOSE_ROWS: Final = (
 LAYERS: Final = ("silver_layer", "intermediate_layer", "gold_layer")
 
 
-def folder_in_memory() -> Path | None:
-    """Return a folder in memory for small databases, whose commits wait for no disk, if any."""
-    folder = Path("/dev/shm")
-    is_usable = folder.is_dir() and os.access(folder, os.W_OK)
-    return folder if is_usable and shutil.disk_usage(folder).free > 2**30 else None
-
-
 def run_command(
     command: Sequence[str],
     expect: int,

@@ -27,7 +27,7 @@ from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import Status
 from ingestion.local_loader import load
 from support.dbt_replay import Recording, record, replay
-from support.platform_runs import FACTS, Home, differences, folder_in_memory, tables
+from support.platform_runs import FACTS, Home, differences, tables
 
 pytestmark = pytest.mark.slow
 
@@ -304,9 +304,10 @@ def test_a_replay_does_what_dbt_does(recorded: Recorded, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int) -> None:
+def test_histories(
+    recorded: Recorded, request: pytest.FixtureRequest, tmp_path: Path, part: int
+) -> None:
     builds, wanted = recorded.builds, request.config.getoption("--histories")
-    fast = folder_in_memory()
     tried: set[tuple[Landing, ...]] = set()
 
     # The suite tries the same histories each time; a longer run tries new ones.
@@ -327,7 +328,7 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int
         tried.add(tuple(history))
         for number, landing in enumerate(history):
             note("\n".join([f"{number}.csv:", *landing.lines, f"-> {landing.after}"]))
-        with TemporaryDirectory(dir=fast) as folder, Shop(Path(folder), builds) as shop:
+        with TemporaryDirectory(dir=tmp_path) as folder, Shop(Path(folder), builds) as shop:
             live(shop, history)
             found, bronze = shop.rows(), shop.bronze()
             shop.refresh()
@@ -339,7 +340,7 @@ def test_histories(recorded: Recorded, request: pytest.FixtureRequest, part: int
         # one load of all files takes them in the same order. Only load times differ, and the
         # tables have them. So the full refresh above reads the bronze of the batches, and this
         # shows that it equals the bronze of one load except for these times.
-        with TemporaryDirectory(dir=fast) as folder, Shop(Path(folder), builds) as shop:
+        with TemporaryDirectory(dir=tmp_path) as folder, Shop(Path(folder), builds) as shop:
             for number, landing in enumerate(history):
                 if landing.lines:
                     shop.land(f"{number}.csv", landing.lines)
