@@ -202,6 +202,8 @@ def _serve(listener: socket.socket) -> None:
         if not os.fork():
             listener.close()
             os.chdir(folder)
+            if is_without_log(arguments):
+                _skip_debug_events()
             if program == "ecommerce" and manifest:
                 _answer_parse_with(manifest)
             run = main if program == "ecommerce" else partial(_dbt, dbtRunner(manifest))
@@ -219,6 +221,12 @@ def is_parsed_before(program: str, arguments: Sequence[str]) -> bool:
         return False
     own = {"parse", "--project-dir"} & set(arguments)
     return not own and "DBT_SCHEMA_PREFIX" not in os.environ
+
+
+def is_without_log(arguments: Sequence[str]) -> bool:
+    """Whether a run writes no log file."""
+    is_asked = any(option.startswith(("--log-", "--debug")) for option in arguments)
+    return os.environ.get("DBT_LOG_LEVEL_FILE") == "none" and not is_asked
 
 
 def parse_options(arguments: Sequence[str]) -> tuple[str, ...]:
@@ -270,6 +278,37 @@ def _warm_up(runner: Any, options: Sequence[str]) -> None:
     with TemporaryDirectory() as folder:
         written = ["--target-path", folder, "--log-path", folder]
         runner.invoke(["--quiet", "list", "--select", "events_raw", *options, *written])
+
+
+def _skip_debug_events() -> None:
+    """Neither make nor fire what a run without a log file shows nowhere, a sixth of its time."""
+    from dbt_common.events.base_types import BaseEvent, EventLevel
+    from dbt_common.events.event_manager import EventManager
+
+    make, fire = BaseEvent.__init__, EventManager.fire_event
+
+    def make_later(event: BaseEvent, *args: Any, **fields: Any) -> None:
+        vars(event)["unmade"] = args, fields
+
+    def make_and_get(event: BaseEvent, name: str) -> Any:
+        if name == "pb_msg":
+            args, fields = vars(event)["unmade"]
+            make(event, *args, **fields)
+            return event.pb_msg
+        return getattr(event.pb_msg, name)
+
+    def fire_others(
+        manager: EventManager, e: BaseEvent, level: EventLevel | None = None, **options: Any
+    ) -> None:
+        if (level or e.level_tag()) is not EventLevel.DEBUG:
+            fire(manager, e, level, **options)
+
+    for owner, name, patch in (
+        (BaseEvent, "__init__", make_later),
+        (BaseEvent, "__getattr__", make_and_get),
+        (EventManager, "fire_event", fire_others),
+    ):
+        setattr(owner, name, patch)
 
 
 def _answer_parse_with(manifest: Any) -> None:
