@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # The markers of pyproject.toml: what a change needs on its way is without them.
 QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)
 
-.PHONY: help run test pytest check slow lint lint-sql lint-types lint-python lint-spelling bench \
+.PHONY: help run test pytest check slow lint lint-aside lint-sql lint-types lint-python lint-spelling bench \
 	figures verify-published clean
 
 help: ## Show this help
@@ -26,8 +26,11 @@ run: .venv/runtime ## Load, build, test and document everything: make run [DATA=
 		$(if $(FULL),--full)
 
 test: .venv/installed .venv-tools/installed ## Run every check
-	@# Linters beside the tests, which leave a tenth of the processors idle.
-	@$(MAKE) --no-print-directory --keep-going --jobs lint pytest
+	@$(MAKE) --no-print-directory --keep-going --jobs pytest lint-aside
+
+# The linters take the tenth of the processors' time that the tests leave idle.
+lint-aside: .venv/installed .venv-tools/installed
+	@nice -n 19 $(MAKE) --no-print-directory lint
 
 pytest: .venv/installed .venv-tools/installed
 	$(PYTEST)

@@ -11,11 +11,10 @@ import random
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
 import pyarrow as pa
 import pytest
@@ -47,7 +46,6 @@ from warehouse.context import Context
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
 
-T = TypeVar("T")
 # In the query that compares the rows of a model with those that its unit test expects.
 UNIT_TEST = "dbt_internal_unit_test_expected as"
 REFRESHED = ("users_dim", "sessions", "customer_lifetime_value")
@@ -180,12 +178,6 @@ def built(runs: Runs, spark: SparkSession) -> Built:
     return Built(target, *found)
 
 
-def in_threads(run: Callable[[str], T], texts: Iterable[str]) -> list[T]:
-    """Return the results of many small queries; Spark plans each in one thread."""
-    with ThreadPoolExecutor(4) as threads:
-        return list(threads.map(run, texts))
-
-
 def test_a_whole_build_equals_duckdb(built: Built) -> None:
     assert built.first == {}
 
@@ -217,8 +209,8 @@ def test_the_lifetime_model_was_fitted(built: Built) -> None:
 
 def test_data_tests_find_nothing(runs: Runs, built: Built) -> None:
     tests = {node.name: node.code for node in runs.incremental if node.kind == "test"}
-    counts = in_threads(lambda sql: built.target.query(sql).num_rows, tests.values())
-    assert {name: rows for name, rows in zip(tests, counts, strict=True) if rows} == {}
+    counts = {name: built.target.query(sql).num_rows for name, sql in tests.items()}
+    assert {name: rows for name, rows in counts.items() if rows} == {}
     assert len(tests) > 100
 
 
@@ -237,10 +229,9 @@ def test_unit_tests_pass(runs: Runs, spark: SparkSession) -> None:
     target = SparkTarget(spark)
     tests = [text for text in runs.sent if UNIT_TEST in text]
     assert len(tests) == runs.unit_tests > 100
-    results = in_threads(target.query, tests)
     wrong = {}
-    for text, rows in zip(tests, results, strict=True):
-        sides = by_side(rows)
+    for text in tests:
+        sides = by_side(target.query(text))
         if sides["actual"] != sides["expected"]:
             wrong[unit_test_name(text)] = sides
     assert wrong == {}
