@@ -24,11 +24,16 @@ daily_new_buyers as (
     select * from {{ ref('daily_new_buyers') }}
 ),
 
+daily_revenue_trend as (
+    select * from {{ ref('daily_revenue_trend') }}
+),
+
 joined as (
 
     select
         daily_completeness.event_date,
-        daily_completeness.is_complete,
+        daily_completeness.day_kind,
+        daily_completeness.is_left_censored,
         coalesce(daily_traffic.events, 0) as events,
         coalesce(daily_traffic.views, 0) as views,
         coalesce(daily_traffic.carts, 0) as carts,
@@ -41,36 +46,23 @@ joined as (
         coalesce(daily_sessions.sessions, 0) as sessions,
         coalesce(daily_sessions.sessions_with_purchase, 0) as sessions_with_purchase,
         coalesce(daily_orders.orders, 0) as orders,
-        coalesce(daily_new_buyers.new_buyers, 0) as new_buyers
+        coalesce(daily_new_buyers.new_buyers, 0) as new_buyers,
+        daily_revenue_trend.revenue_change_from_previous_day,
+        daily_revenue_trend.revenue_change_rate_from_previous_day,
+        daily_revenue_trend.revenue_change_from_same_weekday,
+        daily_revenue_trend.revenue_change_rate_from_same_weekday,
+        daily_revenue_trend.revenue_7d_average,
+        daily_revenue_trend.revenue_7d_average_days,
+        daily_revenue_trend.revenue_28d_average,
+        daily_revenue_trend.revenue_28d_average_days
     from daily_completeness
     left join daily_traffic on daily_completeness.event_date = daily_traffic.event_date
     left join daily_visitors on daily_completeness.event_date = daily_visitors.event_date
     left join daily_sessions on daily_completeness.event_date = daily_sessions.session_date
     left join daily_orders on daily_completeness.event_date = daily_orders.order_date
     left join daily_new_buyers on daily_completeness.event_date = daily_new_buyers.order_date
-
-),
-
-windowed as (
-
-    -- Every calendar day has a row, so seven rows are seven days. Incomplete days would lower the
-    -- averages, so both the sum and the count leave them out.
-    select
-        *,
-        lag(revenue) over (order by event_date) as previous_revenue,
-        sum(case when is_complete then revenue end) over (
-            order by event_date rows between 6 preceding and current row
-        ) as revenue_7d,
-        count(case when is_complete then 1 end) over (
-            order by event_date rows between 6 preceding and current row
-        ) as days_7d,
-        sum(case when is_complete then revenue end) over (
-            order by event_date rows between 27 preceding and current row
-        ) as revenue_28d,
-        count(case when is_complete then 1 end) over (
-            order by event_date rows between 27 preceding and current row
-        ) as days_28d
-    from joined
+    inner join daily_revenue_trend
+        on daily_completeness.event_date = daily_revenue_trend.event_date
 
 ),
 
@@ -80,7 +72,9 @@ daily_sales_summary as (
         event_date,
         -- 1970-01-01, day 0, was a Thursday.
         (unix_date(event_date) + 3) % 7 >= 5 as is_weekend,
-        is_complete,
+        day_kind,
+        day_kind = 'complete' as is_complete,
+        is_left_censored,
         events,
         views,
         carts,
@@ -95,14 +89,17 @@ daily_sales_summary as (
         {{ money_average('revenue', 'orders') }} as average_order_value,
         {{ rate('sessions_with_purchase', 'sessions') }} as session_conversion_rate,
         {{ rate('buyers', 'visitors') }} as visitor_conversion_rate,
-        cast(revenue - previous_revenue as decimal(18, 2)) as revenue_change_from_previous_day,
-        {{ rate('revenue - previous_revenue', 'previous_revenue') }}
-            as revenue_change_rate_from_previous_day,
-        {{ money_average('revenue_7d', 'days_7d') }} as revenue_7d_average,
-        {{ money_average('revenue_28d', 'days_28d') }} as revenue_28d_average,
+        revenue_change_from_previous_day,
+        revenue_change_rate_from_previous_day,
+        revenue_change_from_same_weekday,
+        revenue_change_rate_from_same_weekday,
+        revenue_7d_average,
+        revenue_7d_average_days,
+        revenue_28d_average,
+        revenue_28d_average_days,
         peak_sales_hour,
         peak_traffic_hour
-    from windowed
+    from joined
 
 )
 
