@@ -1,9 +1,5 @@
 with
 
-product_history as (
-    select * from {{ ref('product_history') }}
-),
-
 versions as (
 
     -- A price of 0 is none: it is no price to report, and no move from or to it.
@@ -18,7 +14,7 @@ versions as (
         ) as current_price_since,
         min(price) filter (where price > 0) as lowest_price,
         max(price) filter (where price > 0) as highest_price
-    from product_history
+    from {{ ref('product_history') }}
     group by product_id
 
 ),
@@ -26,21 +22,14 @@ versions as (
 products_dim as (
 
     select
-        current_version.product_id,
         current_version.category_id,
         current_version.category_code,
         nullif(split_part(current_version.category_code, '.', 1), '') as category_l1,
         nullif(split_part(current_version.category_code, '.', 2), '') as category_l2,
         nullif(split_part(current_version.category_code, '.', 3), '') as category_l3,
         current_version.brand,
-        versions.current_price,
-        versions.current_price_since,
-        versions.first_seen_at,
-        versions.versions,
-        versions.price_changes,
-        versions.lowest_price,
-        versions.highest_price
-    from product_history as current_version
+        versions.*
+    from {{ ref('product_history') }} as current_version
     inner join versions on current_version.product_id = versions.product_id
     where current_version.is_current
 

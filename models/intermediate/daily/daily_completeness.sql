@@ -2,8 +2,8 @@
 
 with
 
-calendar as (
-    select * from {{ ref('calendar') }}
+daily_surroundings as (
+    select * from {{ ref('daily_surroundings') }}
 ),
 
 daily_traffic as (
@@ -14,44 +14,25 @@ daily_pauses as (
     select * from {{ ref('daily_pauses') }}
 ),
 
-surroundings as (
-
-    -- The median leaves out the day itself and days without the event, so that an outage of
-    -- several days does not become its own norm.
-    select
-        calendar.event_date,
-        calendar.is_left_censored,
-        cast(median(neighbor.events) as double) as usual_events,
-        cast(median(nullif(neighbor.purchases, 0)) as double) as usual_purchases
-    from calendar
-    left join daily_traffic as neighbor
-        on
-            calendar.event_date <> neighbor.event_date
-            and abs(unix_date(calendar.event_date) - unix_date(neighbor.event_date))
-            <= {{ var('incomplete_day_window_days') }}
-    group by calendar.event_date, calendar.is_left_censored
-
-),
-
 compared as (
 
     -- Shares of what is usual; without surroundings they are null, and nothing is unusual.
     select
-        surroundings.*,
+        daily_surroundings.*,
         daily_pauses.missed_events,
         daily_traffic.event_date is null as is_empty,
-        daily_traffic.events / surroundings.usual_events as events_share,
+        daily_traffic.events / daily_surroundings.usual_events as events_share,
         case
-            when surroundings.usual_purchases >= {{ var('incomplete_day_min_purchases') }}
-                then daily_traffic.purchases / surroundings.usual_purchases
+            when daily_surroundings.usual_purchases >= {{ var('incomplete_day_min_purchases') }}
+                then daily_traffic.purchases / daily_surroundings.usual_purchases
         end as purchases_share,
         case
             when daily_pauses.missed_events >= {{ var('incomplete_day_pause_min_events') }}
-                then daily_pauses.missed_events / surroundings.usual_events
+                then daily_pauses.missed_events / daily_surroundings.usual_events
         end as missed_share
-    from surroundings
-    left join daily_traffic on surroundings.event_date = daily_traffic.event_date
-    left join daily_pauses on surroundings.event_date = daily_pauses.event_date
+    from daily_surroundings
+    left join daily_traffic on daily_surroundings.event_date = daily_traffic.event_date
+    left join daily_pauses on daily_surroundings.event_date = daily_pauses.event_date
 
 ),
 
