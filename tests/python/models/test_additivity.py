@@ -71,7 +71,8 @@ TOTALS = {
         f"select count(*) from {SESSIONS} where carts = 0 and purchases > 0"
     ),
     "price_changes": """
-        select count(*) from silver_layer.product_history where price > 0 and price <> previous_price
+        select count(*) from silver_layer.product_history
+        where price > 0 and price <> previous_price
     """,
     "expected_orders_90d": (
         "select sum(expected_orders_90d) from intermediate_layer.customer_lifetime_value"
