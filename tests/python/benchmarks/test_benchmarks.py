@@ -55,14 +55,14 @@ CHANGED = {
     "rfm_frequency_orders": [6, 4, 2, 1],
     "rfm_monetary_revenue": [1500.5, 700, 200.25, 50],
     "rfm_recency_days": [20, 30, 40, 50],
-    "segment_at_risk_after_days": 50,
+    "segment_at_risk_after_days": 70,
     "segment_lapsed_after_days": 60,
     "segment_loyal_min_orders": 2,
     "segment_new_within_days": 40,
     "segment_vip_min_orders": 5,
     "segment_vip_min_revenue": 1240,
     "session_gap_minutes": 3,
-    "user_segments": ["prospect", "vip", "new", "at_risk", "loyal", "lapsed", "regular"],
+    "user_segments": ["prospect", "at_risk", "vip", "new", "loyal", "lapsed", "regular"],
 }
 # Vars that change nothing in those tables, or that name their columns.
 NO_THRESHOLDS = {"declarative", "product_states"}
