@@ -16,12 +16,12 @@ compared as (
 daily_revenue_changes as (
 
     select
-        event_date,
         {% for day in ['previous_day', 'same_weekday'] %}
             cast(revenue - {{ day }} as decimal(18, 2)) as revenue_change_from_{{ day }},
             {{ rate('revenue - ' ~ day, day) }}
-                as revenue_change_rate_from_{{ day }}{{ ',' if not loop.last }}
+                as revenue_change_rate_from_{{ day }},
         {% endfor %}
+        event_date
     from compared
 
 )

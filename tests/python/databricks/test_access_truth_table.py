@@ -45,7 +45,11 @@ EVENTS = [
     ),
     line("2019-11-10 12:00:00", "purchase", user=3, session="regular", price="5.00"),
     line("2019-11-29 13:00:00", "purchase", user=4, session="new", price="5.00"),
-    line("2019-10-03 14:00:00", "purchase", user=5, session="at_risk", price="5.00"),
+    *(
+        line(f"2019-10-{day} 14:00:00", "purchase", user=5, session="at_risk", price="5.00")
+        for day in ("03", "05")
+    ),
+    line("2019-10-03 14:30:00", "purchase", user=9, session="lapsed", price="5.00"),
     line("2019-11-30 15:00:00", "view", user=6, session="prospect"),
     line("2019-11-30 15:01:00", "view", user=6, session="prospect", code="apparel.shoes"),
     line("not a time", user=7, session="s7"),
