@@ -43,6 +43,8 @@ EVENTS = [
         line(f"2019-11-{day} 11:00:00", "purchase", user=2, session="loyal", price="5.00")
         for day in (21, 23, 25)
     ),
+    # Seen long enough to have a purchase frequency.
+    line("2019-10-20 10:00:00", "view", user=1, session="vip"),
     line("2019-11-10 12:00:00", "purchase", user=3, session="regular", price="5.00"),
     line("2019-11-29 13:00:00", "purchase", user=4, session="new", price="5.00"),
     *(
