@@ -333,6 +333,9 @@ group by all;
 set variable as_of_date = coalesce(
     getvariable('as_of_date')::date, (select max(event_date) from user_daily_activity)
 );
+create macro is_left_censored(day) as
+    date_diff('day', (select min(event_date) from user_daily_activity), day)
+    < getvariable('left_censored_days');
 
 -- step: users_dim
 create table users_dim as
@@ -376,7 +379,11 @@ select
         lambda segment: case segment
             when 'prospect' then orders = 0
             when 'at_risk'
-                then days_since_last_purchase > getvariable('segment_at_risk_after_days')
+                then orders > 1
+                and days_since_last_purchase > getvariable('segment_at_risk_after_days')
+            when 'lapsed'
+                then orders = 1
+                and days_since_last_purchase > getvariable('segment_lapsed_after_days')
             when 'vip'
                 then orders >= getvariable('segment_vip_min_orders')
                 or revenue >= getvariable('segment_vip_min_revenue')
@@ -390,7 +397,7 @@ select
 from measured;
 
 create table first_orders as
-select first_order_session_id as session_id
+select first_order_session_id as session_id, is_left_censored(first_order_at::date) as is_early
 from users_dim
 where orders > 0;
 
@@ -455,7 +462,8 @@ select
     event_time as valid_from,
     lead(event_time) over product as valid_to,
     valid_to is null as is_current,
-    category_id, category_code, brand, price, previous_price
+    category_id, category_code, brand, price,
+    lag(nullif(price, 0) ignore nulls) over product as previous_price
 from changes
 window product as (partition by product_id order by event_time);
 
@@ -469,13 +477,14 @@ select
     nullif(split_part(arg_max_null(category_code, version_number), '.', 2), '') as category_l2,
     nullif(split_part(arg_max_null(category_code, version_number), '.', 3), '') as category_l3,
     arg_max_null(brand, version_number) as brand,
-    arg_max(price, version_number) as current_price,
-    max(valid_from) as current_price_since,
+    arg_max(price, version_number) filter (price > 0) as current_price,
+    max(valid_from) filter (price > 0 and price is distinct from previous_price)
+        as current_price_since,
     min(valid_from) as first_seen_at,
     count(*) as versions,
-    count(*) filter (price <> previous_price) as price_changes,
-    min(price) as lowest_price,
-    max(price) as highest_price
+    count(*) filter (price > 0 and price <> previous_price) as price_changes,
+    min(price) filter (price > 0) as lowest_price,
+    max(price) filter (price > 0) as highest_price
 from product_history
 group by product_id;
 
@@ -519,21 +528,29 @@ visits as (
 )
 
 select
-    user_id, user_segment, first_seen_at, last_seen_at, first_order_at, last_purchase_at, sessions,
-    active_days, events, views, carts, purchases, orders, abandoned_carts, engaged_seconds, revenue,
+    user_id, user_segment, first_seen_at, last_seen_at, first_order_at,
+    is_left_censored(first_order_at::date) as is_first_order_left_censored, last_purchase_at,
+    sessions, active_days, events, views, carts, purchases, orders, abandoned_carts, engaged_seconds, revenue,
     money_average(revenue, orders) as average_order_value,
     rate(orders, sessions) as session_conversion_rate,
-    rate(orders * 30, date_diff('day', first_seen_at::date, as_of_date) + 1) as purchase_frequency,
-    days_since_last_activity, days_since_last_purchase,
+    date_diff('day', first_seen_at::date, as_of_date) + 1 as days_observed,
+    case
+        when days_observed >= getvariable('frequency_min_days')
+            then rate(orders * 30, days_observed)
+    end as purchase_frequency,
+    days_since_last_activity,
+    days_since_last_activity <= getvariable('active_within_days') as is_active,
+    days_since_last_purchase,
     score_at_most(days_since_last_purchase, getvariable('rfm_recency_days')) as recency_score,
     case when orders > 0 then score_at_least(orders, getvariable('rfm_frequency_orders')) end
         as frequency_score,
     case when orders > 0 then score_at_least(revenue, getvariable('rfm_monetary_revenue')) end
         as monetary_score,
-    days_since_last_activity > getvariable('churn_after_days') as is_churned,
+    days_since_last_purchase > getvariable('churn_after_days') as is_churned,
     case
+        when is_churned is null then null
         when is_churned then 'high'
-        when days_since_last_activity >= getvariable('churn_medium_risk_after_days') then 'medium'
+        when days_since_last_purchase >= getvariable('churn_medium_risk_after_days') then 'medium'
         else 'low'
     end as churn_risk,
     probability_alive, expected_orders_90d, expected_revenue_90d, as_of_date
@@ -603,7 +620,9 @@ openings as (
     select
         first_purchased_product_id as product_id,
         count(*) as orders_started,
-        count(*) filter (session_id in (from first_orders)) as buyers_acquired
+        count(*) filter (session_id in (select session_id from first_orders)) as buyers_acquired,
+        count(*) filter (session_id in (select session_id from first_orders where is_early))
+            as buyers_acquired_left_censored
     from sessions
     where is_order
     group by all
@@ -613,7 +632,8 @@ ranked as (
     select
         *,
         rank() over (order by revenue desc) as revenue_rank,
-        rank() over (partition by category_code order by revenue desc) as rank_in_category,
+        rank() over (partition by category_id order by revenue desc) as revenue_rank_in_category,
+        rank() over (partition by category_code order by revenue desc) as rank_in_category_code,
         rank() over (partition by brand order by revenue desc) as rank_in_brand,
         sum(revenue) over () as shop_revenue,
         sum(revenue) over (
@@ -629,11 +649,14 @@ select
     buyers, view_sessions, cart_sessions, purchase_sessions,
     coalesce(orders_started, 0) as orders_started,
     coalesce(buyers_acquired, 0) as buyers_acquired,
+    coalesce(buyers_acquired_left_censored, 0) as buyers_acquired_left_censored,
     rate(view_and_cart_sessions, view_sessions) as view_to_cart_rate,
     rate(cart_and_purchase_sessions, cart_sessions) as cart_to_purchase_rate,
     rate(view_and_purchase_sessions, view_sessions) as view_to_purchase_rate,
     revenue, revenue_rank,
-    case when category_code is not null then rank_in_category end as revenue_rank_in_category,
+    revenue_rank_in_category,
+    case when category_code is not null then rank_in_category_code end
+        as revenue_rank_in_category_code,
     case when brand is not null then rank_in_brand end as revenue_rank_in_brand,
     rate(revenue, shop_revenue) as revenue_share,
     case
@@ -679,20 +702,53 @@ calendar as (
     from traffic
 ),
 
-completeness as (
+hour_grid as (
+    select event_date, event_hour, coalesce(hours.events, 0) as events
+    from (select event_date from traffic)
+    cross join (select distinct event_hour from hours)
+    left join hours using (event_date, event_hour)
+),
+
+usual_hours as (
+    select
+        hour.event_date, hour.event_hour,
+        any_value(hour.events) as events,
+        median(near.events) as usual_events
+    from hour_grid as hour
+    join hour_grid as near
+        on
+            near.event_hour = hour.event_hour
+            and near.event_date <> hour.event_date
+            and abs(date_diff('day', hour.event_date, near.event_date))
+            <= getvariable('incomplete_day_window_days')
+    group by all
+),
+
+pauses as (
+    select event_date, max(missed_events) as missed_events
+    from (
+        select event_date, sum(usual_events) as missed_events
+        from (
+            select
+                *,
+                count(*) filter (events > 0) over (
+                    partition by event_date order by event_hour
+                ) as pause_number
+            from usual_hours
+        )
+        where events = 0
+        group by event_date, pause_number
+    )
+    group by event_date
+),
+
+surroundings as (
     select
         event_date,
-        any_value(today.events) is not null
-        and not coalesce(
-            any_value(today.events) < median(near.events) * getvariable('incomplete_day_share'),
-            false
-        )
-        and not coalesce(
-            median(nullif(near.purchases, 0)) >= getvariable('incomplete_day_min_purchases')
-            and any_value(today.purchases)
-            < median(nullif(near.purchases, 0)) * getvariable('incomplete_day_share'),
-            false
-        ) as is_complete
+        any_value(today.events) as events,
+        any_value(today.purchases) as purchases,
+        median(near.events) as usual_events,
+        median(nullif(near.purchases, 0)) as usual_purchases
     from calendar
     left join traffic as today using (event_date)
     left join traffic as near
@@ -703,9 +759,59 @@ completeness as (
     group by event_date
 ),
 
+shares as (
+    select
+        event_date, events,
+        events / usual_events as events_share,
+        case
+            when usual_purchases >= getvariable('incomplete_day_min_purchases')
+                then purchases / usual_purchases
+        end as purchases_share,
+        case
+            when missed_events >= getvariable('incomplete_day_pause_min_events')
+                then missed_events / usual_events
+        end as missed_share
+    from surroundings
+    left join pauses using (event_date)
+),
+
+judged as (
+    select
+        event_date,
+        events is null
+        or coalesce(events_share < getvariable('incomplete_day_share'), false)
+        or coalesce(purchases_share < getvariable('incomplete_day_share'), false)
+        or coalesce(missed_share > getvariable('incomplete_day_pause_share'), false)
+            as is_incomplete,
+        coalesce(events_share > getvariable('catch_up_day_factor'), false)
+        or coalesce(purchases_share > getvariable('catch_up_day_factor'), false) as is_elevated
+    from shares
+),
+
+completeness as (
+    select
+        event_date,
+        is_left_censored(event_date) as is_left_censored,
+        case
+            when is_incomplete then 'incomplete'
+            when
+                is_elevated
+                and max(event_date) filter (is_incomplete) over day
+                > coalesce(
+                    max(event_date) filter (not is_incomplete and not is_elevated) over day,
+                    '1970-01-01'::date
+                )
+                then 'catch_up'
+            else 'complete'
+        end as day_kind,
+        day_kind = 'complete' as is_complete
+    from judged
+    window day as (order by event_date)
+),
+
 days as (
     select
-        event_date, is_complete,
+        event_date, day_kind, is_complete, is_left_censored,
         coalesce(events, 0) as events,
         coalesce(views, 0) as views,
         coalesce(carts, 0) as carts,
@@ -717,6 +823,7 @@ days as (
         coalesce(buyers, 0) as buyers,
         coalesce(new_buyers, 0) as new_buyers,
         coalesce(revenue, 0)::decimal(18, 2) as revenue,
+        case when is_complete then coalesce(revenue, 0) end as complete_revenue,
         peak_sales_hour, peak_traffic_hour
     from completeness
     left join traffic using (event_date)
@@ -740,7 +847,7 @@ days as (
         select
             first_purchase_at::date as event_date,
             count(*) as orders,
-            count(*) filter (session_id in (from first_orders)) as new_buyers
+            count(*) filter (session_id in (select session_id from first_orders)) as new_buyers
         from sessions
         where is_order
         group by all
@@ -750,20 +857,24 @@ days as (
 select
     event_date,
     isodow(event_date) >= 6 as is_weekend,
-    is_complete, events, views, carts, purchases, visitors, sessions, sessions_with_purchase,
-    orders, buyers, new_buyers, revenue,
+    day_kind, is_complete, is_left_censored, events, views, carts, purchases, visitors, sessions,
+    sessions_with_purchase, orders, buyers, new_buyers, revenue,
     money_average(revenue, orders) as average_order_value,
     rate(sessions_with_purchase, sessions) as session_conversion_rate,
     rate(buyers, visitors) as visitor_conversion_rate,
-    (revenue - lag(revenue) over day)::decimal(18, 2) as revenue_change_from_previous_day,
-    rate(revenue - lag(revenue) over day, lag(revenue) over day)
+    (complete_revenue - lag(complete_revenue) over day)::decimal(18, 2)
+        as revenue_change_from_previous_day,
+    rate(complete_revenue - lag(complete_revenue) over day, lag(complete_revenue) over day)
         as revenue_change_rate_from_previous_day,
-    money_average(
-        sum(revenue) filter (is_complete) over week, count(*) filter (is_complete) over week
-    ) as revenue_7d_average,
-    money_average(
-        sum(revenue) filter (is_complete) over month, count(*) filter (is_complete) over month
-    ) as revenue_28d_average,
+    (complete_revenue - lag(complete_revenue, 7) over day)::decimal(18, 2)
+        as revenue_change_from_same_weekday,
+    rate(complete_revenue - lag(complete_revenue, 7) over day, lag(complete_revenue, 7) over day)
+        as revenue_change_rate_from_same_weekday,
+    count(complete_revenue) over week as revenue_7d_average_days,
+    money_average(sum(complete_revenue) over week, revenue_7d_average_days) as revenue_7d_average,
+    count(complete_revenue) over month as revenue_28d_average_days,
+    money_average(sum(complete_revenue) over month, revenue_28d_average_days)
+        as revenue_28d_average,
     peak_sales_hour, peak_traffic_hour
 from days
 window
@@ -800,7 +911,7 @@ funnels as (
     select
         session_date as event_date, '(all)' as category_l1, views, carts, purchases, revenue,
         is_view_then_cart, is_view_cart_purchase_in_order, seconds_to_cart, seconds_to_purchase,
-        is_order and session_id in (from first_orders) as is_first_order
+        is_order and session_id in (select session_id from first_orders) as is_first_order
     from sessions
     union all
     select
@@ -833,7 +944,7 @@ counted as (
         count(*) filter (is_view_cart_purchase_in_order) as sessions_view_cart_purchase_in_order,
         count(*) filter (carts > 0 and purchases > 0) as sessions_with_cart_and_purchase,
         count(*) filter (carts = 0 and purchases > 0) as sessions_purchase_without_cart,
-        count(*) filter (is_first_order) as new_buyers,
+        count(*) filter (is_first_order) as sessions_with_first_order,
         median(seconds_to_cart)::double as median_seconds_to_cart,
         median(seconds_to_purchase)::double as median_seconds_to_purchase,
         sum(revenue)::decimal(18, 2) as revenue
@@ -848,23 +959,28 @@ all_days as (
         event_date, '(all)' as category_l1, 0 as sessions, 0 as sessions_with_view,
         0 as sessions_with_cart, 0 as sessions_with_purchase, 0 as sessions_view_then_cart,
         0 as sessions_view_cart_purchase_in_order, 0 as sessions_with_cart_and_purchase,
-        0 as sessions_purchase_without_cart, 0 as new_buyers, 0::decimal(18, 2) as revenue
+        0 as sessions_purchase_without_cart, 0 as sessions_with_first_order,
+        0::decimal(18, 2) as revenue
     from daily_sales_summary
     anti join counted using (event_date)
 )
 
 select
-    event_date, category_l1, sessions, sessions_with_view, sessions_with_cart,
-    sessions_with_purchase, sessions_view_then_cart, sessions_view_cart_purchase_in_order,
-    sessions_with_cart_and_purchase, sessions_purchase_without_cart, new_buyers,
-    rate(sessions_view_then_cart, sessions_with_view) as view_to_cart_rate,
-    rate(sessions_view_cart_purchase_in_order, sessions_view_then_cart) as cart_to_purchase_rate,
+    event_date, category_l1, day_kind, is_complete, is_left_censored, sessions, sessions_with_view,
+    sessions_with_cart, sessions_with_purchase, sessions_view_then_cart,
+    sessions_view_cart_purchase_in_order, sessions_with_cart_and_purchase,
+    sessions_purchase_without_cart, sessions_with_first_order,
+    rate(sessions_view_then_cart, sessions_with_view) as view_then_cart_rate,
+    rate(sessions_view_cart_purchase_in_order, sessions_view_then_cart) as cart_then_purchase_rate,
     rate(sessions_with_purchase, sessions) as session_conversion_rate,
     rate(sessions_with_view - sessions_view_then_cart, sessions_with_view) as view_drop_off_rate,
     rate(sessions_with_cart - sessions_with_cart_and_purchase, sessions_with_cart)
         as cart_abandonment_rate,
-    median_seconds_to_cart, median_seconds_to_purchase, revenue
-from all_days;
+    median_seconds_to_cart, median_seconds_to_purchase, revenue as session_revenue
+from all_days
+join (
+    select event_date, day_kind, is_complete, is_left_censored from daily_sales_summary
+) using (event_date);
 
 drop table shopping;
 drop table first_orders;

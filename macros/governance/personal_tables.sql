@@ -14,7 +14,7 @@
     {%- endfor -%}
     {%- for node in models + sources -%}
         {%- set columns = node.columns.keys() | select('in', tagged) | join(', ') -%}
-        {%- if columns -%}
+        {%- if columns and node.relation_name -%}
             {%- do tables.append({'name': node.relation_name, 'columns': columns}) -%}
         {%- endif -%}
     {%- endfor -%}

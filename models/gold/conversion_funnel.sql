@@ -1,25 +1,25 @@
 with
 
-calendar as (
-    select * from {{ ref('calendar') }}
+daily_completeness as (
+    select * from {{ ref('daily_completeness') }}
 ),
 
 funnel_daily as (
     select * from {{ ref('funnel_daily') }}
 ),
 
-funnel_new_buyers as (
-    select * from {{ ref('funnel_new_buyers') }}
+funnel_first_orders as (
+    select * from {{ ref('funnel_first_orders') }}
 ),
 
 quiet_days as (
 
     -- Days on which no session started keep a row, so that a time series has no gap.
     select
-        calendar.event_date,
+        daily_completeness.event_date,
         '(all)' as category_l1
-    from calendar
-    where calendar.event_date not in (select funnel_daily.event_date from funnel_daily)
+    from daily_completeness
+    where daily_completeness.event_date not in (select funnel_daily.event_date from funnel_daily)
 
 ),
 
@@ -44,6 +44,9 @@ conversion_funnel as (
     select
         all_days.event_date,
         all_days.category_l1,
+        daily_completeness.day_kind,
+        daily_completeness.day_kind = 'complete' as is_complete,
+        daily_completeness.is_left_censored,
         all_days.sessions,
         all_days.sessions_with_view,
         all_days.sessions_with_cart,
@@ -52,10 +55,10 @@ conversion_funnel as (
         all_days.sessions_view_cart_purchase_in_order,
         all_days.sessions_with_cart_and_purchase,
         all_days.sessions_purchase_without_cart,
-        coalesce(funnel_new_buyers.new_buyers, 0) as new_buyers,
-        {{ rate('sessions_view_then_cart', 'sessions_with_view') }} as view_to_cart_rate,
+        coalesce(funnel_first_orders.sessions_with_first_order, 0) as sessions_with_first_order,
+        {{ rate('sessions_view_then_cart', 'sessions_with_view') }} as view_then_cart_rate,
         {{ rate('sessions_view_cart_purchase_in_order', 'sessions_view_then_cart') }}
-            as cart_to_purchase_rate,
+            as cart_then_purchase_rate,
         {{ rate('sessions_with_purchase', 'sessions') }} as session_conversion_rate,
         {{ rate('sessions_with_view - sessions_view_then_cart', 'sessions_with_view') }}
             as view_drop_off_rate,
@@ -63,11 +66,12 @@ conversion_funnel as (
             as cart_abandonment_rate,
         all_days.median_seconds_to_cart,
         all_days.median_seconds_to_purchase,
-        all_days.revenue
+        all_days.revenue as session_revenue
     from all_days
+    inner join daily_completeness on all_days.event_date = daily_completeness.event_date
     -- Only for the whole shop: a first order can touch several categories.
-    left join funnel_new_buyers
-        on all_days.event_date = funnel_new_buyers.event_date and all_days.category_l1 = '(all)'
+    left join funnel_first_orders
+        on all_days.event_date = funnel_first_orders.event_date and all_days.category_l1 = '(all)'
 
 )
 

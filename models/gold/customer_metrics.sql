@@ -15,6 +15,10 @@ buyers as (
     where user_segment <> 'prospect'
 ),
 
+buyer_scores as (
+    select * from {{ ref('buyer_scores') }}
+),
+
 customer_lifetime_value as (
     select * from {{ ref('customer_lifetime_value') }}
 ),
@@ -22,78 +26,57 @@ customer_lifetime_value as (
 measured as (
 
     select
-        user_activity.*,
-        coalesce(buyers.user_segment, 'prospect') as user_segment,
-        unix_date(user_activity.as_of_date)
-        - unix_date(cast(user_activity.first_seen_at as date)) + 1 as days_since_first_seen,
-        unix_date(user_activity.as_of_date)
-        - unix_date(cast(user_activity.last_seen_at as date)) as days_since_last_activity,
-        unix_date(user_activity.as_of_date)
-        - unix_date(cast(user_activity.last_purchase_at as date)) as days_since_last_purchase
+        *,
+        unix_date(as_of_date) - unix_date(cast(first_seen_at as date)) + 1 as days_observed,
+        unix_date(as_of_date) - unix_date(cast(last_seen_at as date)) as days_since_last_activity
     from user_activity
-    left join buyers on user_activity.user_id = buyers.user_id
-
-),
-
-scored as (
-
-    select
-        {% for score, measure, comparison, limits in [
-            ('recency_score', 'days_since_last_purchase', '<=', var('rfm_recency_days')),
-            ('frequency_score', 'orders', '>=', var('rfm_frequency_orders')),
-            ('monetary_score', 'revenue', '>=', var('rfm_monetary_revenue')),
-        ] %}
-            case
-                when orders = 0 or {{ measure }} is null then null
-                {% for limit in limits %}
-                    when {{ measure }} {{ comparison }} {{ limit }} then {{ 5 - loop.index0 }}
-                {% endfor %}
-                else 1
-            end as {{ score }},
-        {% endfor %}
-        *
-    from measured
 
 ),
 
 customer_metrics as (
 
     select
-        scored.user_id,
-        scored.user_segment,
-        scored.first_seen_at,
-        scored.last_seen_at,
-        scored.first_order_at,
-        scored.last_purchase_at,
-        scored.sessions,
-        scored.active_days,
-        scored.events,
-        scored.views,
-        scored.carts,
-        scored.purchases,
-        scored.orders,
-        scored.abandoned_carts,
-        scored.engaged_seconds,
-        scored.revenue,
-        {{ money_average('scored.revenue', 'scored.orders') }} as average_order_value,
-        {{ rate('scored.orders', 'scored.sessions') }} as session_conversion_rate,
-        -- Orders per 30 days; the first day counts as a whole day, so the divisor is never 0.
-        {{ rate('scored.orders * 30', 'scored.days_since_first_seen') }} as purchase_frequency,
-        cast(scored.days_since_last_activity as bigint) as days_since_last_activity,
-        cast(scored.days_since_last_purchase as bigint) as days_since_last_purchase,
-        cast(scored.recency_score as int) as recency_score,
-        cast(scored.frequency_score as int) as frequency_score,
-        cast(scored.monetary_score as int) as monetary_score,
-        {{ is_churned('scored.days_since_last_activity') }} as is_churned,
-        {{ churn_risk('scored.days_since_last_activity') }} as churn_risk,
+        measured.user_id,
+        coalesce(buyers.user_segment, 'prospect') as user_segment,
+        measured.first_seen_at,
+        measured.last_seen_at,
+        measured.first_order_at,
+        buyer_scores.is_first_order_left_censored,
+        measured.last_purchase_at,
+        measured.sessions,
+        measured.active_days,
+        measured.events,
+        measured.views,
+        measured.carts,
+        measured.purchases,
+        measured.orders,
+        measured.abandoned_carts,
+        measured.engaged_seconds,
+        measured.revenue,
+        {{ money_average('measured.revenue', 'measured.orders') }} as average_order_value,
+        {{ rate('measured.orders', 'measured.sessions') }} as session_conversion_rate,
+        case
+            when measured.days_observed >= {{ var('frequency_min_days') }}
+                then {{ rate('measured.orders * 30', 'measured.days_observed') }}
+        end as purchase_frequency,
+        cast(measured.days_since_last_activity as bigint) as days_since_last_activity,
+        measured.days_since_last_activity <= {{ var('active_within_days') }} as is_active,
+        buyer_scores.days_since_last_purchase,
+        buyer_scores.recency_score,
+        buyer_scores.frequency_score,
+        buyer_scores.monetary_score,
+        buyer_scores.is_churned,
+        buyer_scores.churn_risk,
         customer_lifetime_value.probability_alive,
         customer_lifetime_value.expected_orders_90d,
         customer_lifetime_value.expected_revenue_90d,
-        scored.as_of_date,
-        greatest(scored._batch_id, customer_lifetime_value._batch_id) as _batch_id
-    from scored
+        measured.as_of_date,
+        greatest(measured._batch_id, customer_lifetime_value._batch_id) as _batch_id
+    from measured
+    left join buyers on measured.user_id = buyers.user_id
+    left join buyer_scores on measured.user_id = buyer_scores.user_id
     left join customer_lifetime_value
-        on scored.user_id = customer_lifetime_value.user_id
+        on measured.user_id = customer_lifetime_value.user_id
 
 )
 

@@ -24,11 +24,20 @@ daily_new_buyers as (
     select * from {{ ref('daily_new_buyers') }}
 ),
 
+daily_revenue_changes as (
+    select * from {{ ref('daily_revenue_changes') }}
+),
+
+daily_revenue_averages as (
+    select * from {{ ref('daily_revenue_averages') }}
+),
+
 joined as (
 
     select
         daily_completeness.event_date,
-        daily_completeness.is_complete,
+        daily_completeness.day_kind,
+        daily_completeness.is_left_censored,
         coalesce(daily_traffic.events, 0) as events,
         coalesce(daily_traffic.views, 0) as views,
         coalesce(daily_traffic.carts, 0) as carts,
@@ -51,58 +60,42 @@ joined as (
 
 ),
 
-windowed as (
-
-    -- Every calendar day has a row, so seven rows are seven days. Incomplete days would lower the
-    -- averages, so both the sum and the count leave them out.
-    select
-        *,
-        lag(revenue) over (order by event_date) as previous_revenue,
-        sum(case when is_complete then revenue end) over (
-            order by event_date rows between 6 preceding and current row
-        ) as revenue_7d,
-        count(case when is_complete then 1 end) over (
-            order by event_date rows between 6 preceding and current row
-        ) as days_7d,
-        sum(case when is_complete then revenue end) over (
-            order by event_date rows between 27 preceding and current row
-        ) as revenue_28d,
-        count(case when is_complete then 1 end) over (
-            order by event_date rows between 27 preceding and current row
-        ) as days_28d
-    from joined
-
-),
-
 daily_sales_summary as (
 
     select
-        event_date,
+        joined.event_date,
         -- 1970-01-01, day 0, was a Thursday.
-        (unix_date(event_date) + 3) % 7 >= 5 as is_weekend,
-        is_complete,
-        events,
-        views,
-        carts,
-        purchases,
-        visitors,
-        sessions,
-        sessions_with_purchase,
-        orders,
-        buyers,
-        new_buyers,
-        revenue,
-        {{ money_average('revenue', 'orders') }} as average_order_value,
-        {{ rate('sessions_with_purchase', 'sessions') }} as session_conversion_rate,
-        {{ rate('buyers', 'visitors') }} as visitor_conversion_rate,
-        cast(revenue - previous_revenue as decimal(18, 2)) as revenue_change_from_previous_day,
-        {{ rate('revenue - previous_revenue', 'previous_revenue') }}
-            as revenue_change_rate_from_previous_day,
-        {{ money_average('revenue_7d', 'days_7d') }} as revenue_7d_average,
-        {{ money_average('revenue_28d', 'days_28d') }} as revenue_28d_average,
-        peak_sales_hour,
-        peak_traffic_hour
-    from windowed
+        (unix_date(joined.event_date) + 3) % 7 >= 5 as is_weekend,
+        joined.day_kind,
+        joined.day_kind = 'complete' as is_complete,
+        joined.is_left_censored,
+        joined.events,
+        joined.views,
+        joined.carts,
+        joined.purchases,
+        joined.visitors,
+        joined.sessions,
+        joined.sessions_with_purchase,
+        joined.orders,
+        joined.buyers,
+        joined.new_buyers,
+        joined.revenue,
+        {{ money_average('joined.revenue', 'joined.orders') }} as average_order_value,
+        {{ rate('joined.sessions_with_purchase', 'joined.sessions') }} as session_conversion_rate,
+        {{ rate('joined.buyers', 'joined.visitors') }} as visitor_conversion_rate,
+        daily_revenue_changes.revenue_change_from_previous_day,
+        daily_revenue_changes.revenue_change_rate_from_previous_day,
+        daily_revenue_changes.revenue_change_from_same_weekday,
+        daily_revenue_changes.revenue_change_rate_from_same_weekday,
+        daily_revenue_averages.revenue_7d_average,
+        daily_revenue_averages.revenue_7d_average_days,
+        daily_revenue_averages.revenue_28d_average,
+        daily_revenue_averages.revenue_28d_average_days,
+        joined.peak_sales_hour,
+        joined.peak_traffic_hour
+    from joined
+    inner join daily_revenue_changes on joined.event_date = daily_revenue_changes.event_date
+    inner join daily_revenue_averages on joined.event_date = daily_revenue_averages.event_date
 
 )
 

@@ -20,85 +20,53 @@ product_buyers_acquired as (
     select * from {{ ref('product_buyers_acquired') }}
 ),
 
-ranked as (
-
-    -- Products with equal revenue share a rank; the running total orders them by product id.
-    select
-        products_dim.*,
-        product_totals.views,
-        product_totals.carts,
-        product_totals.cart_removals,
-        product_totals.purchases,
-        product_totals.view_sessions,
-        product_totals.cart_sessions,
-        product_totals.purchase_sessions,
-        product_totals.view_and_cart_sessions,
-        product_totals.view_and_purchase_sessions,
-        product_totals.cart_and_purchase_sessions,
-        product_totals.revenue,
-        cast(rank() over (order by product_totals.revenue desc) as bigint) as revenue_rank,
-        cast(rank() over (
-            partition by products_dim.category_code order by product_totals.revenue desc
-        ) as bigint) as rank_in_category,
-        cast(rank() over (
-            partition by products_dim.brand order by product_totals.revenue desc
-        ) as bigint) as rank_in_brand,
-        sum(product_totals.revenue) over () as shop_revenue,
-        sum(product_totals.revenue) over (
-            order by product_totals.revenue desc, products_dim.product_id asc
-            rows between unbounded preceding and current row
-        ) - product_totals.revenue as revenue_above
-    from products_dim
-    inner join product_totals on products_dim.product_id = product_totals.product_id
-
+product_ranks as (
+    select * from {{ ref('product_ranks') }}
 ),
 
 product_performance as (
 
     select
-        ranked.product_id,
-        ranked.category_id,
-        ranked.category_code,
-        ranked.category_l1,
-        ranked.brand,
-        ranked.current_price,
-        ranked.lowest_price,
-        ranked.highest_price,
-        ranked.price_changes,
-        ranked.first_seen_at,
-        ranked.views,
-        ranked.carts,
-        ranked.cart_removals,
-        ranked.purchases,
+        products_dim.product_id,
+        products_dim.category_id,
+        products_dim.category_code,
+        products_dim.category_l1,
+        products_dim.brand,
+        products_dim.current_price,
+        products_dim.lowest_price,
+        products_dim.highest_price,
+        products_dim.price_changes,
+        products_dim.first_seen_at,
+        totals.views,
+        totals.carts,
+        totals.cart_removals,
+        totals.purchases,
         coalesce(product_audience.viewers, 0) as viewers,
         coalesce(product_audience.buyers, 0) as buyers,
-        ranked.view_sessions,
-        ranked.cart_sessions,
-        ranked.purchase_sessions,
+        totals.view_sessions,
+        totals.cart_sessions,
+        totals.purchase_sessions,
         coalesce(product_orders_started.orders_started, 0) as orders_started,
-        coalesce(product_buyers_acquired.buyers_acquired, 0) as buyers_acquired,
-        {{ rate('ranked.view_and_cart_sessions', 'ranked.view_sessions') }} as view_to_cart_rate,
-        {{ rate('ranked.cart_and_purchase_sessions', 'ranked.cart_sessions') }}
+        coalesce(acquired.buyers_acquired, 0) as buyers_acquired,
+        coalesce(acquired.buyers_acquired_left_censored, 0) as buyers_acquired_left_censored,
+        {{ rate('totals.view_and_cart_sessions', 'totals.view_sessions') }} as view_to_cart_rate,
+        {{ rate('totals.cart_and_purchase_sessions', 'totals.cart_sessions') }}
             as cart_to_purchase_rate,
-        {{ rate('ranked.view_and_purchase_sessions', 'ranked.view_sessions') }}
+        {{ rate('totals.view_and_purchase_sessions', 'totals.view_sessions') }}
             as view_to_purchase_rate,
-        ranked.revenue,
-        ranked.revenue_rank,
-        case when ranked.category_code is not null then ranked.rank_in_category end
-            as revenue_rank_in_category,
-        case when ranked.brand is not null then ranked.rank_in_brand end as revenue_rank_in_brand,
-        {{ rate('ranked.revenue', 'ranked.shop_revenue') }} as revenue_share,
-        -- The revenue ranked above the product decides, so that class A makes at least its share.
-        case
-            when ranked.revenue = 0 then null
-            when ranked.revenue_above < ranked.shop_revenue * {{ var('pareto_a_share') }} then 'A'
-            when ranked.revenue_above < ranked.shop_revenue * {{ var('pareto_b_share') }} then 'B'
-            else 'C'
-        end as pareto_class
-    from ranked
-    left join product_audience on ranked.product_id = product_audience.product_id
-    left join product_orders_started on ranked.product_id = product_orders_started.product_id
-    left join product_buyers_acquired on ranked.product_id = product_buyers_acquired.product_id
+        totals.revenue,
+        product_ranks.revenue_rank,
+        product_ranks.revenue_rank_in_category,
+        product_ranks.revenue_rank_in_category_code,
+        product_ranks.revenue_rank_in_brand,
+        product_ranks.revenue_share,
+        product_ranks.pareto_class
+    from products_dim
+    inner join product_totals as totals on products_dim.product_id = totals.product_id
+    inner join product_ranks on products_dim.product_id = product_ranks.product_id
+    left join product_audience on products_dim.product_id = product_audience.product_id
+    left join product_orders_started on products_dim.product_id = product_orders_started.product_id
+    left join product_buyers_acquired as acquired on products_dim.product_id = acquired.product_id
 
 )
 

@@ -29,6 +29,27 @@ changes as (
     where {{ is_new_state() }}
 ),
 
+numbered as (
+
+    -- A price of 0 is none, so that its periods have the number of the priced one before them.
+    select
+        *,
+        count(case when price > 0 then 1 end) over (
+            partition by product_id order by event_time
+        ) as price_number
+    from changes
+
+),
+
+priced as (
+
+    select
+        *,
+        nullif(max(price) over (partition by product_id, price_number), 0) as newest_price
+    from numbered
+
+),
+
 product_history as (
 
     select
@@ -43,9 +64,9 @@ product_history as (
         category_code,
         brand,
         price,
-        previous_price,
+        lag(newest_price) over (partition by product_id order by event_time) as previous_price,
         newest_batch_id as _batch_id
-    from changes
+    from priced
 
 )
 

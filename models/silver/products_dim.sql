@@ -2,13 +2,18 @@ with
 
 versions as (
 
+    -- A price of 0 is none: it is no price to report, and no move from or to it.
     select
         product_id,
         min(valid_from) as first_seen_at,
         count(*) as versions,
-        count(*) filter (where price <> previous_price) as price_changes,
-        min(price) as lowest_price,
-        max(price) as highest_price
+        count(*) filter (where price > 0 and price <> previous_price) as price_changes,
+        max_by(price, version_number) filter (where price > 0) as current_price,
+        max(valid_from) filter (
+            where price > 0 and price is distinct from previous_price
+        ) as current_price_since,
+        min(price) filter (where price > 0) as lowest_price,
+        max(price) filter (where price > 0) as highest_price
     from {{ ref('product_history') }}
     group by product_id
 
@@ -17,20 +22,13 @@ versions as (
 products_dim as (
 
     select
-        current_version.product_id,
         current_version.category_id,
         current_version.category_code,
         nullif(split_part(current_version.category_code, '.', 1), '') as category_l1,
         nullif(split_part(current_version.category_code, '.', 2), '') as category_l2,
         nullif(split_part(current_version.category_code, '.', 3), '') as category_l3,
         current_version.brand,
-        current_version.price as current_price,
-        current_version.valid_from as current_price_since,
-        versions.first_seen_at,
-        versions.versions,
-        versions.price_changes,
-        versions.lowest_price,
-        versions.highest_price
+        versions.*
     from {{ ref('product_history') }} as current_version
     inner join versions on current_version.product_id = versions.product_id
     where current_version.is_current

@@ -5,8 +5,8 @@ days as (
 
     select
         event_date,
-        sum(case when category_l1 = '(all)' then revenue else 0 end) as shop_revenue,
-        sum(case when category_l1 <> '(all)' then revenue else 0 end) as category_revenue
+        sum(case when category_l1 = '(all)' then session_revenue else 0 end) as shop_revenue,
+        sum(case when category_l1 <> '(all)' then session_revenue else 0 end) as category_revenue
     from {{ ref('conversion_funnel') }}
     group by event_date
 

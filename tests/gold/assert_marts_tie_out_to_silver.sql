@@ -53,9 +53,9 @@ marts as (
 
     select
         'conversion_funnel' as relation,
-        coalesce(sum(revenue), 0) as revenue,
+        coalesce(sum(session_revenue), 0) as revenue,
         coalesce(sum(sessions_with_purchase), 0) as orders,
-        coalesce(sum(new_buyers), 0) as buyers
+        coalesce(sum(sessions_with_first_order), 0) as buyers
     from {{ ref('conversion_funnel') }}
     where category_l1 = '(all)'
 

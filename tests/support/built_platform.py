@@ -30,9 +30,15 @@ EVENTS: Final = (
         line(f"2019-11-{day} 11:00:00", "purchase", user=2, session="loyal", price="5.00")
         for day in (21, 23, 25)
     ),
+    # Seen long enough to have a purchase frequency.
+    line("2019-10-20 10:00:00", "view", user=1, session="vip"),
     line("2019-11-10 12:00:00", "purchase", user=3, session="regular", price="5.00"),
     line("2019-11-29 13:00:00", "purchase", user=4, session="new", price="5.00"),
-    line("2019-10-03 14:00:00", "purchase", user=5, session="at_risk", price="5.00"),
+    *(
+        line(f"2019-10-{day} 14:00:00", "purchase", user=5, session="at_risk", price="5.00")
+        for day in ("03", "05")
+    ),
+    line("2019-10-03 14:30:00", "purchase", user=9, session="lapsed", price="5.00"),
     line("2019-11-30 15:00:00", "view", user=6, session="prospect"),
     line("2019-11-30 15:01:00", "view", user=6, session="prospect", code="apparel.shoes"),
     line("not a time", user=7, session="s7"),

@@ -15,10 +15,22 @@ bounds as (
 
 ),
 
+days as (
+
+    select
+        first_date,
+        explode(sequence(first_date, last_date)) as event_date
+    from bounds
+
+),
+
 calendar as (
 
-    select explode(sequence(first_date, last_date)) as event_date
-    from bounds
+    select
+        event_date,
+        unix_date(event_date) - unix_date(first_date) < {{ var('left_censored_days') }}
+            as is_left_censored
+    from days
 
 )
 

@@ -2,51 +2,87 @@
 
 with
 
-calendar as (
-    select * from {{ ref('calendar') }}
+daily_surroundings as (
+    select * from {{ ref('daily_surroundings') }}
 ),
 
 daily_traffic as (
     select * from {{ ref('daily_traffic') }}
 ),
 
-surroundings as (
+daily_pauses as (
+    select * from {{ ref('daily_pauses') }}
+),
 
-    -- The median leaves out the day itself and days without the event, so that an outage of
-    -- several days does not become its own norm.
+compared as (
+
+    -- Shares of what is usual; without surroundings they are null, and nothing is unusual.
     select
-        calendar.event_date,
-        cast(median(neighbor.events) as double) as usual_events,
-        cast(median(nullif(neighbor.purchases, 0)) as double) as usual_purchases
-    from calendar
-    left join daily_traffic as neighbor
-        on
-            calendar.event_date <> neighbor.event_date
-            and abs(unix_date(calendar.event_date) - unix_date(neighbor.event_date))
-            <= {{ var('incomplete_day_window_days') }}
-    group by calendar.event_date
+        daily_surroundings.*,
+        daily_pauses.missed_events,
+        daily_traffic.event_date is null as is_empty,
+        daily_traffic.events / daily_surroundings.usual_events as events_share,
+        case
+            when daily_surroundings.usual_purchases >= {{ var('incomplete_day_min_purchases') }}
+                then daily_traffic.purchases / daily_surroundings.usual_purchases
+        end as purchases_share,
+        case
+            when daily_pauses.missed_events >= {{ var('incomplete_day_pause_min_events') }}
+                then daily_pauses.missed_events / daily_surroundings.usual_events
+        end as missed_share
+    from daily_surroundings
+    left join daily_traffic on daily_surroundings.event_date = daily_traffic.event_date
+    left join daily_pauses on daily_surroundings.event_date = daily_pauses.event_date
+
+),
+
+judged as (
+
+    select
+        *,
+        is_empty
+        or coalesce(events_share < {{ var('incomplete_day_share') }}, false)
+        or coalesce(purchases_share < {{ var('incomplete_day_share') }}, false)
+        or coalesce(missed_share > {{ var('incomplete_day_pause_share') }}, false)
+            as is_incomplete,
+        coalesce(events_share > {{ var('catch_up_day_factor') }}, false)
+        or coalesce(purchases_share > {{ var('catch_up_day_factor') }}, false) as is_elevated
+    from compared
+
+),
+
+sequenced as (
+
+    select
+        *,
+        max(case when is_incomplete then event_date end) over (
+            order by event_date
+        ) as last_incomplete_date,
+        max(case when not is_incomplete and not is_elevated then event_date end) over (
+            order by event_date
+        ) as last_ordinary_date
+    from judged
 
 ),
 
 daily_completeness as (
 
+    -- What an outage held back arrives on the days after it, until the first ordinary one.
     select
-        surroundings.event_date,
-        surroundings.usual_events,
-        surroundings.usual_purchases,
-        daily_traffic.event_date is not null
-        and not coalesce(
-            daily_traffic.events < surroundings.usual_events * {{ var('incomplete_day_share') }},
-            false
-        )
-        and not coalesce(
-            surroundings.usual_purchases >= {{ var('incomplete_day_min_purchases') }}
-            and daily_traffic.purchases
-            < surroundings.usual_purchases * {{ var('incomplete_day_share') }},
-            false
-        ) as is_complete
-    from surroundings
-    left join daily_traffic on surroundings.event_date = daily_traffic.event_date
+        event_date,
+        is_left_censored,
+        usual_events,
+        usual_purchases,
+        missed_events,
+        case
+            when is_incomplete then 'incomplete'
+            when
+                is_elevated
+                and last_incomplete_date > coalesce(last_ordinary_date, date '1970-01-01')
+                then 'catch_up'
+            else 'complete'
+        end as day_kind
+    from sequenced
 
 )
 

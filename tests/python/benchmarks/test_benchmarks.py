@@ -34,28 +34,35 @@ SECOND = Usage(1.0, 1.0, 1, 1, 1)
 MARTS = {"customer_metrics", "product_performance", "daily_sales_summary", "conversion_funnel"}
 # Another value for each var that the script's tables depend on, as far apart as the data shows.
 CHANGED = {
+    "active_within_days": 20,
     "as_of_date": "2019-12-15",
+    "catch_up_day_factor": 1.2,
     "churn_after_days": 45,
     "churn_medium_risk_after_days": 35,
     "clv_min_repeat_buyers": 5,
     "earliest_event_date": "2019-10-10",
     "event_types": ["purchase", "wishlist", "view", "remove_from_cart", "cart"],
+    "frequency_min_days": 50,
     "highest_price": 900,
     "incomplete_day_min_purchases": 2,
-    "incomplete_day_share": 0.95,
+    "incomplete_day_pause_min_events": 5,
+    "incomplete_day_pause_share": 0.15,
+    "incomplete_day_share": 0.4,
     "incomplete_day_window_days": 3,
+    "left_censored_days": 20,
     "pareto_a_share": 0.45,
     "pareto_b_share": 0.65,
     "rfm_frequency_orders": [6, 4, 2, 1],
     "rfm_monetary_revenue": [1500.5, 700, 200.25, 50],
     "rfm_recency_days": [20, 30, 40, 50],
-    "segment_at_risk_after_days": 50,
+    "segment_at_risk_after_days": 70,
+    "segment_lapsed_after_days": 60,
     "segment_loyal_min_orders": 2,
     "segment_new_within_days": 40,
     "segment_vip_min_orders": 5,
     "segment_vip_min_revenue": 1240,
     "session_gap_minutes": 3,
-    "user_segments": ["prospect", "vip", "new", "at_risk", "loyal", "regular"],
+    "user_segments": ["prospect", "at_risk", "vip", "new", "loyal", "lapsed", "regular"],
 }
 # Vars that change nothing in those tables, or that name their columns.
 NO_THRESHOLDS = {"declarative", "product_states"}

@@ -31,6 +31,8 @@ pytestmark = pytest.mark.warehouse
 
 POLICY = load()
 PERSONAS = list(POLICY.personas)
+
+
 # Written again with its tracker session, so that a before image of the first is stored; twice, so
 # that there are copies.
 LATE = [line("2019-11-30 15:02:00", "view", user=6, session="prospect")] * 2

@@ -90,7 +90,8 @@ def test_real_rows_give_the_same_figures_in_the_four_gold_tables(real: tuple[Hom
         "select sum(revenue), sum(orders_started), sum(buyers_acquired)"
         " from gold_layer.product_performance",
         "select sum(revenue), sum(orders), sum(new_buyers) from gold_layer.daily_sales_summary",
-        "select sum(revenue), sum(sessions_with_purchase), sum(new_buyers)"
+        "select sum(session_revenue), sum(sessions_with_purchase),"
+        " sum(sessions_with_first_order)"
         " from gold_layer.conversion_funnel where category_l1 = '(all)'",
     ):
         assert home.query(query) == [figures], query

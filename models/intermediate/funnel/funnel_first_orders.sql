@@ -7,14 +7,14 @@ buyers as (
     where orders > 0
 ),
 
-funnel_new_buyers as (
+funnel_first_orders as (
 
     select
         first_order_session_date as event_date,
-        count(*) as new_buyers
+        count(*) as sessions_with_first_order
     from buyers
     group by first_order_session_date
 
 )
 
-select * from funnel_new_buyers
+select * from funnel_first_orders
