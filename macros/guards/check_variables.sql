@@ -11,6 +11,9 @@
         'a list of four numbers': '\\[(' ~ number ~ ', ){3}' ~ number ~ ']',
         'a list of distinct lower-case names':
         '(?!.*("[a-z0-9_]+").*\\1)\\[("[a-z][a-z0-9_]*"(, (?!])|(?=])))+]',
+        'a list of lower-case words without quotes':
+        '\\[("(?! )([^"\\x27A-Z\\\\]|\\\\[^"])+(?<! )"(, (?!])|(?=])))*]',
+        'a text without quotes or backslashes': '"([^"\\x27\\\\]|\\\\[^"\\\\])+"',
         'true or false': 'true|false',
     } -%}
     {%- for type, names in var('types').items() -%}
