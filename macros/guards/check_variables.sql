@@ -2,11 +2,14 @@
     {#- A var of the wrong type would do its harm late and far away, as a list of single letters or
         a text compared with a number: it is refused while dbt parses. Values are matched as JSON. -#}
     {%- set number = '[0-9]+([.][0-9]+)?(e[-+][0-9]+)?' -%}
+    {%- set share = '(0([.][0-9]+)?|1([.]0)?|[0-9.]+e-[0-9]+)' -%}
     {%- set forms = {
         'a whole number above 0': '[1-9][0-9]*',
         'a number of 0 or more': number,
         'a number above 0': '(?=[0-9.]*[1-9])' ~ number,
-        'a share from 0 to 1': '0([.][0-9]+)?|1([.]0)?|[0-9.]+e-[0-9]+',
+        'a share from 0 to 1': share,
+        'a share from 0 to 1, or one by target and a default':
+        share ~ '|{(?=.*"default": )("[a-z]+": ' ~ share ~ '(, (?!})|(?=})))+}',
         'a date, yyyy-mm-dd': '("?)[0-9]{4}-(0[1-9]|1[0-2])-([0-2][0-9]|3[01])\\1',
         'a list of four numbers': '\\[(' ~ number ~ ', ){3}' ~ number ~ ']',
         'a list of distinct lower-case names':
