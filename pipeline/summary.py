@@ -148,10 +148,11 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
         "Seconds      " + ", ".join(f"{step} {duration:.1f}" for step, duration in seconds.items()),
     ]
     if bad := files_without_a_clean_row(figures, loaded):
+        files = f"{len(bad)} file{'s' if len(bad) > 1 else ''}"
         lines += [
             "",
-            f"failed: {len(bad)} file{'s' if len(bad) > 1 else ''} without a clean row, named above:"
-            " correct what the reasons say, land it under another name, and take this one away",
+            f"failed: {files} without a clean row, named above: correct what the reasons say,"
+            " land it under another name, and take this one away",
         ]
     return "\n".join(lines)
 
