@@ -27,6 +27,8 @@ create macro trimmed(text) as
             then trim(text, ' ' || chr(9) || chr(10) || chr(13) || chr(160))
         else text
     end;
+create macro known(text) as
+    case when text <> '' and lower(text) not in getvariable('null_words') then text end;
 create macro rate(part, whole) as case when whole > 0 then part::double / whole::double end;
 create macro money_average(total, number) as
     case when number > 0
@@ -60,14 +62,14 @@ create macro hash_of_session(user_id, user_session, started_at) as
 create macro normalized(rows) as table
 select
     event_time,
-    nullif(lower(trimmed(event_type)), '') as event_type,
+    known(lower_event_type) as event_type,
     product_id,
     category_id,
-    nullif(lower(trimmed(category_code)), '') as category_code,
-    nullif(lower(trimmed(brand)), '') as brand,
+    known(lower_category_code) as category_code,
+    known(lower_brand) as brand,
     (try_cast(round(price * 100) as decimal(17, 0)) * 0.01)::decimal(18, 2) as price,
     user_id,
-    nullif(trimmed(user_session), '') as user_session,
+    known(trimmed_user_session) as user_session,
     event_type as raw_event_type,
     category_code as raw_category_code,
     brand as raw_brand,
@@ -83,7 +85,15 @@ select
         > getvariable('highest_price')
         or price < 0, true
     ) as has_invalid_price
-from query_table(rows);
+from (
+    select
+        *,
+        lower(trimmed(event_type)) as lower_event_type,
+        lower(trimmed(category_code)) as lower_category_code,
+        lower(trimmed(brand)) as lower_brand,
+        trimmed(user_session) as trimmed_user_session
+    from query_table(rows)
+);
 
 create macro judged(rows) as table
 select

@@ -7,12 +7,24 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 from tqdm import tqdm
 
 from project.errors import UserError
 from project.home import CHECKOUT, home
+
+_GATE: Final = "assert_few_new_rows_are_rejected"
+
+
+@dataclass(frozen=True)
+class Build:
+    """How a build ended."""
+
+    succeeded: bool
+    is_gate_shut: bool
+    """Whether too many new rows are rejected: silver is built, gold stays as it was."""
 
 
 class Dbt:
@@ -26,11 +38,13 @@ class Dbt:
         self._manifest = None
         self._manifest = self._invoke("parse").result
 
-    def build(self, *, full_refresh: bool) -> bool:
-        """Build and test every model, print what fails, and return whether all passed."""
+    def build(self, *, full_refresh: bool) -> Build:
+        """Build and test every model, and print what fails."""
         # Unit tests check the code, not the data: `make test` runs them.
         options = ["--full-refresh"] if full_refresh else []
-        return bool(self._invoke("build", "--exclude-resource-type", "unit_test", *options).success)
+        result = self._invoke("build", "--exclude-resource-type", "unit_test", *options)
+        failed = {run.node.name for run in result.result or () if run.status == "fail"}
+        return Build(bool(result.success), _GATE in failed)
 
     def write_docs(self) -> bool:
         """Write the docs site as one page into the target folder; whether that worked."""

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +15,7 @@ from generator import generate
 from ingestion import bronze, local_loader
 from ingestion.file_load import IN_BRONZE, Status
 from pipeline import last_run, summary
-from pipeline.dbt import Dbt
+from pipeline.dbt import Build, Dbt
 from project.errors import UserError
 from project.home import (
     claim,
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Run every step; 0 if all dbt nodes passed, 1 if one failed."""
+    """Run every step; 1 if a dbt node failed, the gate is shut or a file has no clean row."""
     claim(home())
     with locked(home()):
         return _run(arguments)
@@ -87,31 +87,36 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UserError(
             f"{database_path()} has other events than the generated files in {data}: {_REMEDY}"
         )
+    built = Build(succeeded=True, is_gate_shut=False)
     if loaded.count(Status.LOADED) or dbt:
         last_run.forget()
-        if not _build(dbt or Dbt(), steps, full_refresh=arguments.full):
-            print(f"\ndbt failed; its log is {home() / 'logs' / 'dbt.log'}")
-            return 1
+        built = _build(dbt or Dbt(), steps, full_refresh=arguments.full)
     else:
         print(
             "nothing to build: files, definitions and code are those of the last run (FULL=1 does)"
         )
-    print(summary.render(summary.read(database_path()), loaded, steps.seconds))
+    if not (built.succeeded or built.is_gate_shut):
+        print(f"\ndbt failed; its log is {home() / 'logs' / 'dbt.log'}")
+        return 1
+    figures = summary.read(database_path(), is_gate_shut=built.is_gate_shut)
+    print(summary.render(figures, loaded, steps.seconds))
+    if built.is_gate_shut:
+        return 1
     last_run.record()
-    return 0
+    return 1 if summary.files_without_a_clean_row(figures, loaded) else 0
 
 
-def _build(dbt: Dbt, steps: Steps, *, full_refresh: bool) -> bool:
-    """Build, test and document everything; whether all passed."""
+def _build(dbt: Dbt, steps: Steps, *, full_refresh: bool) -> Build:
+    """Build, test and document everything."""
     with steps.timed("build"):
-        succeeded = dbt.build(full_refresh=full_refresh)
-    if succeeded:
+        built = dbt.build(full_refresh=full_refresh)
+    if built.succeeded:
         with steps.timed("docs"):
-            succeeded = dbt.write_docs()
-            if succeeded:
+            built = replace(built, succeeded=dbt.write_docs())
+            if built.succeeded:
                 publish_docs()
     dbt.close()
-    return succeeded
+    return built
 
 
 @dataclass

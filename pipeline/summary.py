@@ -14,9 +14,36 @@ from ingestion import local_loader
 from ingestion.file_load import FileReport, Status
 from ingestion.load_report import LoadReport
 from project.home import database_path, docs_path
+from project.variables import project_variables
 
 # A folder of hundreds of dirty files must not push the figures off the screen.
 MOST_FILES_LISTED: Final = 40
+
+
+@dataclass(frozen=True)
+class RejectedFile:
+    """A file with rows that break a rule."""
+
+    path: str
+    rows: int
+    clean_rows: int
+    rejected_rows: int
+    is_above_limit: bool
+    """Whether a larger share than var `file_max_rejected_share` is rejected."""
+    reasons: Sequence[tuple[str, int]]
+    """(reason, rows), the most frequent first; a row counts for each reason that it has."""
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Key figures of the marts."""
+
+    first_date: str | None
+    last_date: str | None
+    revenue: Decimal
+    orders: int
+    buyers: int
+    sessions: int
 
 
 @dataclass(frozen=True)
@@ -27,18 +54,16 @@ class Figures:
     clean_events: int
     rejections: Sequence[tuple[str, int]]
     """(rejection reason, rows), the most frequent first."""
-    rejected_files: Sequence[tuple[str, str, int]]
-    """(file, rejection reason, rows) for reasons other than `duplicate`."""
-    first_date: str | None
-    last_date: str | None
-    revenue: Decimal
-    orders: int
-    buyers: int
-    sessions: int
+    rejected_files: Sequence[RejectedFile]
+    """Those above the limit first."""
+    waiting_rows: tuple[int, int]
+    """Rows that gold has not seen, and how many of them are rejected."""
+    gold: Gold | None
+    """None where the gate is shut: the marts are then those of an earlier build, or missing."""
 
 
-def read(database: Path) -> Figures:
-    """Read the figures from silver and gold."""
+def read(database: Path, *, is_gate_shut: bool) -> Figures:
+    """Read the figures from silver and, where the gate let this build pass, from gold."""
     with local_loader.connect(database) as connection:
         rejections = _rows(
             connection,
@@ -47,12 +72,24 @@ def read(database: Path) -> Figures:
             group by rejection_reason order by count(*) desc, rejection_reason
             """,
         )
-        rejected_files = _rows(
+        files = _rows(
             connection,
             """
-            select _source_file, rejection_reason, count(*) from silver_layer.events_quarantined
-            where rejection_reason <> 'duplicate'
-            group by _source_file, rejection_reason order by _source_file, rejection_reason
+            with reasons as (
+                select _source_file, reason, count(*) as number
+                from silver_layer.events_quarantined
+                cross join unnest(split(rejection_reasons, ',')) as listed(reason)
+                where rejection_reason <> 'duplicate'
+                group by _source_file, reason
+            )
+
+            select
+                _source_file, raw_rows, clean_rows, rejected_rows, is_above_limit,
+                list((reason, number) order by number desc, reason)
+            from silver_layer.rejected_files
+            join reasons using (_source_file)
+            group by all
+            order by is_above_limit desc, _source_file
             """,
         )
         [(bronze_rows, clean_events)] = _rows(
@@ -63,20 +100,27 @@ def read(database: Path) -> Figures:
                 (select count(*) from silver_layer.events_cleaned)
             """,
         )
-        [totals] = _rows(
-            connection,
-            """
-            select
-                cast(min(event_date) as varchar),
-                cast(max(event_date) as varchar),
-                coalesce(sum(revenue), 0),
-                cast(coalesce(sum(orders), 0) as bigint),
-                cast(coalesce(sum(new_buyers), 0) as bigint),
-                cast(coalesce(sum(sessions), 0) as bigint)
-            from gold_layer.daily_sales_summary
-            """,
-        )
-    return Figures(bronze_rows, clean_events, rejections, rejected_files, *totals)
+        [waiting] = _rows(connection, "select * from silver_layer.batch_totals")
+        gold = None if is_gate_shut else _read_gold(connection)
+    rejected = [RejectedFile(*file) for file in files]
+    return Figures(bronze_rows, clean_events, rejections, rejected, waiting, gold)
+
+
+def _read_gold(connection: duckdb.DuckDBPyConnection) -> Gold:
+    [totals] = _rows(
+        connection,
+        """
+        select
+            cast(min(event_date) as varchar),
+            cast(max(event_date) as varchar),
+            coalesce(sum(revenue), 0),
+            cast(coalesce(sum(orders), 0) as bigint),
+            cast(coalesce(sum(new_buyers), 0) as bigint),
+            cast(coalesce(sum(sessions), 0) as bigint)
+        from gold_layer.daily_sales_summary
+        """,
+    )
+    return Gold(*totals)
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
@@ -97,16 +141,63 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
         f"Quarantined  {quarantined:,} rows"
         + "".join(f", {reason} {rows:,}" for reason, rows in figures.rejections),
         *_per_file(figures.rejected_files),
-        f"Days         {figures.first_date} to {figures.last_date}",
-        f"Revenue      {figures.revenue:,.2f}",
-        f"Orders       {figures.orders:,} by {figures.buyers:,} buyers",
-        f"Conversion   {_percent(figures.orders, figures.sessions)} of "
-        f"{figures.sessions:,} sessions",
+        f"Gate         {_gate(figures, loaded)}",
+        *(_key_figures(figures.gold) if figures.gold else []),
         f"Database     {database_path()}",
-        f"Docs         {docs_path() / 'index.html'}",
+        *([f"Docs         {docs_path() / 'index.html'}"] if figures.gold else []),
         "Seconds      " + ", ".join(f"{step} {duration:.1f}" for step, duration in seconds.items()),
     ]
+    if bad := files_without_a_clean_row(figures, loaded):
+        files = f"{len(bad)} file{'s' if len(bad) > 1 else ''}"
+        lines += [
+            "",
+            f"failed: {files} without a clean row, named above: correct what the reasons say,"
+            " land it under another name, and take this one away",
+        ]
     return "\n".join(lines)
+
+
+def files_without_a_clean_row(figures: Figures, loaded: LoadReport) -> list[str]:
+    """Return the files of a run that have rejected rows and no clean one.
+
+    A file of duplicates alone is none of them: its events are there already.
+    """
+    paths = {str(file.path) for file in loaded.files}
+    return [
+        file.path for file in figures.rejected_files if not file.clean_rows and file.path in paths
+    ]
+
+
+def _gate(figures: Figures, loaded: LoadReport) -> str:
+    share = gate_share()
+    if not figures.gold:
+        rows, rejected = figures.waiting_rows
+        return (
+            f"shut, gold stays as it was: {rejected:,} of {rows:,} new rows are rejected, more than"
+            f" {share:.0%}; correct the files and land them under other names, or raise"
+            " gate_max_quarantined_share in dbt_project.yml"
+        )
+    new = {str(file.path) for file in loaded.files if file.status is Status.LOADED}
+    rows = sum(file.rows for file in loaded.files if file.status is Status.LOADED)
+    rejected = sum(file.rejected_rows for file in figures.rejected_files if file.path in new)
+    if not rows:
+        return "open: no new rows"
+    return f"open: {rejected:,} of {rows:,} new rows are rejected, at most {share:.0%} may be"
+
+
+def gate_share() -> float:
+    """Return the share of new rows that may be rejected on the target of a local run."""
+    share = project_variables()["gate_max_quarantined_share"]
+    return float(share.get("local", share["default"]) if isinstance(share, dict) else share)
+
+
+def _key_figures(gold: Gold) -> list[str]:
+    return [
+        f"Days         {gold.first_date} to {gold.last_date}",
+        f"Revenue      {gold.revenue:,.2f}",
+        f"Orders       {gold.orders:,} by {gold.buyers:,} buyers",
+        f"Conversion   {_percent(gold.orders, gold.sessions)} of {gold.sessions:,} sessions",
+    ]
 
 
 def nothing_loaded(data: Path, loaded: LoadReport) -> str:
@@ -128,8 +219,16 @@ def _not_loaded(files: Sequence[FileReport]) -> list[str]:
     return _cut(lines, "`ecommerce load` with the same --data lists all of them")
 
 
-def _per_file(rejected: Sequence[tuple[str, str, int]]) -> list[str]:
-    lines = [f"  {file}: {reason} {rows:,}" for file, reason, rows in rejected]
+def _per_file(rejected: Sequence[RejectedFile]) -> list[str]:
+    limit = f"more than {project_variables()['file_max_rejected_share']:.0%} rejected"
+    lines = []
+    for file in rejected:
+        verdict = "no clean row" if not file.clean_rows else limit if file.is_above_limit else ""
+        reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in file.reasons)
+        lines.append(
+            f"  {verdict}{': ' if verdict else ''}{file.path}:"
+            f" {file.rejected_rows:,} of {file.rows:,} rows: {reasons}"
+        )
     return _cut(lines, "see silver_layer.events_quarantined")
 
 

@@ -3,15 +3,19 @@
         reads the normalized columns of events_staged. Only `duplicate` needs other rows: see
         events_quarantined. -#}
     {{ return([
-        ('malformed_line', "_rescued_data is not null"),
+        ('malformed_line', is_rescued('_line') ~ " and raw_event_type is null"),
         ('invalid_event_time', "event_time is null
             or event_time < cast('" ~ var('earliest_event_date') ~ "' as timestamp)
             or event_time > _ingested_at + interval 1 day"),
         ('unknown_event_type', "event_type is null
             or event_type not in ('" ~ var('event_types') | join("', '") ~ "')"),
-        ('missing_product_id', "coalesce(product_id, 0) <= 0"),
-        ('missing_category_id', "coalesce(category_id, 0) <= 0"),
-        ('missing_user_id', "coalesce(user_id, 0) <= 0"),
+        ('invalid_product_id', is_rescued('product_id')),
+        ('missing_product_id', "coalesce(product_id, 0) <= 0 and not " ~ is_rescued('product_id')),
+        ('invalid_category_id', is_rescued('category_id')),
+        ('missing_category_id', "coalesce(category_id, 0) <= 0 and not "
+            ~ is_rescued('category_id')),
+        ('invalid_user_id', is_rescued('user_id')),
+        ('missing_user_id', "coalesce(user_id, 0) <= 0 and not " ~ is_rescued('user_id')),
         ('missing_user_session', "user_session is null"),
         ('invalid_price', "price is null or raw_price < 0
             or price > " ~ var('highest_price')),
@@ -19,9 +23,18 @@
     ]) }}
 {%- endmacro %}
 
+{% macro is_rescued(name) -%}
+    (get_json_object(_rescued_data, '$.{{ name }}') is not null)
+{%- endmacro %}
+
 {% macro broken_event_rules() -%}
-    concat_ws(','
-    {%- for name, condition in event_rules() %},
-        case when {{ condition }} then '{{ name }}' end
-    {%- endfor %})
+    {#- Nothing more can be said of a line that cannot be split. -#}
+    {%- set rules = event_rules() -%}
+    case
+        when {{ rules[0][1] }} then '{{ rules[0][0] }}'
+        else concat_ws(','
+        {%- for name, condition in rules[1:] %},
+            case when {{ condition }} then '{{ name }}' end
+        {%- endfor %})
+    end
 {%- endmacro %}

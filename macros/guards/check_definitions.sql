@@ -14,8 +14,9 @@
     {%- endfor -%}
     {%- for name, sql in {
         'event_rules': broken_event_rules(),
-        'event_normalization': normalized_text('a') ~ normalized_text('a', false)
-            ~ graph.nodes['model.ecommerce_analytics.events_staged'].raw_code,
+        'event_normalization': graph.nodes['model.ecommerce_analytics.events_staged'].raw_code
+            ~ tojson([var('blanks'), var('special_capitals'), var('special_small_letters'),
+                var('null_words')]),
         'event_keys': event_key()
             ~ graph.nodes['model.ecommerce_analytics.event_copies'].raw_code,
         'sessionization': graph.nodes['model.ecommerce_analytics.session_starts'].raw_code,

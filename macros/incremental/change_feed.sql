@@ -77,14 +77,16 @@
 {% macro last_build(model_name) -%}
     {#- A table of ours as the last build left it. Not a ref, which would be a cycle: the table is
         built from the model that asks. -#}
-    {%- set table = load_relation(this.incorporate(path={'identifier': model_name}))
-        if execute and not flags.FULL_REFRESH -%}
+    {%- set node = graph.nodes['model.ecommerce_analytics.' ~ model_name] if execute -%}
+    {%- set table = load_relation(this.incorporate(path={
+        'schema': node.schema, 'identifier': model_name,
+    })) if execute and not flags.FULL_REFRESH -%}
     {%- if table or not execute -%}
     {{ table }}
     {%- else -%}
     (
         select
-        {%- for column in graph.nodes['model.ecommerce_analytics.' ~ model_name].columns.values() %}
+        {%- for column in node.columns.values() %}
             cast(null as {{ column.data_type }}) as {{ column.name }}{{ ',' if not loop.last }}
         {%- endfor %}
         limit 0

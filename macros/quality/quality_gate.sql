@@ -6,7 +6,7 @@
     {%- set faults = [] -%}
     {%- for table in [
         raw, ref('source_files'), ref('events_cleaned'), ref('events_quarantined'),
-        ref('silver_totals'), ref('unaccounted_files'),
+        ref('silver_totals'), ref('batch_totals'), ref('unaccounted_files'),
     ] if load_relation(table) is none -%}
         {%- do faults.append(table.render() ~ ' does not exist: load bronze, then build silver') -%}
     {%- endfor -%}
@@ -20,10 +20,11 @@
 {%- endmacro %}
 
 {% macro quality_gate_faults(raw) -%}
-    {%- set bronze, clean, quarantined, lag
+    {%- set bronze, clean, lag
         = run_query('select * from ' ~ ref('silver_totals')).rows[0].values() -%}
-    {%- set max_lag, max_share
-        = var('gate_max_lag_minutes'), var('gate_max_quarantined_share') -%}
+    {%- set new, rejected
+        = run_query('select * from ' ~ ref('batch_totals')).rows[0].values() -%}
+    {%- set max_lag, max_share = var('gate_max_lag_minutes'), gate_max_share() | float -%}
     {%- set faults = [] -%}
     {%- for is_fault, fault in [
         (not bronze, raw.render() ~ ' is empty: land files and load them'),
@@ -31,8 +32,8 @@
         (lag is none, ref('source_files').render() ~ ' covers no file: build silver'),
         ((lag or 0) > max_lag * 60, 'silver is stale: bronze is ' ~ lag ~ ' s ahead of it, '
             ~ max_lag ~ ' min are allowed: build silver'),
-        (bronze and quarantined / bronze > max_share, quarantined ~ ' of ' ~ bronze
-            ~ ' rows are quarantined, a share above ' ~ max_share
+        (rejected > max_share * new, rejected ~ ' of ' ~ new
+            ~ ' new rows are rejected, a share above ' ~ max_share
             ~ ': see rejection_reason in ' ~ ref('events_quarantined')),
     ] if is_fault -%}
         {%- do faults.append(fault) -%}
@@ -44,4 +45,9 @@
             ~ ' in silver: build silver with --full-refresh') -%}
     {%- endfor -%}
     {{ return(faults) }}
+{%- endmacro %}
+
+{% macro gate_max_share() -%}
+    {%- set share = var('gate_max_quarantined_share') -%}
+    {{ share if share is number else share.get(target.name, share.default) }}
 {%- endmacro %}

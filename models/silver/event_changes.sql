@@ -1,6 +1,6 @@
 {{ config(materialized='view') }}
 
--- depends_on: {{ ref('unaccounted_files') }}
+-- depends_on: {{ ref('batch_totals') }}
 
 with
 

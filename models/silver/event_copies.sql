@@ -58,8 +58,8 @@ event_copies as (
             partition by {{ event_columns('new_rows') }}
             order by
                 new_rows._ingested_at, new_rows._source_file, new_rows.raw_event_type,
-                new_rows.raw_category_code, new_rows.raw_brand, new_rows.raw_price,
-                new_rows.raw_user_session
+                new_rows.raw_category_code nulls first, new_rows.raw_brand nulls first,
+                new_rows.raw_price, new_rows.raw_user_session, new_rows._rescued_data nulls first
         ) as copy_number
     from {{ new_rows }} as new_rows
     inner join repeated

@@ -5,6 +5,12 @@
 {%- do function('mask_personal_text') -%}
 {%- do function('sees_segment') -%}
 
+{%- set texts = ['event_type', 'category_code', 'brand', 'user_session'] -%}
+{%- set blanks, capitals = "'" ~ var('blanks') ~ "'", var('special_capitals') -%}
+{#- What a backslash in a literal means depends on the engine. -#}
+{%- set null_words
+    = "'', '" ~ var('null_words') | join("', '") | replace('\\', "' || chr(92) || '") ~ "'" %}
+
 with
 
 raw_events as (
@@ -13,20 +19,67 @@ raw_events as (
     }}
 ),
 
+trimmed as (
+
+    -- Most texts are ASCII between two visible characters, which is cheaper to see than a blank.
+    select
+        *
+        {%- for text in texts %},
+        case
+            when
+                (
+                    {{ text }} < '!' or right({{ text }}, 1) < '!'
+                    or bit_length({{ text }}) > 8 * length({{ text }})
+                )
+                and (
+                    contains({{ blanks }}, left({{ text }}, 1))
+                    or contains({{ blanks }}, right({{ text }}, 1))
+                )
+                then trim(both {{ blanks }} from {{ text }})
+            else {{ text }}
+        end as trimmed_{{ text }}
+        {%- endfor %}
+    from raw_events
+
+),
+
+lower_case as (
+
+    -- The engines agree on the lower case of all other letters.
+    select
+        *
+        {%- for text in texts %},
+        lower(case
+            when
+                bit_length(trimmed_{{ text }}) > 8 * length(trimmed_{{ text }})
+                and regexp_replace(trimmed_{{ text }}, '[{{ capitals }}]', '') <> trimmed_{{ text }}
+                then translate(
+                    trimmed_{{ text }}, '{{ capitals }}', '{{ var('special_small_letters') }}'
+                )
+            else trimmed_{{ text }}
+        end) as lower_{{ text }}
+        {%- endfor %}
+    from trimmed
+
+),
+
 normalized as (
 
     select
         event_time,
-        {{ normalized_text('event_type') }} as event_type,
+        case when lower_event_type not in ({{ null_words }}) then lower_event_type end
+            as event_type,
         product_id,
         category_id,
-        {{ normalized_text('category_code') }} as category_code,
-        {{ normalized_text('brand') }} as brand,
+        case when lower_category_code not in ({{ null_words }}) then lower_category_code end
+            as category_code,
+        case when lower_brand not in ({{ null_words }}) then lower_brand end as brand,
         -- NaN, infinite and too large prices become null and break `invalid_price`. Engines differ
         -- in how they round a double to cents, but agree on whole numbers.
         cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,
         user_id,
-        {{ normalized_text('user_session', lower_case=false) }} as user_session,
+        case when lower_user_session not in ({{ null_words }}) then trimmed_user_session end
+            as user_session,
         event_type as raw_event_type,
         category_code as raw_category_code,
         brand as raw_brand,
@@ -35,7 +88,7 @@ normalized as (
         _rescued_data,
         _source_file,
         _ingested_at
-    from raw_events
+    from lower_case
 
 ),
 

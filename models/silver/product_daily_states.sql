@@ -6,7 +6,7 @@
     on_schema_change='fail',
 ) }}
 
--- depends_on: {{ ref('unaccounted_files') }}
+-- depends_on: {{ ref('batch_totals') }}
 
 {#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
 {%- set events = with_changed_keys(

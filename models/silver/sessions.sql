@@ -7,7 +7,7 @@
     meta={'delete_keys_where': '_first_batch_id < _batch_id'},
 ) }}
 
--- depends_on: {{ ref('unaccounted_files') }}
+-- depends_on: {{ ref('batch_totals') }}
 
 {#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
 {%- set events = since_last_batch(ref('events_cleaned')) %}

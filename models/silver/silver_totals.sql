@@ -16,8 +16,7 @@ silver as (
     select
         (select max(source_files._ingested_at) from {{ ref('source_files') }} as source_files)
             as newest_silver_at,
-        (select count(*) from {{ ref('events_cleaned') }}) as clean_rows,
-        (select count(*) from {{ ref('events_quarantined') }}) as quarantined_rows
+        (select count(*) from {{ ref('events_cleaned') }}) as clean_rows
 
 ),
 
@@ -26,7 +25,6 @@ silver_totals as (
     select
         bronze.bronze_rows,
         silver.clean_rows,
-        silver.quarantined_rows,
         unix_timestamp(bronze.newest_bronze_at) - unix_timestamp(silver.newest_silver_at)
             as lag_seconds
     from bronze

@@ -119,7 +119,6 @@ def dirty_files() -> list[DirtyFile]:
             ),
             3,
             rescued=2,
-            rejected={malformed: 2},
         ),
         DirtyFile("no_header.csv", "".join(line + "\n" for line in good(3)).encode(), 3),
         DirtyFile("no_final_newline.csv", text(*good(3))[:-1], 3),
@@ -173,7 +172,7 @@ def dirty_files() -> list[DirtyFile]:
             text(new.line(product_id="9223372036854775808"), new.line(user_id="9" * 40), *good(1)),
             3,
             rescued=2,
-            rejected={malformed: 2},
+            rejected={"invalid_product_id": 1, "invalid_user_id": 1},
         ),
         DirtyFile(
             "wrong_types.csv",
@@ -185,7 +184,7 @@ def dirty_files() -> list[DirtyFile]:
             ),
             4,
             rescued=3,
-            rejected={malformed: 3},
+            rejected={"invalid_product_id": 1, "invalid_event_time": 1, "invalid_price": 1},
         ),
         DirtyFile(
             "special_prices.csv",

@@ -28,7 +28,7 @@ DEFINITIONS: Final = "model_definitions"
 # Before images, which only an update writes.
 BEFORE_IMAGES: Final = "events_replaced"
 # What one build prepares for itself; the next build replaces all of it.
-PREPARED: Final = ("event_copies", "session_starts")
+PREPARED: Final = ("event_copies", "session_starts", "batch_totals")
 # Tables that differ between runs by design.
 OF_RUNS: Final = (*SNAPSHOTS, BEFORE_IMAGES, DEFINITIONS, *PREPARED)
 # Every column except those that record the batch that wrote a row first or last.

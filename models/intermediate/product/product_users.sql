@@ -6,7 +6,7 @@
     on_schema_change='fail',
 ) }}
 
--- depends_on: {{ ref('unaccounted_files') }}
+-- depends_on: {{ ref('batch_totals') }}
 
 with
 

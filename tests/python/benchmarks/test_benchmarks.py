@@ -50,6 +50,7 @@ CHANGED = {
     "incomplete_day_share": 0.4,
     "incomplete_day_window_days": 3,
     "left_censored_days": 20,
+    "null_words": ["nan", "samsung"],
     "pareto_a_share": 0.45,
     "pareto_b_share": 0.65,
     "rfm_frequency_orders": [6, 4, 2, 1],
@@ -64,8 +65,12 @@ CHANGED = {
     "session_gap_minutes": 3,
     "user_segments": ["prospect", "at_risk", "vip", "new", "loyal", "lapsed", "regular"],
 }
-# Vars that change nothing in those tables, or that name their columns.
-NO_THRESHOLDS = {"declarative", "product_states"}
+# Vars that change nothing in those tables, or that name their columns, or that are about characters
+# which generated files do not have.
+NO_THRESHOLDS = {
+    *("declarative", "product_states"),
+    *("blanks", "special_capitals", "special_small_letters"),
+}
 # Columns for updates and rescued data, which the plain script does not have.
 NOT_IN_SCRIPT = ("_ingested_at", "_batch_id", "_rescued_data")
 

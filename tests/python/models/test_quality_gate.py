@@ -11,12 +11,22 @@ from support.platform_runs import Home
 
 pytestmark = pytest.mark.slow
 
+# One clean event becomes a rejected row.
+REJECT_ONE = (
+    "insert into silver_layer.events_quarantined by name"
+    " select _source_file, _ingested_at, _batch_id, 'invalid_price' as rejection_reason"
+    " from silver_layer.events_cleaned"
+    " where event_id = (select min(event_id) from silver_layer.events_cleaned);"
+    "delete from silver_layer.events_cleaned"
+    " where event_id = (select min(event_id) from silver_layer.events_cleaned)"
+)
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("gate"))
     home.load_generated(events=3000, days=3)
-    home.dbt("run", "--select", "+silver_totals", "+unaccounted_files")
+    home.dbt("run", "--select", "+silver_totals", "+batch_totals")
     return home
 
 
@@ -63,13 +73,10 @@ def test_the_gate_is_open_on_a_built_platform(home: Home) -> None:
             "rows in bronze",
         ),
         (
-            "insert into bronze_layer.events_raw (_source_file, _ingested_at)"
-            " select 'bad.csv', max(_ingested_at) from bronze_layer.events_raw, range(31)"
-            " group by range;"
-            "insert into silver_layer.events_quarantined (_source_file, _ingested_at)"
-            " select _source_file, _ingested_at from bronze_layer.events_raw"
-            " where _source_file = 'bad.csv'",
-            "rows are quarantined, a share above 0.01",
+            "insert into silver_layer.events_quarantined by name"
+            " select _source_file, _ingested_at, _batch_id, 'invalid_price' as rejection_reason"
+            " from silver_layer.source_files, range(3001)",
+            "9003 of 3000 new rows are rejected, a share above 0.5: see rejection_reason",
         ),
     ],
 )
@@ -95,8 +102,26 @@ def test_files_that_land_while_silver_builds_wait_for_the_next_run(home: Home) -
     assert "silver is stale" in output
 
 
-def test_the_threshold_of_quarantined_rows_is_a_variable(home: Home) -> None:
-    output = home.dbt(
-        "run-operation", "quality_gate", "--vars", "gate_max_quarantined_share: 0", expect=1
-    ).stdout
-    assert "a share above 0" in output
+@pytest.mark.parametrize("share", ["0", "{local: 0, default: 1}", "{prod: 1, default: 0}"])
+def test_the_share_of_rejected_rows_is_a_variable_by_target(home: Home, share: str) -> None:
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute(REJECT_ONE)
+    gate(home, expect=0)
+    variable = f"gate_max_quarantined_share: {share}"
+    output = home.dbt("run-operation", "quality_gate", "--vars", variable, expect=1).stdout
+    assert "1 of 3000 new rows are rejected, a share above 0.0" in output
+
+
+def test_rows_that_gold_has_seen_and_duplicates_are_not_judged(home: Home) -> None:
+    variable = ("--vars", "gate_max_quarantined_share: 0")
+    duplicates = REJECT_ONE.replace("'invalid_price'", "'duplicate'")
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute(duplicates)
+    home.dbt("run-operation", "quality_gate", *variable)
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute(REJECT_ONE)
+    home.dbt("run-operation", "quality_gate", *variable, expect=1)
+    # The view takes its watermark from gold once that is there.
+    home.dbt("run", "--select", "event_changes", "hourly_activity")
+    home.dbt("run", "--select", "batch_totals")
+    home.dbt("run-operation", "quality_gate", *variable)

@@ -13,11 +13,14 @@ from support.dirty_files import Lines
 from support.platform_runs import Home
 
 FAULTS: Final = {
-    "malformed_line": {"price": "free"},
+    "malformed_line": {"brand": "of,two"},
     "invalid_event_time": {"event_time": "1970-01-01 00:00:00 UTC"},
     "unknown_event_type": {"event_type": "wishlist"},
+    "invalid_product_id": {"product_id": "2.05E+18"},
     "missing_product_id": {"product_id": "0"},
+    "invalid_category_id": {"category_id": "NULL"},
     "missing_category_id": {"category_id": ""},
+    "invalid_user_id": {"user_id": "abc"},
     "missing_user_id": {"user_id": "-1"},
     "missing_user_session": {"user_session": "  "},
     "invalid_price": {"price": "-0.01"},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.file_load import Status
-from support.dirty_files import dirty_files, write_dirty_files
+from support.dirty_files import HEADER, Lines, dirty_files, write_dirty_files
 from support.platform_runs import SNAPSHOTS, Home, differences
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,8 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
     home = Home(tmp_path_factory.mktemp("dirty"))
     landing = home.folder / "files"
     write_dirty_files(landing)
-    return home, home.run("run", "--data", str(landing)).stdout
+    # One file has no clean row.
+    return home, home.run("run", "--data", str(landing), expect=1).stdout
 
 
 def write_dirty_file(folder: Path, name: str) -> Path:
@@ -170,12 +171,70 @@ def test_a_folder_without_any_good_file_is_an_error(tmp_path: Path) -> None:
     assert "notes.csv" in result.stderr
 
 
-def test_a_file_of_bad_lines_only_builds_empty_tables(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    landing = write_dirty_file(tmp_path, "special_prices.csv")
-    output = home.run("run", "--data", str(landing)).stdout
-    assert "Clean        0 events" in output
-    assert home.query("select count(*) from gold_layer.customer_metrics") == [(0,)]
+def test_the_gate_keeps_gold_from_new_rows_of_which_most_are_rejected(tmp_path: Path) -> None:
+    home, landing, new = Home(tmp_path), tmp_path / "files", Lines()
+    landing.mkdir()
+
+    def land(name: str, *lines: str) -> None:
+        (landing / name).write_text("\n".join([HEADER, *lines, ""]), encoding="utf-8")
+
+    def run(expect: int) -> str:
+        return home.run("run", "--data", str(landing), expect=expect).stdout
+
+    def days_in_gold() -> list[tuple[int]]:
+        return home.query("select sum(events) from gold_layer.daily_sales_summary")
+
+    def good(number: int) -> list[str]:
+        return [new.line() for _ in range(number)]
+
+    bad = [new.line(price="-1"), new.line(price="-1", user_id="x"), new.line(category_id="")]
+    land("bad.csv", *bad)
+    for _ in range(2):
+        output = run(expect=1)
+        assert "Gate         shut, gold stays as it was: 3 of 3 new rows are rejected" in output
+        assert "more than 50%" in output
+        reasons = "invalid_price 2, invalid_user_id 1, missing_category_id 1"
+        assert f"no clean row: {landing / 'bad.csv'}: 3 of 3 rows: {reasons}" in output
+        assert "failed: 1 file without a clean row" in output
+        assert "Revenue" not in output
+        assert "Traceback" not in output
+        assert (
+            home.query("select * from information_schema.tables where table_name = 'sessions'")
+            == []
+        )
+
+    # Half is not more than half: the gate is open, and the file is still named.
+    land("good.csv", *good(3))
+    output = run(expect=1)
+    assert "Gate         open: 0 of 3 new rows are rejected, at most 50% may be" in output
+    assert "Revenue" in output
+    assert "failed: 1 file without a clean row" in output
+    assert days_in_gold() == [(3,)]
+    assert "nothing to build" in run(expect=1)
+
+    # Gold has seen the bad rows; only the newer ones are judged.
+    (landing / "bad.csv").unlink()
+    land("mixed.csv", *good(2), *[new.line(event_time="soon") for _ in range(3)])
+    output = run(expect=1)
+    assert "shut, gold stays as it was: 3 of 5 new rows" in output
+    assert (
+        f"more than 10% rejected: {landing / 'mixed.csv'}: 3 of 5 rows: invalid_event_time 3"
+        in output
+    )
+    assert "failed:" not in output
+    assert days_in_gold() == [(3,)]
+
+    land("more.csv", *good(9), new.line(price=""))
+    output = run(expect=0)
+    assert "Gate         open: 1 of 10 new rows are rejected" in output
+    assert f"  {landing / 'more.csv'}: 1 of 10 rows: invalid_price 1" in output
+    assert days_in_gold() == [(14,)]
+
+    # Exports overlap: what is there already is no fault.
+    shutil.copy(landing / "good.csv", landing / "good (1).csv")
+    output = run(expect=0)
+    assert "open: 0 of 3 new rows are rejected" in output
+    assert "duplicate 3" in output
 
 
 def test_generated_and_real_events_do_not_mix(generated: Home, tmp_path: Path) -> None:
