@@ -200,6 +200,14 @@ def test_expected_orders_equal_the_closed_form_of_the_paper(
     assert clv.expected_orders(theta, 39.0, x, t_x, age) == pytest.approx(expected, rel=1e-9)
 
 
+def test_a_buyer_of_one_day_may_have_left_and_more_likely_so_with_each_day() -> None:
+    r, alpha, a, b = 0.5, 6.0, 1.0, 3.0
+    age = np.arange(0.0, 400.0)
+    alive = np.exp(clv.log_probability_alive((r, alpha, a, b), 0 * age, 0 * age, age))
+    assert alive[0] == pytest.approx(b / (a + b))
+    assert np.all(np.diff(alive) < 0)
+
+
 @pytest.mark.parametrize("theta", list(product((0.05, 1.5, 50.0), repeat=4)))
 def test_scores_are_finite_and_ordered_for_any_buyer(theta: tuple[float, ...]) -> None:
     buyers = product((0.0, 1.0, 7.0, 2000.0), (0.0, 1.0, 400.0), (0.0, 3.0, 400.0))
@@ -222,12 +230,12 @@ def test_expected_orders_are_finite_where_the_closed_form_divides_by_zero() -> N
 
 def test_fit_and_scores_agree_with_simulated_customers() -> None:
     truth = (0.8, 12.0, 0.9, 2.5)
-    age = np.random.default_rng(1).uniform(30, 150, 40_000)
+    age = np.random.default_rng(1).integers(30, 150, 20_000).astype(float)
     x, t_x, later, alive = simulate(truth, age, age + 90, seed=2)
     theta = clv.fit_mbg_nbd(x, t_x, age, np.ones(len(x)))
     assert theta == pytest.approx(truth, rel=0.15)
-    orders = clv.expected_orders(theta, 90.0, x, t_x, age)
-    probability = np.exp(clv.log_probability_alive(theta, x, t_x, age))
+    orders = clv.expected_orders(truth, 90.0, x, t_x, age)
+    probability = np.exp(clv.log_probability_alive(truth, x, t_x, age))
     for chosen in (x == 0, (x > 0) & (x <= 2), x > 2, probability < 0.5):
         assert orders[chosen].mean() == pytest.approx(later[chosen].mean(), rel=0.06)
         assert probability[chosen].mean() == pytest.approx(alive[chosen].mean(), abs=0.02)
@@ -360,6 +368,20 @@ def test_too_few_repeat_buyers_give_a_warning_and_nulls(
     assert "1 repeat buyers < clv_min_repeat_buyers" in caplog.text
     assert len(result) == 2
     assert result[PREDICTIONS].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(("min_repeat_buyers", "predicted"), [(100, True), (101, False)])
+def test_as_many_repeat_buyers_as_the_var_says_are_enough(
+    cdnow: pd.DataFrame,
+    connection: duckdb.DuckDBPyConnection,
+    min_repeat_buyers: int,
+    predicted: bool,
+) -> None:
+    repeat, once = (cdnow[(cdnow["x"] > 0) == again] for again in (True, False))
+    paid = repeat[repeat["zbar"] > 0]
+    buyers = buyers_of(pd.concat([paid.head(100), once.head(140)]))
+    result = run(connection, buyers, min_repeat_buyers)
+    assert (result["expected_orders_90d"].notna() == predicted).all()
 
 
 def test_missing_predictions_are_null_on_an_engine_that_keeps_nan(
