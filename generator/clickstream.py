@@ -21,11 +21,12 @@ from generator.plan import (
     LONGEST_SESSION,
     Plan,
     Window,
+    hour_factor,
     minute_weights,
     rates,
 )
 from generator.shoppers import Shoppers, build_shoppers
-from generator.visits import CART, Actions, Bools, Int32s, Rows, draw_sizes, hour_factor
+from generator.visits import CART, Actions, Bools, Int32s, Rows, draw_sizes
 
 # Share of carts and purchases in which the visitor chooses the cheaper of two products.
 _CHEAPER_OF_TWO: Final = 0.15
@@ -133,15 +134,18 @@ class Clickstream:
         # Sessions are in order of users, after those of crawlers.
         user[: len(bots)] = rng.choice(user, len(bots))
         start = self._draw_starts(rng, day, window, sessions)
+        buyers = self.shoppers.buyer[self.plan.orders(day, window)]
         rows = Rows.draw(rng, size, first)
         actions = Actions.draw(
             rng,
             size,
             rates(self.plan.date(day), window.start),
-            self.shoppers.readiness[user].astype(np.float64),
             hour_factor()[start // 3_600],
+            len(buyers),
             len(bots),
         )
+        bought = np.flatnonzero(actions.buys)
+        user[bought] = buyers[: len(bought)]
         actions.mark(rng, rows)
         product = self._products(rng, rows, actions, len(bots), int(bots.sum()))
         time = self._times(day, window, start, rows)

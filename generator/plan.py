@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from generator import published
-from generator.catalog import Ints, allocate
+from generator.catalog import Floats, Ints, allocate
 
 DAY: Final = 86_400
 # Sessions are shorter than this, so only those that start after LATE can cross midnight: a day
@@ -115,6 +115,23 @@ def minute_weights(day: date) -> Ints:
     return np.asarray(np.rint(weights * 100), dtype=np.int64)
 
 
+@cache
+def hour_factor() -> Floats:
+    """Return the chance that a session buys by its starting hour, relative to the mean session."""
+    rate = np.array(published.PURCHASE_RATE_BY_HOUR)
+    factor: Floats = rate / np.average(rate, weights=published.SESSIONS_BY_HOUR)
+    return factor
+
+
+def expected_orders(day: date, window: Window) -> float:
+    """Return the number of a window's sessions that buy, before it is rounded."""
+    minutes = np.arange(window.start // 60, window.end // 60)
+    weights = minute_weights(day)[minutes]
+    hours = np.average(hour_factor()[minutes // 60], weights=weights) if weights.any() else 0.0
+    sessions = window.events * published.SESSIONS / published.EVENTS
+    return float(sessions * rates(day, window.start).purchase * hours)
+
+
 @dataclass(frozen=True)
 class Plan:
     """A run: `events` rows over `days` days from `first_day`, all determined by `seed`."""
@@ -162,6 +179,32 @@ class Plan:
                 zip(pairwise(starts), allocate(mass, events), strict=True)
             )
         ]
+
+    @cached_property
+    def order_offsets(self) -> Ints:
+        """The number of orders before each window of each day, and at last of all of them."""
+        expected = [
+            expected_orders(self.date(day), window)
+            for day in range(self.days)
+            for window in self.windows(day)
+        ]
+        # Rounding the sum, not the parts, keeps the total where a window has less than one order.
+        return np.asarray(np.rint(np.cumsum([0.0, *expected])), dtype=np.int64)
+
+    @cached_property
+    def first_windows(self) -> Ints:
+        """The number of windows before each day, and at last of all of them."""
+        return np.cumsum([0, *(len(self.windows(day)) for day in range(self.days))])
+
+    @cached_property
+    def day_orders(self) -> Ints:
+        """Sessions that buy on each day."""
+        return np.diff(self.order_offsets[self.first_windows])
+
+    def orders(self, day: int, window: Window) -> slice:
+        """Return the numbers of the orders of a window."""
+        at = self.first_windows[day] + window.number
+        return slice(int(self.order_offsets[at]), int(self.order_offsets[at + 1]))
 
     def barrier(self, day: int, window: Window) -> int | None:
         """Return the second of the day by which the window's sessions must end, if any.

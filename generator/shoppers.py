@@ -1,4 +1,4 @@
-"""The synthetic users: their active days, frequency, readiness to buy, and ids."""
+"""The synthetic users: their active days, frequency, orders, and ids."""
 
 from __future__ import annotations
 
@@ -10,27 +10,32 @@ import numpy.typing as npt
 
 from generator import published
 from generator.catalog import Ints, allocate
+from generator.orders import draw_orders
 from generator.plan import Plan
 
 # Not every user in the pool is drawn: the factor makes the number of drawn ones match.
-POOL_FACTOR: Final = 1.62
-# Fitted to distinct users per month and per week, buyers per user and orders per buyer.
+POOL_FACTOR: Final = 1.8
+# Fitted to distinct users per month and per week, and to buyers per user.
 ALREADY_ACTIVE: Final = 0.25
 ONE_DAY: Final = 0.4
 MEAN_LIFE_DAYS: Final = 32.0
 NEWLY_REGISTERED: Final = 0.35
+SESSIONS_SHAPE: Final = 0.9
+SESSIONS_SCALE: Final = 0.45
+# Days from a buyer's first visit to the first order.
+MEAN_DAYS_TO_ORDER: Final = 3.0
 _WEIGHT_UNIT: Final = 1_000
 
 
 @dataclass(frozen=True)
 class Shoppers:
-    """Arrays over the pool of users (U), ordered by their first day."""
+    """Arrays over the pool of users (U), ordered by their first day, and over the orders (O)."""
 
     user_id: Ints
     first_day: npt.NDArray[np.int16]
     last_day: npt.NDArray[np.int16]
     weight: npt.NDArray[np.int32]
-    readiness: npt.NDArray[np.float32]
+    buyer: npt.NDArray[np.int32]
 
     def arrived_by(self, day: int) -> int:
         """Return the number of users whose first day is not after `day`."""
@@ -72,20 +77,40 @@ def _ids(rng: np.random.Generator, plan: Plan, first_day: npt.NDArray[np.int16])
 def build_shoppers(plan: Plan) -> Shoppers:
     """Build the pool of users of a run; deterministic for the plan."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([plan.seed, 3])))
+    orders = draw_orders(plan)
+    to_order = rng.exponential(MEAN_DAYS_TO_ORDER, len(orders.first_day))
+    first_visit = np.maximum(orders.first_day - to_order.astype(np.int64), -1)
+    buyers = np.bincount(first_visit + 1, minlength=plan.days + 1)
+
     per_session = published.USERS / published.SESSIONS
     total = max(10, round(plan.sessions * per_session * POOL_FACTOR))
     arrivals = plan.day_events * (1 - ALREADY_ACTIVE) / plan.events
-    counts = allocate(np.concatenate([[ALREADY_ACTIVE], arrivals]), total)
+    counts = np.maximum(allocate(np.concatenate([[ALREADY_ACTIVE], arrivals]), total), buyers)
+    total = int(counts.sum())
     first_day = np.repeat(np.arange(-1, plan.days), counts).astype(np.int16)
+    position = _spread(first_visit + 1, buyers, counts)
 
-    one_day = (rng.random(total) < ONE_DAY) & (first_day >= 0)
-    life = np.rint(rng.exponential(MEAN_LIFE_DAYS, total))
-    last_day = first_day + np.where(one_day, 0, np.minimum(life + 1, 10_000)).astype(np.int16)
-    often = np.where(one_day, 1.2, rng.gamma(0.9, 0.45, total)) + 0.03
+    one_day = (rng.random(total, dtype=np.float32) < ONE_DAY) & (first_day >= 0)
+    life = rng.standard_exponential(total, dtype=np.float32) * np.float32(MEAN_LIFE_DAYS)
+    last_day = first_day + np.where(one_day, 0, np.minimum(life + 1.5, 10_000)).astype(np.int16)
+    last_day[position] = np.maximum(last_day[position], orders.last_day)
+    often = rng.standard_gamma(SESSIONS_SHAPE, total, dtype=np.float32) * np.float32(SESSIONS_SCALE)
+    often[one_day] = 1.2
+    # Who orders more often visits more often.
+    often[position] = rng.gamma(SESSIONS_SHAPE + orders.count, SESSIONS_SCALE)
     return Shoppers(
         user_id=_ids(rng, plan, first_day),
         first_day=first_day,
-        last_day=last_day.astype(np.int16),
-        weight=np.rint(often * _WEIGHT_UNIT).astype(np.int32),
-        readiness=np.exp(rng.normal(-1.8, 2.1, total)).astype(np.float32),
+        last_day=last_day,
+        weight=np.rint((often + 0.03) * _WEIGHT_UNIT).astype(np.int32),
+        buyer=position[orders.buyer],
     )
+
+
+def _spread(slot: Ints, members: Ints, sizes: Ints) -> npt.NDArray[np.int32]:
+    """Return a position for each member in its slot, spread evenly over the slot's positions."""
+    order = np.argsort(slot, kind="stable")
+    rank = np.empty_like(slot)
+    rank[order] = np.arange(len(slot)) - (np.cumsum(members) - members)[slot[order]]
+    start = np.cumsum(sizes) - sizes
+    return (start[slot] + rank * sizes[slot] // members[slot]).astype(np.int32)

@@ -33,8 +33,6 @@ _VIEWS_AGAIN: Final = 0.3
 _PURCHASE_TWICE: Final = 85 / 85_000
 # A 16-bit number draws from a table.
 _QUANTILES: Final = 65_536
-_LARGEST_CHANCE: Final = 0.95
-_LARGEST_SCALE: Final = 4.0
 
 
 @cache
@@ -64,14 +62,6 @@ def gaps() -> Int32s:
     at = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
     seconds = np.exp(np.interp(at, probabilities, np.log(values)))
     return np.where(at < probabilities[0], 0, np.rint(seconds)).astype(np.int32)
-
-
-@cache
-def hour_factor() -> Floats:
-    """Return the chance that a session buys by its starting hour, relative to the mean session."""
-    rate = np.array(published.PURCHASE_RATE_BY_HOUR)
-    factor: Floats = rate / np.average(rate, weights=published.SESSIONS_BY_HOUR)
-    return factor
 
 
 @cache
@@ -120,16 +110,16 @@ def draw_sizes(rng: np.random.Generator, events: int, bots: Ints) -> Ints:
     return size
 
 
-def _matched(relative: Floats, target: Floats) -> Floats:
-    """Return chances near `relative` x `target`, scaled so that their mean is that of `target`."""
-    target_mean = float(target.mean())
-    chances = relative * target
-    # The limit on single chances lowers the mean; a few rounds restore it.
-    for _ in range(6):
-        mean = float(chances.mean())
-        scale = target_mean / mean if mean > 0 else 1.0
-        chances = np.minimum(chances * min(scale, _LARGEST_SCALE), _LARGEST_CHANCE)
-    return chances
+def choose_buying(rng: np.random.Generator, chance: Floats, bots: int, orders: int) -> Bools:
+    """Choose the sessions that buy by their relative chance; crawlers, which come first, never."""
+    # The smallest of exponentials with these rates are a weighted draw without replacement.
+    at = rng.standard_exponential(len(chance)) / chance
+    at[:bots] = np.inf
+    buys = np.zeros(len(chance), dtype=np.bool_)
+    count = min(orders, len(chance) - bots)
+    if count > 0:
+        buys[np.argpartition(at, count - 1)[:count]] = True
+    return buys
 
 
 @dataclass
@@ -200,16 +190,15 @@ class Actions:
         rng: np.random.Generator,
         size: Ints,
         rate: Rates,
-        readiness: Floats,
         hours: Floats,
+        orders: int,
         bots: int,
     ) -> Actions:
-        """Draw for each session; the user's `readiness` and `hours` multiply the chance to buy."""
+        """Draw for each session; `orders` of them buy, which `hours` makes more or less likely."""
         sessions = len(size)
         chance, other = rng.random(sessions), rng.random(sessions)
         factor = purchase_factor()[np.minimum(size, len(purchase_factor()) - 1)]
-        buys = chance < _matched(factor * readiness, rate.purchase * hours)
-        buys[:bots] = False
+        buys = choose_buying(rng, factor * hours, bots, orders)
         # Two events have no room for view, cart and purchase: longer sessions compensate.
         carts_first = buys & (size >= 3) & (other < rate.cart_given_purchase * 1.09)
         only_carts = ~buys & (other < rate.cart_only * factor * 1.11)

@@ -1,7 +1,9 @@
 """Predicted value of every buyer: how many orders are to come, and what an order is worth.
 
-[1] Fader, Hardie, Lee (2005), "Counting Your Customers" the Easy Way: the BG/NBD model.
-[2] Fader, Hardie, Lee (2008), Computing P(alive) Using the BG/NBD Model.
+[1] Batislam, Denizel, Filiztekin (2007), Empirical Validation and Comparison of Models for Customer
+    Base Analysis: the MBG/NBD model.
+[2] Hoppe, Wagner (2007), Customer Base Analysis: The Case for a Central Variant of the
+    Betageometric/NBD Model; Wagner, Hoppe (2008), Erratum on the MBG/NBD Model.
 [3] Fader, Hardie (2013), The Gamma-Gamma Model of Monetary Value.
 Symbols: x = repeat orders, t_x and age (T) = first order to last and to today, n = equal buyers.
 """
@@ -21,6 +23,9 @@ from scipy.special import betaln, expit, gammaln, log_expit
 Floats = NDArray[np.float64]
 HORIZON_DAYS = 90  # fixed by the names of the columns
 VALUE_BINS_PER_E_FOLD = 100  # repeat buyers whose order values differ by < 1 % are fitted as one
+# Orders and as-of date are whole days: from the middle of the first day to the end of the last one
+# is half a day more than their difference.
+HALF_DAY = 0.5
 GROUP = ["frequency", "recency_days", "age_days"]
 
 
@@ -29,20 +34,19 @@ class FitError(RuntimeError):
 
 
 def log_probability_alive(theta: Any, x: Floats, t_x: Floats, age: Floats) -> Floats:
-    """Log of the probability that a buyer has not left for good, [2]."""
+    """Log of the probability that a buyer has not left for good, [1]."""
     r, alpha, a, b = theta
-    # Odds of having left at the last order; in logs, because the powers overflow.
-    left = np.log(a / (b + np.maximum(x, 1) - 1)) + (r + x) * np.log((alpha + age) / (alpha + t_x))
-    # The model lets buyers leave only at a repeat order.
-    return np.where(x > 0, log_expit(-left), 0.0)
+    # Odds of having left at the last order, be it the first; in logs, because the powers overflow.
+    left = np.log(a / (b + x)) + (r + x) * np.log((alpha + age) / (alpha + t_x))
+    return np.asarray(log_expit(-left))
 
 
-def beta_geo_log_likelihood(theta: Any, x: Floats, t_x: Floats, age: Floats, n: Floats) -> float:
-    """Log-likelihood of theta = (r, alpha, a, b), [1] eq. 6."""
+def mbg_nbd_log_likelihood(theta: Any, x: Floats, t_x: Floats, age: Floats, n: Floats) -> float:
+    """Log-likelihood of theta = (r, alpha, a, b), [1]."""
     r, alpha, a, b = theta
     orders = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + age)
-    stayed = betaln(a, b + x) - betaln(a, b)
-    # Eq. 6 ends in a sum, alive or left at the last order; P(alive) is the share of its first term.
+    stayed = betaln(a, b + x + 1) - betaln(a, b)
+    # The likelihood is a sum, alive or left at the last order; P(alive) is its first term's share.
     return float(np.sum(n * (orders + stayed - log_probability_alive(theta, x, t_x, age))))
 
 
@@ -70,9 +74,9 @@ def maximize(log_likelihood: Callable[..., float], start: Any, *data: Floats) ->
     return np.asarray(np.exp(found))
 
 
-def fit_beta_geo(x: Floats, t_x: Floats, age: Floats, n: Floats) -> Floats:
+def fit_mbg_nbd(x: Floats, t_x: Floats, age: Floats, n: Floats) -> Floats:
     """Fit (r, alpha, a, b), alpha in the unit of t_x and age."""
-    return maximize(beta_geo_log_likelihood, (1, np.average(age, weights=n), 1, 2), x, t_x, age, n)
+    return maximize(mbg_nbd_log_likelihood, (1, np.average(age, weights=n), 1, 2), x, t_x, age, n)
 
 
 def fit_gamma_gamma(x: Floats, value: Floats, n: Floats) -> Floats:
@@ -85,15 +89,16 @@ def fit_gamma_gamma(x: Floats, value: Floats, n: Floats) -> Floats:
 
 
 def expected_orders(theta: Any, t: float, x: Floats, t_x: Floats, age: Floats) -> Floats:
-    """Orders expected within t from now, [1] eq. 10."""
+    """Orders expected within t from now, [2]."""
     r, alpha, a, b = theta
 
-    # The 2F1 in eq. 10 is a mean over p, the probability of leaving at an order, which is
-    # Beta(a, b + x) while alive. scipy's 2F1 is nan for busy or young buyers; the mean is not.
+    # The 2F1 in [2] is a mean over p, the probability of leaving at an order, which is
+    # Beta(a, b + x + 1) while alive. scipy's 2F1 is nan for busy or young buyers; the mean is not.
     def orders_times_density(logit_p: Floats, x: Floats, age: Floats) -> Any:
         p = np.maximum(expit(logit_p), 1e-300)
         orders = -np.expm1(-(r + x) * np.log1p(p * t / (alpha + age))) / p
-        log_density = a * log_expit(logit_p) + (b + x) * log_expit(-logit_p) - betaln(a, b + x)
+        stays = b + x + 1  # the first order and x repeat orders
+        log_density = a * log_expit(logit_p) + stays * log_expit(-logit_p) - betaln(a, stays)
         return orders * np.exp(log_density)
 
     pairs, of_pair = np.unique([x, age], axis=1, return_inverse=True)  # a tenth of the groups
@@ -104,12 +109,13 @@ def expected_orders(theta: Any, t: float, x: Floats, t_x: Floats, age: Floats) -
 def score(groups: pd.DataFrame, value_bins: pd.DataFrame, min_repeat_buyers: int) -> pd.DataFrame:
     """Scores of every group of equal buyers; nan, with a warning, where no model can be fitted."""
     x, t_x, age, n = groups.to_numpy(float).T
+    age = age + HALF_DAY
     repeat_x, _, repeat_n, total_value = value_bins.to_numpy(float).T
     alive = orders = own_share = shop_value = np.full(len(x), np.nan)
     try:
         if repeat_n.sum() < max(min_repeat_buyers, 1):
             raise FitError(f"{repeat_n.sum():.0f} repeat buyers < clv_min_repeat_buyers: load more")
-        theta = fit_beta_geo(x, t_x, age, n)
+        theta = fit_mbg_nbd(x, t_x, age, n)
         alive = np.exp(log_probability_alive(theta, x, t_x, age))
         orders = expected_orders(theta, HORIZON_DAYS, x, t_x, age)
         p, q, v = fit_gamma_gamma(repeat_x, total_value / repeat_n, repeat_n)
