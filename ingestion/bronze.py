@@ -1,10 +1,4 @@
-"""SQL for the bronze layer in DuckDB: its tables, and the typing of raw text.
-
-A `bigint` or `timestamp` is accepted only if the value converts back to the same text, so `12.7`,
-`1e3`, ` 12`, `+5`, `007`, `1_000`, `0x10` and `2019-10-1` do not fit. A `double` is a decimal
-number with an optional exponent, or `nan`, `inf`, `infinity` with an optional sign, in any case,
-without blanks; out of range it becomes infinity or 0. DuckDB's own casts would read 12.7 as 13.
-"""
+"""SQL for the bronze layer in DuckDB: its tables, and the rows of a relation of raw text."""
 
 from __future__ import annotations
 
@@ -14,12 +8,12 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from ingestion import typed_text
 from ingestion.csv_records import Batch
 from ingestion.event_schema import (
     COLUMNS,
     EVENT_COLUMN_NAMES,
     EVENT_COLUMNS,
-    EVENT_TIME_FORMAT,
     PUBLISHED_COLUMN_NAMES,
     columns_to_add,
 )
@@ -29,19 +23,7 @@ SCHEMA: Final = "bronze_layer"
 EVENTS: Final = f"{SCHEMA}.events_raw"
 LEDGER: Final = f"{SCHEMA}.loaded_files"
 
-_DOUBLE: Final = "(?i)[+-]?(([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)"
-
-# By SQL type: DuckDB's cast of the text, and whether the text is what that value is written as.
-_VALUE: Final = {
-    "timestamp": f"try_strptime({{0}}, '{EVENT_TIME_FORMAT}')",
-    "bigint": "try_cast({0} as bigint)",
-    "double": "try_cast({0} as double)",
-}
-_FITS: Final = {
-    "timestamp": f"strftime({{0}}_value, '{EVENT_TIME_FORMAT}') = {{0}}",
-    "bigint": "cast({0}_value as varchar) = {0}",
-    "double": f"{{0}}_value is not null and regexp_full_match({{0}}, '{_DOUBLE}')",
-}
+_ZONE_MISSING: Final = "an event time without a zone: "
 # DuckDB's own names of types, where they differ.
 _SQL_TYPES: Final = {"VARCHAR": "string"}
 _IDENTIFYING: Final = ("event_time", "product_id", "category_id", "user_id")
@@ -72,35 +54,38 @@ def field_names(layout: Layout) -> list[str]:
     return [f"field_{position}" for position in range(len(layout.names))]
 
 
-def insert_events(raw: str, layout: Layout) -> str:
+def insert_events(raw: str, layout: Layout, *, has_zones: bool) -> str:
     """Return a statement that inserts every row of the relation `raw` into `events_raw`.
 
     `raw` has the text columns `field_names(layout)`, null where empty. The statement takes two
-    parameters: `_source_file` and `_ingested_at`.
+    parameters: `_source_file` and `_ingested_at`. With `has_zones` it fails at an event time
+    without a zone, by an error that `is_zone_missing` recognizes.
     """
-    typed = [c.name for c in EVENT_COLUMNS if c.sql_type in _FITS and c.name in layout.names]
     extra = {
         name: field
         for name, field in zip(layout.names, field_names(layout), strict=True)
         if name not in EVENT_COLUMN_NAMES
     }
-    values = [
-        f"case when {c.name}_fits then {c.name}_value end" if c.name in typed else c.name
-        for c in EVENT_COLUMNS
+    present = typed_columns(layout)
+    values = [f"{c}_value" if c in present else c for c in EVENT_COLUMN_NAMES]
+    misfits = {name: f"case when {name}_value is null then {name} end" for name in present}
+    rescued = [f"{_literal(name)}, {text}" for name, text in (misfits | extra).items()]
+    is_whole = [f"({name}_value is not null or {name} is null)" for name in present] + [
+        f"{field} is null" for field in extra.values()
     ]
-    is_whole = [f"{name}_fits" for name in typed] + [f"{f} is null" for f in extra.values()]
-    rescued = [
-        f"{_literal(name)}, case when not coalesce({name}_fits, {name} is null) then {name} end"
-        for name in typed
-    ] + [f"{_literal(name)}, {field}" for name, field in extra.items()]
     # A merge patch drops the keys whose value is null.
-    rescued_data = f"nullif(json_merge_patch('{{}}', json_object({', '.join(rescued)})), '{{}}')"
+    rescued_data = f"json_merge_patch('{{}}', json_object({', '.join(rescued)}))"
     return (
         f"insert into {EVENTS} ({', '.join(EVENT_COLUMN_NAMES)}, _rescued_data, _source_file,"
         f" _ingested_at) select {', '.join(values)},"
         f" case when {' and '.join(is_whole)} then null else {rescued_data} end, ?, ?"
-        f" from ({_typed(_named(raw, layout), typed)})"
+        f" from ({typed(named(raw, layout), present, has_zones=has_zones)})"
     )
+
+
+def is_zone_missing(error: duckdb.Error) -> bool:
+    """Whether a statement of `insert_events` failed at an event time without a zone."""
+    return _ZONE_MISSING in str(error)
 
 
 def insert_batch(
@@ -109,8 +94,10 @@ def insert_batch(
     layout: Layout,
     source_file: str,
     ingested_at: object,
+    *,
+    has_zones: bool,
 ) -> None:
-    """Insert a batch from the tolerant reader."""
+    """Insert a batch from the tolerant reader; `has_zones` as in `insert_events`."""
     for texts, column_type, fields in (
         (batch.plain, pa.string(), "string_split(text, ',')"),
         (batch.quoted, pa.list_(pa.string()), "text"),
@@ -122,7 +109,7 @@ def insert_batch(
             _insert_texts(
                 connection,
                 pa.table({"text": pa.array(texts, column_type)}),
-                insert_events(raw, layout),
+                insert_events(raw, layout, has_zones=has_zones),
                 [source_file, ingested_at],
             )
     if batch.malformed:
@@ -152,9 +139,10 @@ def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bo
     if len(fields) != len(PUBLISHED_COLUMN_NAMES):
         return False
     raw = ", ".join(f"? as {name}" for name in PUBLISHED_COLUMN_NAMES)
-    fits = " and ".join(f"{name}_fits" for name in _IDENTIFYING)
-    query = f"select coalesce({fits}, false) from ({_typed(f'(select {raw})', _IDENTIFYING)})"
-    row = first_row(connection, query, list(fields))
+    fits = " and ".join(f"{name}_value is not null" for name in _IDENTIFYING)
+    row = first_row(
+        connection, f"select {fits} from ({typed(f'(select {raw})', _IDENTIFYING)})", list(fields)
+    )
     return row is not None and bool(row[0])
 
 
@@ -166,7 +154,7 @@ def first_row(
     return rows[0] if rows else None
 
 
-def _named(raw: str, layout: Layout) -> str:
+def named(raw: str, layout: Layout) -> str:
     """Return `raw` with event columns by name; columns missing from the file are null."""
     fields = dict(zip(layout.names, field_names(layout), strict=True))
     present = [f"{fields.get(c.name, f'null::{c.sql_type}')} as {c.name}" for c in EVENT_COLUMNS]
@@ -174,12 +162,27 @@ def _named(raw: str, layout: Layout) -> str:
     return f"(select {', '.join(present + extra)} from {raw})"
 
 
-def _typed(named: str, columns: Sequence[str]) -> str:
-    """Return `named` with `<column>_value` and `<column>_fits`, null where the text is null."""
+def typed_columns(layout: Layout) -> list[str]:
+    """Return the event columns of a layout whose values are not text."""
+    return [c.name for c in EVENT_COLUMNS if c.sql_type != "string" and c.name in layout.names]
+
+
+def typed(relation: str, columns: Sequence[str], *, has_zones: bool = False) -> str:
+    """Return a relation with `<column>_value` for text columns, null where the text does not fit."""
     types = {column.name: column.sql_type for column in EVENT_COLUMNS}
-    values = ", ".join(f"{_VALUE[types[name]].format(name)} as {name}_value" for name in columns)
-    fits = ", ".join(f"{_FITS[types[name]].format(name)} as {name}_fits" for name in columns)
-    return f"select *, {fits} from (select *, {values} from {named})"
+    casts = ", ".join(f"{typed_text.cast(types[name], name)} as {name}_cast" for name in columns)
+    values = ", ".join(
+        f"{typed_text.value(types[name], name, f'{name}_cast', _without_zone(name, has_zones))}"
+        f" as {name}_value"
+        for name in columns
+    )
+    return f"select *, {values} from (select *, {casts} from {relation})"
+
+
+def _without_zone(name: str, has_zones: bool) -> str:
+    if has_zones and name == "event_time":
+        return f"cast(error('{_ZONE_MISSING}' || {name}) as timestamp)"
+    return typed_text.utc_time(name)
 
 
 def _literal(text: str) -> str:

@@ -1,0 +1,244 @@
+"""A sample of a landed file, judged before it is loaded.
+
+A file of which no line could be a clean event is refused whole, with the column and an example: in
+bronze it would only be rows to throw away, and the ledger would keep the corrected file out. The
+sample is the file's first lines and some from places spread over it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from ingestion import bronze
+from ingestion.csv_records import CR_ALONE, Record, RecordReader, printable
+from ingestion.event_schema import REQUIRED_COLUMN_NAMES
+from ingestion.header import shown, unique_names
+from ingestion.landing_files import Layout
+from ingestion.typed_text import MAX_EXACT, lacks_zone
+from project.variables import project_variables
+
+HEAD_LINES: Final = 1000
+HEAD_BYTES: Final = 1 << 20
+_MOST_REASONS: Final = 3
+
+# Read at import, on the driver: Spark's workers do not have the file.
+_VARIABLES: Final = project_variables()
+_EVENT_TYPES: Final = _VARIABLES["event_types"]
+_EARLIEST: Final = _VARIABLES["earliest_event_date"]
+
+# By required column, when the value can be that of a clean event: as in macro `event_rules`.
+_CAN_BE_CLEAN: Final = {
+    "event_time": f"event_time_value between timestamp '{_EARLIEST}' and ?::timestamp",
+    "event_type": "lower(trim(event_type)) in ({})".format(
+        ", ".join(f"'{name}'" for name in _EVENT_TYPES)
+    ),
+    "product_id": "product_id_value > 0",
+    "category_id": "category_id_value > 0",
+    "price": f"price_value between 0 and {_VARIABLES['highest_price']}",
+    "user_id": "user_id_value > 0",
+    "user_session": "trim(user_session) <> ''",
+}
+
+_IDS: Final = ("product_id", "category_id", "user_id")
+_REMEDIES: Final = {
+    "event_time": "write instants as 2019-10-01 00:05:00 UTC, or with T, Z or +hh:mm",
+    "event_type": f"use {', '.join(_EVENT_TYPES)}",
+    "price": "write numbers from 0 with a decimal point, without currency or thousands separators",
+    "user_session": "fill in the tracker's session id",
+    **dict.fromkeys(_IDS, "write integers above 0, without blanks or separators"),
+}
+_ROUNDED: Final = "rounded by a spreadsheet or to a floating-point number"
+# What an unusable value of a column looks like, as far as that tells where it comes from.
+_ORIGINS: Final = {
+    "event_time": (
+        ("[0-9]{9,10}([.][0-9]*)?", "seconds since 1970"),
+        ("[0-9]{12,13}", "milliseconds since 1970"),
+        ("[0-9]{15,16}", "microseconds since 1970"),
+        ("[0-9]{18,19}", "nanoseconds since 1970"),
+        ("[0-9]{5}([.,][0-9]+)?", "a spreadsheet's days since 1900"),
+        ("[0-9]{4}-[0-9]{2}-[0-9]{2}[ T].*", f"no instant from {_EARLIEST} to tomorrow"),
+    ),
+    "price": (("-?[0-9.]+,[0-9]{1,2}", "a decimal comma"),),
+    **dict.fromkeys(_IDS, (("[0-9]+[.,]?[0-9]*[eE][+]?[0-9]+|[0-9]+[.][0-9]+", _ROUNDED),)),
+}
+_LOST: Final = "the digits are lost, so export the file again from its source, with ids as text"
+# A column of ids is damaged if chance makes all of them look so in fewer than one of 1,000 files.
+_CHANCE: Final = 0.001
+
+
+class UnusableError(ValueError):
+    """No line of the sample could be a clean event, or a column is damaged."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first records of a file after its header."""
+
+    layout: Layout
+    records: tuple[Record, ...]
+    lacks_zone: bool
+    """Whether an event time names no zone."""
+
+    @property
+    def rows(self) -> list[tuple[Record, list[str]]]:
+        """The well-formed records with their fields."""
+        return [(record, record.fields) for record in self.records if record.fields is not None]
+
+
+def read_sample(reader: RecordReader, first: Record, layout: Layout) -> Sample:
+    """Return a sample of the stream, of which `first` is read; raises `LineTooLongError`.
+
+    Its layout has columns for the empty fields that each record has beyond those of `layout`.
+    """
+    following = reader.lines(HEAD_LINES, HEAD_BYTES)
+    if layout.has_header:
+        start, content = first.number + 1, b"".join(following)
+    else:
+        start, content = first.number, b"".join([first.content, *following])
+    layout = _with_empty_fields(layout, _records(content, start, None))
+    records = _records(content, start, len(layout.names))
+    time = layout.names.index("event_time")
+    lacks = any(record.fields and lacks_zone(record.fields[time]) for record in records)
+    return Sample(layout, tuple(records), lacks)
+
+
+def _records(content: bytes, start: int, width: int | None) -> list[Record]:
+    records = RecordReader(io.BytesIO(content)).records(width)
+    return [replace(record, number=record.number + start - 1) for record in records]
+
+
+def _with_empty_fields(layout: Layout, records: Sequence[Record]) -> Layout:
+    known = len(layout.names)
+    widths = Counter(len(record.fields) for record in records if record.fields is not None)
+    if not widths or known in widths:
+        return layout
+    [(width, _)] = widths.most_common(1)
+    rows = [record.fields for record in records if record.fields and len(record.fields) == width]
+    if width < known or any(any(fields[known:]) for fields in rows):
+        return layout
+    return replace(layout, names=unique_names([*layout.names, *[""] * (width - known)]))
+
+
+def judge(
+    connection: duckdb.DuckDBPyConnection, sample: Sample, pieces: Iterable[bytes] = ()
+) -> None:
+    """Raise UnusableError if no line of the sample could be a clean event.
+
+    Also if a typed column never reads, or ids have lost digits. `pieces` are lines from other places
+    of the file, which count for it but not against it.
+    """
+    if not sample.records:
+        return
+    _check_digits(sample)
+    if not _faults(connection, sample):
+        return
+    more = [r for piece in pieces for r in _records(piece, 1, len(sample.layout.names))]
+    if more and not _faults(connection, replace(sample, records=(*sample.records, *more))):
+        return
+    raise UnusableError("; ".join(_faults(connection, sample)))
+
+
+def _faults(connection: duckdb.DuckDBPyConnection, sample: Sample) -> list[str]:
+    """Return why the records are unusable, the most frequent reasons first; empty if they are not."""
+    verdicts = _verdicts(connection, sample)
+    required = [verdicts[name] for name in REQUIRED_COLUMN_NAMES]
+    never = [name for name, fits in verdicts.items() if False in fits and True not in fits]
+    if not never and any(all(row) for row in zip(*required, strict=True)):
+        return []
+    failing = Counter({name: fits.count(False) for name, fits in verdicts.items()})
+    columns = never or [name for name, count in failing.most_common() if count]
+    reasons = [_why_unusable(sample, name, verdicts[name].index(False)) for name in columns]
+    malformed = [record for record in sample.records if record.fields is None]
+    if len(malformed) > len(sample.rows):
+        reasons.insert(0, _why_malformed(malformed[0], len(sample.layout.names)))
+    return reasons[:_MOST_REASONS]
+
+
+def _verdicts(
+    connection: duckdb.DuckDBPyConnection, sample: Sample
+) -> dict[str, list[bool | None]]:
+    """Return by typed or required column whether each row's value is usable, None if it may lack."""
+    layout = sample.layout
+    others = [n for n in bronze.typed_columns(layout) if n not in REQUIRED_COLUMN_NAMES]
+    conditions = {name: f"coalesce({_CAN_BE_CLEAN[name]}, false)" for name in REQUIRED_COLUMN_NAMES}
+    conditions |= {n: f"case when {n} is not null then {n}_value is not null end" for n in others}
+    rows = [fields for _, fields in sample.rows]
+    if not rows:
+        return {name: [] for name in conditions}
+    texts = pa.table(dict(zip(bronze.field_names(layout), zip(*rows, strict=True), strict=True)))
+    fields = ", ".join(f"nullif({name}, '') as {name}" for name in bronze.field_names(layout))
+    relation = bronze.named(f"(select {fields} from texts)", layout)
+    found = connection.execute(
+        f"select {', '.join(conditions.values())}"
+        f" from ({bronze.typed(relation, bronze.typed_columns(layout))})",
+        [datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)],
+    ).fetchall()
+    return {name: list(fits) for name, fits in zip(conditions, zip(*found), strict=True)}
+
+
+def _why_malformed(record: Record, width: int) -> str:
+    content = printable(record.content)
+    where = f"line {record.number} cannot be split into {width} fields: {shown(content)}"
+    if "\r" in content:
+        return f"{where}; {CR_ALONE}"
+    if '"' in content:
+        return f"{where}; quote whole fields, and double a quote inside"
+    try:
+        fields = len(record.content.decode().split(","))
+    except UnicodeDecodeError:
+        return f"{where}; convert the file to UTF-8"
+    return f"{where}; it has {fields}, so quote commas inside fields, and name each column"
+
+
+def _why_unusable(sample: Sample, column: str, row: int) -> str:
+    record, fields = sample.rows[row]
+    text = fields[sample.layout.names.index(column)]
+    if not text:
+        return f"{column} is empty in line {record.number}; {_REMEDIES.get(column, 'fill it in')}"
+    origins = (name for form, name in _ORIGINS.get(column, ()) if re.fullmatch(form, text))
+    origin = next(origins, "")
+    remedy = _LOST if origin == _ROUNDED else _REMEDIES.get(column, "correct it")
+    place = f"line {record.number}" + (f" ({origin})" if origin else "")
+    return f"{column} cannot be used, such as {shown(text)} in {place}; {remedy}"
+
+
+def _check_digits(sample: Sample) -> None:
+    """Raise UnusableError if ids were rounded to what a spreadsheet or a float can hold."""
+    for column in _IDS:
+        position = sample.layout.names.index(column)
+        texts = [(record, fields[position]) for record, fields in sample.rows]
+        long = [(r, int(text)) for r, text in texts if re.fullmatch("[1-9][0-9]{15,18}", text)]
+        ids = {number for _, number in long if number > MAX_EXACT}
+        if ids and _are_rounded(ids):
+            record = next(record for record, number in long if number in ids)
+            text = (record.fields or [])[position]
+            raise UnusableError(
+                f"{column} cannot be used, such as {shown(text)} in line {record.number} ({_ROUNDED},"
+                f" like all others); {_LOST}"
+            )
+
+
+def _are_rounded(ids: set[int]) -> bool:
+    """Whether these ids above 2^53 have 15 or 17 significant digits, or are floats, not by chance.
+
+    A spreadsheet keeps 15 digits, and 17 are what a float is written with.
+    """
+    for significant in (15, 17):
+        steps = [10 ** max(len(str(number)) - significant, 0) for number in ids]
+        if all(number % step == 0 for number, step in zip(ids, steps, strict=True)):
+            if math.prod(1 / step for step in steps) < _CHANCE:
+                return True
+    # Ids that a service numbers may all end in more zero bits than rounding explains.
+    shared = math.gcd(*ids)
+    spacing = int(min(math.ulp(float(number)) for number in ids))
+    return shared % spacing == 0 and shared & -shared < 8 * spacing and spacing ** len(ids) > 1000
