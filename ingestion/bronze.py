@@ -171,18 +171,14 @@ def typed(relation: str, columns: Sequence[str], *, has_zones: bool = False) -> 
     """Return a relation with `<column>_value` for text columns, null where the text does not fit."""
     types = {column.name: column.sql_type for column in EVENT_COLUMNS}
     casts = ", ".join(f"{typed_text.cast(types[name], name)} as {name}_cast" for name in columns)
+    missing = f"cast(error('{_ZONE_MISSING}' || event_time) as timestamp)"
+    without_zone = {"event_time": missing} if has_zones else {}
     values = ", ".join(
-        f"{typed_text.value(types[name], name, f'{name}_cast', _without_zone(name, has_zones))}"
+        f"{typed_text.value(types[name], name, f'{name}_cast', without_zone.get(name))}"
         f" as {name}_value"
         for name in columns
     )
     return f"select *, {values} from (select *, {casts} from {relation})"
-
-
-def _without_zone(name: str, has_zones: bool) -> str:
-    if has_zones and name == "event_time":
-        return f"cast(error('{_ZONE_MISSING}' || {name}) as timestamp)"
-    return typed_text.utc_time(name)
 
 
 def _literal(text: str) -> str:

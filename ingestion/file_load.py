@@ -22,7 +22,16 @@ import duckdb
 from ingestion import bronze
 from ingestion.csv_records import LineTooLongError, Record, RecordReader
 from ingestion.fast_scan import NotRegularError, insert_by_scan
-from ingestion.file_sample import HEAD_BYTES, HEAD_LINES, Sample, UnusableError, judge, read_sample
+from ingestion.file_sample import (
+    FEW_LINES,
+    HEAD_BYTES,
+    HEAD_LINES,
+    Sample,
+    UnusableError,
+    is_published,
+    judge,
+    read_sample,
+)
 from ingestion.header import HeaderError, read_layout
 from ingestion.landing_files import (
     Identity,
@@ -153,10 +162,12 @@ def _load_new(
 ) -> FileReport:
     """Load a file that the ledger does not know. Raises _NotLoadedError and OSError."""
     try:
-        first, sample = _inspect(connection, path)
+        first, sample = _inspect(connection, path, FEW_LINES)
         content = profile(path)
-        is_longer = content.size > HEAD_BYTES or content.lines > HEAD_LINES
-        judge(connection, sample, content.pieces if is_longer else ())
+        if not is_published(sample):
+            _, sample = _inspect(connection, path, HEAD_LINES)
+            is_longer = content.size > HEAD_BYTES or content.lines > HEAD_LINES
+            judge(connection, sample, content.pieces if is_longer else ())
         new = _NewFile(path, before, content, first, sample.layout, not sample.lacks_zone)
         try:
             return _insert(connection, new, advance, tolerant)
@@ -180,8 +191,10 @@ def _load_new(
         raise _NotLoadedError(Status.REFUSED, message) from error
 
 
-def _inspect(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[Record, Sample]:
-    """Return the first record of an events file, and a sample of the next ones.
+def _inspect(
+    connection: duckdb.DuckDBPyConnection, path: Path, lines: int
+) -> tuple[Record, Sample]:
+    """Return the first record of an events file, and a sample of at most so many more lines.
 
     Raises _NotLoadedError for a file without a line, HeaderError and LineTooLongError.
     """
@@ -191,13 +204,13 @@ def _inspect(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[Record,
         if first is None:
             raise _NotLoadedError(Status.EMPTY, "has no line yet")
         layout = read_layout(first, lambda fields: bronze.is_event(connection, fields))
-        return first, read_sample(reader, first, layout)
+        return first, read_sample(reader, first, layout, lines)
 
 
 def lacks_zone(path: Path) -> bool:
     """Whether the first event times of a loaded file name no zone; raises OSError."""
     with duckdb.connect() as connection:
-        return _inspect(connection, path)[1].lacks_zone
+        return _inspect(connection, path, HEAD_LINES)[1].lacks_zone
 
 
 @dataclass(frozen=True)

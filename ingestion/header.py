@@ -36,6 +36,8 @@ _SEPARATORS: Final = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
 _INSTANT: Final = re.compile(r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}[ T][0-9]{1,2}:[0-9]{2}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)
+# Fewer event columns than this are no header of events, and may be an event's values.
+_FEW_NAMES: Final = 3
 # A pivoted export may have a year for a name; an event has four numbers.
 _MOST_NUMBERS: Final = 2
 
@@ -52,14 +54,14 @@ def read_layout(first: Record, is_event: Callable[[list[str]], bool]) -> Layout:
     line = printable(first.content)
     if first.fields is None:
         raise HeaderError(_why_malformed(first))
-    if is_event(first.fields):
-        return PUBLISHED_LAYOUT
     names = [name.strip() for name in first.fields]
     known = [name.lower() for name in names if name.lower() in EVENT_COLUMN_NAMES]
+    if len(known) < _FEW_NAMES and is_event(first.fields):
+        return PUBLISHED_LAYOUT
     if "\r" in line:
         raise HeaderError(f"line {first.number} has a CR inside; {CR_ALONE}")
     hints = _hints([name for name in names if name.lower() not in EVENT_COLUMN_NAMES], known)
-    if len(known) + len(hints) < len(REQUIRED_COLUMN_NAMES) // 2:
+    if len(known) + len(hints) < _FEW_NAMES:
         raise HeaderError(
             f"not an events file: line {first.number} is not an event, and as a header it names"
             f" {len(known)} of the {len(EVENT_COLUMN_NAMES)} event columns: {shown(line)}; put"

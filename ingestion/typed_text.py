@@ -19,12 +19,11 @@ MAX_EXACT: Final = 1 << 53
 """Up to here a floating-point number holds each integer."""
 
 _PUBLISHED: Final = "%Y-%m-%d %H:%M:%S UTC"
-_SECONDS: Final = "%Y-%m-%d %H:%M:%S"
-_SECONDS_LENGTH: Final = len("2019-10-01 00:00:00")
-# Beyond microseconds there is nothing to keep but zeros.
-_TIME: Final = "[0-9]{4}(-[0-9]{2}){2}[ T][0-9]{2}(:[0-9]{2}){2}([.][0-9]{1,6}0{0,3})?"
-_OFFSET: Final = " ?[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?"
-_ZONE: Final = f"( UTC|Z|{_OFFSET})"
+# A cast to timestamp takes 24:00:00 for the next day, and drops what is beyond microseconds.
+_TIME: Final = (
+    "[12][0-9]{3}(-[0-9]{2}){2}[ T]([01][0-9]|2[0-3])(:[0-9]{2}){2}([.][0-9]{1,6}0{0,3})?"
+)
+_ZONE: Final = "( UTC|Z| ?[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)"
 _DOUBLE: Final = "(?i)[+-]?(([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)"
 _WITHOUT_ZONE: Final = re.compile(_TIME)
 
@@ -41,11 +40,11 @@ def cast(sql_type: str, text: str) -> str:
     return f"try_cast({text} as {sql_type})"
 
 
-def value(sql_type: str, text: str, cast_text: str, without_zone: str) -> str:
+def value(sql_type: str, text: str, cast_text: str, without_zone: str | None = None) -> str:
     """Return the value of the column `text`, whose `cast` is the column `cast_text`.
 
-    `without_zone` is the value of an instant without a zone: `utc_time(text)`, or an error. The
-    texts of published files come first in each expression, and only others cost more.
+    `without_zone` is what an instant without a zone gives instead of its value in UTC. The texts of
+    published files come first in each expression, and only others cost more.
     """
     if sql_type == "bigint":
         return (
@@ -55,26 +54,20 @@ def value(sql_type: str, text: str, cast_text: str, without_zone: str) -> str:
         )
     if sql_type == "double":
         return f"case when regexp_full_match({text}, '{_DOUBLE}') then {cast_text} end"
+    unzoned = f" when regexp_full_match({text}, '{_TIME}') then {without_zone}"
     return (
         f"case when strftime({cast_text}, '{_PUBLISHED}') = {text} then {cast_text}"
-        f" when regexp_full_match({text}, '{_TIME}{_ZONE}') then {utc_time(text)}"
-        f" when regexp_full_match({text}, '{_TIME}') then {without_zone} end"
+        f"{unzoned if without_zone else ''}"
+        f" when regexp_full_match({text}, '{_TIME}{_ZONE}?') then {_utc_time(text)} end"
     )
 
 
-def utc_time(text: str) -> str:
-    """Return the UTC time of an instant, null if its date or its time of day does not exist."""
-    seconds = f"replace(left({text}, {_SECONDS_LENGTH}), 'T', ' ')"
-    time = f"try_strptime({seconds}, '{_SECONDS}')"
-    rest = f"substr({text}, {_SECONDS_LENGTH + 1})"
-    decimals = f"rpad(regexp_extract({rest}, '^[.]([0-9]{{1,6}})', 1), 6, '0')"
-    hours, minutes = (
-        f"coalesce(try_cast(regexp_extract({rest}, '[+-]([0-9]{{2}}):?([0-9]{{2}})?$', {group})"
-        " as bigint), 0)"
-        for group in (1, 2)
+def _utc_time(text: str) -> str:
+    hours = f"regexp_extract({text}, '([+-][0-9]{{2}})(:?[0-9]{{2}})?$', 1)"
+    minutes = f"regexp_replace({text}, '^.*([+-])[0-9]{{2}}:?([0-9]{{2}})$', '\\1\\2')"
+    offset = " + ".join(
+        f"{factor} * coalesce(try_cast({part} as bigint), 0)"
+        for factor, part in ((60, hours), (1, minutes))
     )
-    return (
-        f"case when strftime({time}, '{_SECONDS}') = {seconds} then {time}"
-        f" + to_microseconds(cast({decimals} as bigint))"
-        f" - to_minutes((60 * {hours} + {minutes}) * if(contains({rest}, '-'), -1, 1)) end"
-    )
+    time = f"try_cast(regexp_extract({text}, '^[0-9-]+.[0-9:.]+') as timestamp)"
+    return f"{time} - to_minutes({offset})"
