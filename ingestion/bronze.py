@@ -18,12 +18,12 @@ from ingestion.event_schema import (
     columns_to_add,
 )
 from ingestion.landing_files import Layout
+from ingestion.typed_text import Texts
 
 SCHEMA: Final = "bronze_layer"
 EVENTS: Final = f"{SCHEMA}.events_raw"
 LEDGER: Final = f"{SCHEMA}.loaded_files"
 
-_ZONE_MISSING: Final = "an event time without a zone: "
 # DuckDB's own names of types, where they differ.
 _SQL_TYPES: Final = {"VARCHAR": "string"}
 _IDENTIFYING: Final = ("event_time", "product_id", "category_id", "user_id")
@@ -54,12 +54,12 @@ def field_names(layout: Layout) -> list[str]:
     return [f"field_{position}" for position in range(len(layout.names))]
 
 
-def insert_events(raw: str, layout: Layout, *, has_zones: bool) -> str:
+def insert_events(raw: str, layout: Layout, texts: Texts) -> str:
     """Return a statement that inserts every row of the relation `raw` into `events_raw`.
 
     `raw` has the text columns `field_names(layout)`, null where empty. The statement takes two
-    parameters: `_source_file` and `_ingested_at`. With `has_zones` it fails at an event time
-    without a zone, by an error that `is_zone_missing` recognizes.
+    parameters: `_source_file` and `_ingested_at`. At a text that is not one of `texts` it fails,
+    with an error that `is_unexpected` recognizes.
     """
     extra = {
         name: field
@@ -79,13 +79,13 @@ def insert_events(raw: str, layout: Layout, *, has_zones: bool) -> str:
         f"insert into {EVENTS} ({', '.join(EVENT_COLUMN_NAMES)}, _rescued_data, _source_file,"
         f" _ingested_at) select {', '.join(values)},"
         f" case when {' and '.join(is_whole)} then null else {rescued_data} end, ?, ?"
-        f" from ({typed(named(raw, layout), present, has_zones=has_zones)})"
+        f" from ({_typed(_named(raw, layout), present, texts)})"
     )
 
 
-def is_zone_missing(error: duckdb.Error) -> bool:
-    """Whether a statement of `insert_events` failed at an event time without a zone."""
-    return _ZONE_MISSING in str(error)
+def is_unexpected(error: duckdb.Error) -> bool:
+    """Whether a statement of `insert_events` failed at a text that it does not read."""
+    return typed_text.UNEXPECTED in str(error)
 
 
 def insert_batch(
@@ -94,26 +94,25 @@ def insert_batch(
     layout: Layout,
     source_file: str,
     ingested_at: object,
-    *,
-    has_zones: bool,
+    texts: Texts,
 ) -> None:
-    """Insert a batch from the tolerant reader; `has_zones` as in `insert_events`."""
-    for texts, column_type, fields in (
+    """Insert a batch from the tolerant reader; `texts` as in `insert_events`."""
+    for records, column_type, fields in (
         (batch.plain, pa.string(), "string_split(text, ',')"),
         (batch.quoted, pa.list_(pa.string()), "text"),
     ):
-        if texts:
+        if records:
             names = enumerate(field_names(layout), start=1)
             columns = ", ".join(f"nullif(fields[{n}], '') as {name}" for n, name in names)
             raw = f"(select {columns} from (select {fields} as fields from texts))"
-            _insert_texts(
+            _execute_on_texts(
                 connection,
-                pa.table({"text": pa.array(texts, column_type)}),
-                insert_events(raw, layout, has_zones=has_zones),
+                pa.table({"text": pa.array(records, column_type)}),
+                insert_events(raw, layout, texts),
                 [source_file, ingested_at],
             )
     if batch.malformed:
-        _insert_texts(
+        _execute_on_texts(
             connection,
             pa.table({"text": pa.array(batch.malformed, pa.string())}),
             f"insert into {EVENTS} (_rescued_data, _source_file, _ingested_at)"
@@ -122,16 +121,35 @@ def insert_batch(
         )
 
 
-def _insert_texts(
+def _execute_on_texts(
     connection: duckdb.DuckDBPyConnection,
     texts: pa.Table,
     statement: str,
     parameters: Sequence[object],
-) -> None:
-    """Run an insert that reads `texts`, a relation with the one column `text`."""
+) -> duckdb.DuckDBPyConnection:
+    """Run a statement that reads `texts`, a relation with the one column `text`."""
     # DuckDB reads the local variable `texts`. A registered table would be a catalog entry, and the
     # open transaction would keep its data in memory.
-    connection.execute(statement, parameters)
+    return connection.execute(statement, parameters)
+
+
+def evaluate(
+    connection: duckdb.DuckDBPyConnection,
+    rows: Sequence[Sequence[str]],
+    layout: Layout,
+    expressions: Sequence[str],
+    parameters: Sequence[object],
+) -> list[tuple[Any, ...]]:
+    """Return expressions over the typed rows, in order of the rows."""
+    names = enumerate(field_names(layout), start=1)
+    columns = ", ".join(f"nullif(text[{position}], '') as {name}" for position, name in names)
+    named = _named(f"(select {columns} from texts)", layout)
+    return _execute_on_texts(
+        connection,
+        pa.table({"text": pa.array(rows, pa.list_(pa.string()))}),
+        f"select {', '.join(expressions)} from ({_typed(named, typed_columns(layout))})",
+        parameters,
+    ).fetchall()
 
 
 def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bool:
@@ -141,7 +159,7 @@ def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bo
     raw = ", ".join(f"? as {name}" for name in PUBLISHED_COLUMN_NAMES)
     fits = " and ".join(f"{name}_value is not null" for name in _IDENTIFYING)
     row = first_row(
-        connection, f"select {fits} from ({typed(f'(select {raw})', _IDENTIFYING)})", list(fields)
+        connection, f"select {fits} from ({_typed(f'(select {raw})', _IDENTIFYING)})", list(fields)
     )
     return row is not None and bool(row[0])
 
@@ -154,7 +172,7 @@ def first_row(
     return rows[0] if rows else None
 
 
-def named(raw: str, layout: Layout) -> str:
+def _named(raw: str, layout: Layout) -> str:
     """Return `raw` with event columns by name; columns missing from the file are null."""
     fields = dict(zip(layout.names, field_names(layout), strict=True))
     present = [f"{fields.get(c.name, f'null::{c.sql_type}')} as {c.name}" for c in EVENT_COLUMNS]
@@ -167,15 +185,12 @@ def typed_columns(layout: Layout) -> list[str]:
     return [c.name for c in EVENT_COLUMNS if c.sql_type != "string" and c.name in layout.names]
 
 
-def typed(relation: str, columns: Sequence[str], *, has_zones: bool = False) -> str:
-    """Return a relation with `<column>_value` for text columns, null where the text does not fit."""
+def _typed(relation: str, columns: Sequence[str], texts: Texts = Texts.ALL) -> str:
+    """Return a relation with `<column>_value` for `columns`, null where the text does not fit."""
     types = {column.name: column.sql_type for column in EVENT_COLUMNS}
     casts = ", ".join(f"{typed_text.cast(types[name], name)} as {name}_cast" for name in columns)
-    missing = f"cast(error('{_ZONE_MISSING}' || event_time) as timestamp)"
-    without_zone = {"event_time": missing} if has_zones else {}
     values = ", ".join(
-        f"{typed_text.value(types[name], name, f'{name}_cast', without_zone.get(name))}"
-        f" as {name}_value"
+        f"{typed_text.value(types[name], name, f'{name}_cast', texts)} as {name}_value"
         for name in columns
     )
     return f"select *, {values} from (select *, {casts} from {relation})"

@@ -91,12 +91,15 @@ class Record:
 
 
 class RecordReader:
-    """Reads one stream from its start: `records` one by one if wanted, then `batches`."""
+    """Reads one stream from its start: `records` one by one if wanted, then `batches`.
 
-    def __init__(self, stream: LineStream) -> None:
+    `first_number` is the number of the stream's first line in its file.
+    """
+
+    def __init__(self, stream: LineStream, first_number: int = 1) -> None:
         self._stream = stream
         self._pushed_back: deque[bytes] = deque()
-        self._lines = 0
+        self._lines = first_number - 1
         start = stream.readline(MAX_LINE_BYTES + 1).removeprefix(BYTE_ORDER_MARK)
         if start:
             self._pushed_back.append(start)

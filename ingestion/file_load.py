@@ -41,6 +41,7 @@ from ingestion.landing_files import (
     open_content,
     profile,
 )
+from ingestion.typed_text import Texts
 
 WITHOUT_ZONE: Final = "event times without a zone are taken as UTC"
 
@@ -164,17 +165,20 @@ def _load_new(
     try:
         first, sample = _inspect(connection, path, FEW_LINES)
         content = profile(path)
+        texts = Texts.PUBLISHED
         if not is_published(sample):
             _, sample = _inspect(connection, path, HEAD_LINES)
             is_longer = content.size > HEAD_BYTES or content.lines > HEAD_LINES
             judge(connection, sample, content.pieces if is_longer else ())
-        new = _NewFile(path, before, content, first, sample.layout, not sample.lacks_zone)
-        try:
-            return _insert(connection, new, advance, tolerant)
-        except duckdb.Error as error:
-            if not bronze.is_zone_missing(error):
-                raise
-            return _insert(connection, replace(new, has_zones=False), advance, tolerant)
+            texts = Texts.ALL if sample.lacks_zone else Texts.ZONED
+        new = _NewFile(path, before, content, first, sample.layout)
+        while True:
+            try:
+                return _insert(connection, new, advance, texts, tolerant=tolerant)
+            except duckdb.Error as error:
+                if not bronze.is_unexpected(error) or texts is Texts.ALL:
+                    raise
+                texts = Texts(texts + 1)
     except (
         *(_NotLoadedError, HeaderError, UnusableError, LineTooLongError),
         *(EOFError, gzip.BadGzipFile, zlib.error),
@@ -222,14 +226,14 @@ class _NewFile:
     content: Profile
     first: Record
     layout: Layout
-    has_zones: bool
-    """Whether all its event times are taken to have a zone."""
 
 
 def _insert(
     connection: duckdb.DuckDBPyConnection,
     new: _NewFile,
     advance: Callable[[int], object],
+    texts: Texts,
+    *,
     tolerant: bool,
 ) -> FileReport:
     """Insert the file's rows and its ledger entry by the fastest way that reads it right."""
@@ -246,15 +250,15 @@ def _insert(
                     new.content,
                     at,
                     advance,
-                    has_zones=new.has_zones,
+                    texts,
                 )
-                return _record(connection, new, at, "")
+                return _record(connection, new, at, texts, "")
         except NotRegularError as error:
             reason = f"read line by line: {error}"
     with _transaction(connection):
         at = _ingested_at(connection)
-        _insert_by_reader(connection, new, at, advance)
-        return _record(connection, new, at, reason)
+        _insert_by_reader(connection, new, at, advance, texts)
+        return _record(connection, new, at, texts, reason)
 
 
 @contextmanager
@@ -283,6 +287,7 @@ def _insert_by_reader(
     new: _NewFile,
     ingested_at: datetime,
     advance: Callable[[int], object],
+    texts: Texts,
 ) -> None:
     """Insert the file's rows with the tolerant reader, within the open transaction."""
     with open_content(new.path) as (stream, stored):
@@ -291,22 +296,22 @@ def _insert_by_reader(
             next(reader.records())
         done = 0
         for batch in reader.batches(len(new.layout.names), _BATCH_ROWS):
-            bronze.insert_batch(
-                connection,
-                batch,
-                new.layout,
-                str(new.path),
-                ingested_at,
-                has_zones=new.has_zones,
-            )
+            bronze.insert_batch(connection, batch, new.layout, str(new.path), ingested_at, texts)
             advance(stored.tell() - done)
             done = stored.tell()
 
 
 def _record(
-    connection: duckdb.DuckDBPyConnection, new: _NewFile, ingested_at: datetime, message: str
+    connection: duckdb.DuckDBPyConnection,
+    new: _NewFile,
+    ingested_at: datetime,
+    texts: Texts,
+    message: str,
 ) -> FileReport:
-    """Add the file to the ledger, in the transaction of its rows; _NotLoadedError if it has none."""
+    """Add the file to the ledger, in the transaction of its rows.
+
+    Raises _NotLoadedError if it has no row, or changed meanwhile.
+    """
     row = bronze.first_row(
         connection,
         f"select count(*), count(_rescued_data) from {bronze.EVENTS} where _ingested_at = ?",
@@ -329,5 +334,5 @@ def _record(
     )
     if Identity.of(new.path) != new.identity:
         raise _NotLoadedError(Status.GROWING, "")
-    note = "" if new.has_zones else WITHOUT_ZONE
+    note = WITHOUT_ZONE if texts is Texts.ALL else ""
     return FileReport(new.path, Status.LOADED, rows, rescued, message=message, note=note)

@@ -13,11 +13,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import duckdb
-import pyarrow as pa
 
 from ingestion import bronze
 from ingestion.csv_records import CR_ALONE, Record, RecordReader, printable
@@ -37,25 +36,24 @@ _VARIABLES: Final = project_variables()
 _EVENT_TYPES: Final = _VARIABLES["event_types"]
 _EARLIEST: Final = _VARIABLES["earliest_event_date"]
 
+_IN_QUOTES: Final = ", ".join(f"'{name}'" for name in _EVENT_TYPES)
+_TRIMMED: Final = "trim({}, ' ' || chr(9) || chr(10) || chr(13) || chr(160))"
+
 # By required column, when the value can be that of a clean event: as in macro `event_rules`.
 _CAN_BE_CLEAN: Final = {
     "event_time": f"event_time_value between timestamp '{_EARLIEST}' and ?::timestamp",
-    "event_type": "lower(trim(event_type)) in ({})".format(
-        ", ".join(f"'{name}'" for name in _EVENT_TYPES)
-    ),
+    "event_type": f"lower({_TRIMMED.format('event_type')}) in ({_IN_QUOTES})",
     "product_id": "product_id_value > 0",
     "category_id": "category_id_value > 0",
     "price": f"price_value between 0 and {_VARIABLES['highest_price']}",
     "user_id": "user_id_value > 0",
-    "user_session": "trim(user_session) <> ''",
+    "user_session": f"{_TRIMMED.format('user_session')} <> ''",
 }
 
-# Values of published files. Where one of the first lines has them all, the sample needs no SQL, whose
-# planning takes half as long as loading a small file.
+# Values of published files. Where one of the first lines has them all, the sample needs no SQL,
+# whose planning takes half as long as loading a small file.
 _PUBLISHED: Final = {
-    "event_time": re.compile(
-        "[0-9]{4}-(0[1-9]|1[0-2])-([01][1-9]|2[0-8]) ([01][0-9]|2[0-3])(:[0-5][0-9]){2} UTC"
-    ),
+    "event_time": re.compile("[0-9-]{10} ([01][0-9]|2[0-3])(:[0-5][0-9]){2} UTC"),
     "event_type": re.compile("|".join(_EVENT_TYPES)),
     "product_id": re.compile("[1-9][0-9]{0,17}"),
     "category_id": re.compile("[1-9][0-9]{0,18}"),
@@ -124,16 +122,18 @@ def read_sample(reader: RecordReader, first: Record, named: Layout, most_lines: 
         start, content = first.number + 1, b"".join(following)
     else:
         start, content = first.number, b"".join([first.content, *following])
-    layout = _with_empty_fields(named, _records(content, start, None))
-    records = _records(content, start, len(layout.names))
+    records = _records(content, start, None)
+    layout = _with_empty_fields(named, records)
+    width = len(layout.names)
+    if any(record.fields is None or len(record.fields) != width for record in records):
+        records = _records(content, start, width)
     time = layout.names.index("event_time")
     lacks = any(record.fields and lacks_zone(record.fields[time]) for record in records)
     return Sample(layout, tuple(records), lacks, layout is not named)
 
 
 def _records(content: bytes, start: int, width: int | None) -> list[Record]:
-    records = RecordReader(io.BytesIO(content)).records(width)
-    return [replace(record, number=record.number + start - 1) for record in records]
+    return list(RecordReader(io.BytesIO(content), start).records(width))
 
 
 def _with_empty_fields(layout: Layout, records: Sequence[Record]) -> Layout:
@@ -149,21 +149,28 @@ def _with_empty_fields(layout: Layout, records: Sequence[Record]) -> Layout:
 
 
 def is_published(sample: Sample) -> bool:
-    """Whether a row could be a clean event without a doubt, so that a longer sample tells no more."""
+    """Whether a row is surely a clean event, so that a longer sample has nothing to add."""
     columns = {sample.layout.names.index(name): form for name, form in _PUBLISHED.items()}
-    latest = datetime.now(UTC).date().isoformat()
     time, price = (sample.layout.names.index(name) for name in ("event_time", "price"))
     return (
         not sample.is_extended
         and set(bronze.typed_columns(sample.layout)) <= set(REQUIRED_COLUMN_NAMES)
-        and not any(_rounded_id(sample, name) for name in _IDS)
+        and not any(_rounded_id(sample, name, chance=1.0) for name in _IDS)
         and any(
             all(form.fullmatch(fields[position]) for position, form in columns.items())
-            and str(_EARLIEST) <= fields[time][:10] <= latest
+            and _is_day_of_data(fields[time][:10])
             and float(fields[price]) <= _VARIABLES["highest_price"]
             for _, fields in sample.rows
         )
     )
+
+
+def _is_day_of_data(text: str) -> bool:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return False
+    return date.fromisoformat(str(_EARLIEST)) <= day <= datetime.now(UTC).date()
 
 
 def judge(
@@ -171,8 +178,8 @@ def judge(
 ) -> None:
     """Raise UnusableError if no line of the sample could be a clean event.
 
-    Also if a typed column never reads, or ids have lost digits. `pieces` are lines from other places
-    of the file, which count for it but not against it.
+    Also if a typed column never reads, or ids have lost digits. `pieces` are lines from other
+    places of the file, which count for it but not against it.
     """
     if not sample.records:
         return
@@ -191,7 +198,7 @@ def judge(
 
 
 def _faults(connection: duckdb.DuckDBPyConnection, sample: Sample) -> list[str]:
-    """Return why the records are unusable, the most frequent reasons first; empty if they are not."""
+    """Return why the records are unusable, the most frequent reasons first, or nothing."""
     verdicts = _verdicts(connection, sample)
     required = [verdicts[name] for name in REQUIRED_COLUMN_NAMES]
     never = [name for name, fits in verdicts.items() if False in fits and True not in fits]
@@ -209,23 +216,19 @@ def _faults(connection: duckdb.DuckDBPyConnection, sample: Sample) -> list[str]:
 def _verdicts(
     connection: duckdb.DuckDBPyConnection, sample: Sample
 ) -> dict[str, list[bool | None]]:
-    """Return by typed or required column whether each row's value is usable, None if it may lack."""
-    layout = sample.layout
-    others = [n for n in bronze.typed_columns(layout) if n not in REQUIRED_COLUMN_NAMES]
+    """Return by column whether the value in each row is usable; None where it may be missing."""
+    others = set(bronze.typed_columns(sample.layout)) - set(REQUIRED_COLUMN_NAMES)
     conditions = {name: f"coalesce({_CAN_BE_CLEAN[name]}, false)" for name in REQUIRED_COLUMN_NAMES}
     conditions |= {n: f"case when {n} is not null then {n}_value is not null end" for n in others}
-    rows = [fields for _, fields in sample.rows]
-    if not rows:
-        return {name: [] for name in conditions}
-    texts = pa.table(dict(zip(bronze.field_names(layout), zip(*rows, strict=True), strict=True)))
-    fields = ", ".join(f"nullif({name}, '') as {name}" for name in bronze.field_names(layout))
-    relation = bronze.named(f"(select {fields} from texts)", layout)
-    found = connection.execute(
-        f"select {', '.join(conditions.values())}"
-        f" from ({bronze.typed(relation, bronze.typed_columns(layout))})",
-        [datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)],
-    ).fetchall()
-    return {name: list(fits) for name, fits in zip(conditions, zip(*found), strict=True)}
+    tomorrow = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
+    found = bronze.evaluate(
+        connection,
+        [fields for _, fields in sample.rows],
+        sample.layout,
+        list(conditions.values()),
+        [tomorrow],
+    )
+    return {name: [row[column] for row in found] for column, name in enumerate(conditions)}
 
 
 def _why_malformed(record: Record, width: int) -> str:
@@ -254,8 +257,11 @@ def _why_unusable(sample: Sample, column: str, row: int) -> str:
     return f"{column} cannot be used, such as {shown(text)} in {place}; {remedy}"
 
 
-def _rounded_id(sample: Sample, column: str) -> tuple[Record, str] | None:
-    """Return an example of ids that a spreadsheet or a float has rounded, None if they are not."""
+def _rounded_id(sample: Sample, column: str, chance: float = _CHANCE) -> tuple[Record, str] | None:
+    """Return an example of ids that a spreadsheet or a float has rounded, None if they are not.
+
+    `chance` is the probability with which ids that are not rounded may look so.
+    """
     position = sample.layout.names.index(column)
     long = [
         (record, fields[position])
@@ -263,22 +269,23 @@ def _rounded_id(sample: Sample, column: str) -> tuple[Record, str] | None:
         if len(fields[position]) >= _LEAST_DIGITS and _LONG_ID.fullmatch(fields[position])
     ]
     ids = {int(text) for _, text in long if int(text) > MAX_EXACT}
-    if not ids or not _are_rounded(ids):
+    if not ids or not _are_rounded(ids, chance):
         return None
     return next((record, text) for record, text in long if int(text) in ids)
 
 
-def _are_rounded(ids: set[int]) -> bool:
-    """Whether these ids above 2^53 have 15 or 17 significant digits, or are floats, not by chance.
+def _are_rounded(ids: set[int], chance: float) -> bool:
+    """Whether these ids above 2^53 are floats, or have the digits that one is written with.
 
-    A spreadsheet keeps 15 digits, and 17 are what a float is written with.
+    A spreadsheet keeps 15 significant digits, and any float has 17 at most.
     """
     for significant in (15, 17):
         steps = [10 ** max(len(str(number)) - significant, 0) for number in ids]
-        if all(number % step == 0 for number, step in zip(ids, steps, strict=True)):
-            if math.prod(1 / step for step in steps) < _CHANCE:
-                return True
+        is_multiple = all(number % step == 0 for number, step in zip(ids, steps, strict=True))
+        if is_multiple and math.prod(1 / step for step in steps) < chance:
+            return True
     # Ids that a service numbers may all end in more zero bits than rounding explains.
-    shared = math.gcd(*ids)
     spacing = int(min(math.ulp(float(number)) for number in ids))
-    return shared % spacing == 0 and shared & -shared < 8 * spacing and spacing ** len(ids) > 1000
+    shared = math.gcd(*ids)
+    is_float = shared % spacing == 0 and shared & -shared < 8 * spacing
+    return is_float and spacing ** -len(ids) < chance

@@ -72,12 +72,13 @@ def read_layout(first: Record, is_event: Callable[[list[str]], bool]) -> Layout:
         if known.count(name) > 1:
             raise HeaderError(f"the header names {name} twice; name each column once")
     _check_holds_no_event(names)
-    if missing := [name for name in REQUIRED_COLUMN_NAMES if name not in known]:
-        reasons = [
-            f"{name} is missing" + (f"; {shown(hints[name])} looks like it" if name in hints else "")
-            for name in missing
-        ]
-        raise HeaderError(f"{'; '.join(reasons)}: name all columns in the header")
+    missing = [
+        f"{name} is missing" + (f"; {shown(hints[name])} looks like it" if name in hints else "")
+        for name in REQUIRED_COLUMN_NAMES
+        if name not in known
+    ]
+    if missing:
+        raise HeaderError(f"{'; '.join(missing)}: name all columns in the header")
     return Layout(unique_names(names), has_header=True)
 
 
@@ -165,4 +166,4 @@ def _hints(others: list[str], known: list[str]) -> dict[str, str]:
 def shown(text: str) -> str:
     """Return the beginning of a text, with everything that a terminal might obey escaped."""
     cut = text[:_SHOWN_CHARACTERS] + ("..." if len(text) > _SHOWN_CHARACTERS else "")
-    return "`" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + "`"
+    return f"`{''.join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)}`"

@@ -13,6 +13,7 @@ DuckDB's own casts would read 12.7 as 13, and ignore an offset.
 from __future__ import annotations
 
 import re
+from enum import IntEnum
 from typing import Final
 
 MAX_EXACT: Final = 1 << 53
@@ -28,6 +29,23 @@ _DOUBLE: Final = "(?i)[+-]?(([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|nan|in
 _WITHOUT_ZONE: Final = re.compile(_TIME)
 
 
+class Texts(IntEnum):
+    """What texts a statement reads; at others that have a value it fails with `UNEXPECTED`.
+
+    Planning the expressions for all texts takes as long as loading a small file, and only a
+    statement that fails tells that one of millions of instants has no zone.
+    """
+
+    PUBLISHED = 0
+    """Instants and integers as in the published files."""
+    ZONED = 1
+    """All but instants without a zone."""
+    ALL = 2
+
+
+UNEXPECTED: Final = "unexpected text: "
+
+
 def lacks_zone(text: str) -> bool:
     """Whether the text is an instant that names no zone."""
     return _WITHOUT_ZONE.fullmatch(text) is not None
@@ -40,25 +58,28 @@ def cast(sql_type: str, text: str) -> str:
     return f"try_cast({text} as {sql_type})"
 
 
-def value(sql_type: str, text: str, cast_text: str, without_zone: str | None = None) -> str:
+def value(sql_type: str, text: str, cast_text: str, texts: Texts) -> str:
     """Return the value of the column `text`, whose `cast` is the column `cast_text`.
 
-    `without_zone` is what an instant without a zone gives instead of its value in UTC. The texts of
-    published files come first in each expression, and only others cost more.
+    The texts of published files come first, so that only others cost more.
     """
-    if sql_type == "bigint":
-        return (
-            f"case when cast({cast_text} as varchar) = {text} then {cast_text}"
-            f" when regexp_full_match({text}, '(0|-?[1-9][0-9]*)[.]0+')"
-            f" and {cast_text} between -{MAX_EXACT} and {MAX_EXACT} then {cast_text} end"
-        )
     if sql_type == "double":
         return f"case when regexp_full_match({text}, '{_DOUBLE}') then {cast_text} end"
-    unzoned = f" when regexp_full_match({text}, '{_TIME}') then {without_zone}"
+    fails = f"cast(error('{UNEXPECTED}' || {text}) as {sql_type})"
+    if sql_type == "bigint":
+        others = (
+            f"contains({text}, '.0') then {fails}"
+            if texts is Texts.PUBLISHED
+            else f"regexp_full_match({text}, '(0|-?[1-9][0-9]*)[.]0+')"
+            f" and {cast_text} between -{MAX_EXACT} and {MAX_EXACT} then {cast_text}"
+        )
+        return f"case when cast({cast_text} as varchar) = {text} then {cast_text} when {others} end"
+    unzoned = f" when regexp_full_match({text}, '{_TIME}') then {fails}"
     return (
         f"case when strftime({cast_text}, '{_PUBLISHED}') = {text} then {cast_text}"
-        f"{unzoned if without_zone else ''}"
-        f" when regexp_full_match({text}, '{_TIME}{_ZONE}?') then {_utc_time(text)} end"
+        f"{unzoned if texts is Texts.ZONED else ''}"
+        f" when regexp_full_match({text}, '{_TIME}{_ZONE}?')"
+        f" then {fails if texts is Texts.PUBLISHED else _utc_time(text)} end"
     )
 
 

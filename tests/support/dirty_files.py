@@ -86,7 +86,7 @@ def dirty_files() -> list[DirtyFile]:
     files = [
         DirtyFile("empty.csv", b"", 0, status=Status.EMPTY),
         DirtyFile("empty.csv.gz", gzip.compress(b""), 0, status=Status.EMPTY),
-        DirtyFile("header_only.csv", text(), 0),
+        DirtyFile("header_only.csv", text(), 0, status=Status.EMPTY),
         DirtyFile("byte_order_mark.csv", b"\xef\xbb\xbf" + text(*good(3)), 3),
         DirtyFile(
             "byte_order_mark_no_header.csv",
@@ -179,7 +179,7 @@ def dirty_files() -> list[DirtyFile]:
             "wrong_types.csv",
             text(
                 new.line(product_id="12.7"),
-                new.line(event_time="2019-10-01 00:00:00"),
+                new.line(event_time="2019-10-01"),
                 new.line(price="free"),
                 *good(1),
             ),
@@ -189,8 +189,8 @@ def dirty_files() -> list[DirtyFile]:
         ),
         DirtyFile(
             "special_prices.csv",
-            text(new.line(price="nan"), new.line(price="inf"), new.line(price="1e400")),
-            3,
+            text(*[new.line(price=price) for price in ("nan", "inf", "1e400")], *good(1)),
+            4,
             rejected={"invalid_price": 3},
         ),
         DirtyFile("blank_lines.csv", text(new.line(), "", "  \t", new.line(), ""), 2),
