@@ -200,6 +200,32 @@ def dirty_files() -> list[DirtyFile]:
             "truncated.csv.gz", compressed[: len(compressed) // 2], 400, status=Status.REFUSED
         ),
         DirtyFile("not_gzip.csv.gz", text(*good(1)), 1, status=Status.REFUSED),
+        DirtyFile(
+            "other_instants.csv",
+            text(
+                new.line(event_time="2019-10-01T00:00:00Z"),
+                new.line(event_time="2019-10-01 02:00:00.123456+02:00"),
+                new.line(event_time="2019-10-01 00:00:00.5 UTC"),
+                new.line(product_id="1004767.0"),
+            ),
+            4,
+        ),
+        DirtyFile("no_zone.csv", text(new.line(event_time="2019-10-01 00:00:00")), 1),
+        DirtyFile("trailing_commas.csv", text(*[line + "," for line in good(3)]), 3),
+        DirtyFile("cr_alone.csv", text(*good(2), end="\r"), 2, status=Status.REFUSED),
+        DirtyFile(
+            "glued_header.csv", text(*good(1), header=HEADER + new.line()), 2, status=Status.REFUSED
+        ),
+        DirtyFile("seconds.csv", text(new.line(event_time="1569888000")), 1, status=Status.REFUSED),
+        DirtyFile(
+            "rounded_ids.csv", text(new.line(category_id="2.05E+18")), 1, status=Status.REFUSED
+        ),
+        DirtyFile(
+            "other_names.csv",
+            text(*good(2), header=HEADER.replace("event_time", "timestamp")),
+            2,
+            status=Status.REFUSED,
+        ),
         DirtyFile("binary.csv", bytes(range(256)) * 64, 0, status=Status.REFUSED),
         DirtyFile("utf16.csv", text(*good(2)).decode().encode("utf-16"), 2, status=Status.REFUSED),
         DirtyFile("other_table.csv", b"brand,revenue\nsamsung,1\n", 1, status=Status.REFUSED),
