@@ -141,9 +141,9 @@ class Bronze:
         sql = f"select {columns}, _rescued_data from {bronze.EVENTS} where _source_file = ?"
         return report, self.connection.execute(sql, [str(path)]).fetchall()
 
-    def is_in_ledger(self, path: Path) -> bool:
-        sql = f"select count(*) from {bronze.LEDGER} where path = ?"
-        return self.connection.execute(sql, [str(path)]).fetchall() == [(1,)]
+    def in_ledger(self) -> int:
+        [(files,)] = self.connection.execute(f"select count(*) from {bronze.LEDGER}").fetchall()
+        return int(files)
 
 
 @pytest.fixture
@@ -153,6 +153,8 @@ def loaded() -> Iterator[Bronze]:
         duckdb.connect(config={"threads": 1}) as connection,
     ):
         bronze.create_tables(connection)
+        # A sixth of the time, for plans that a few rows do not need.
+        connection.execute("pragma disable_optimizer")
         yield Bronze(connection, Path(folder).resolve())
 
 
@@ -175,7 +177,6 @@ def test_no_line_is_lost(loaded: Bronze, request: pytest.FixtureRequest, part: i
         note(repr(content))
         report, rows = loaded.load(content, tolerant=tolerant)
         note(repr(report))
-        assert loaded.is_in_ledger(report.path) == (report.status is Status.LOADED)
         assert len(rows) == report.rows
         physical = PhysicalLines.of(content)
         if report.status is not Status.LOADED:
@@ -201,6 +202,7 @@ def test_no_line_is_lost(loaded: Bronze, request: pytest.FixtureRequest, part: i
             assert not untouched - Counter(row[:-1] for row in rows), "a good line reads wrong"
 
     check()
+    assert loaded.in_ledger() == loaded.outcomes[Status.LOADED]
     assert loaded.outcomes[Status.LOADED] > LEAST_LOADED_SHARE * loaded.outcomes.total()
 
 
