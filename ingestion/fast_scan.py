@@ -18,6 +18,7 @@ import duckdb
 from ingestion import bronze
 from ingestion.csv_records import BYTE_ORDER_MARK
 from ingestion.landing_files import Layout, Profile, is_compressed
+from ingestion.typed_text import Texts
 
 
 class NotRegularError(Exception):
@@ -32,11 +33,12 @@ def insert_by_scan(
     content: Profile,
     ingested_at: datetime,
     advance: Callable[[int], object],
+    texts: Texts,
 ) -> int:
     """Insert the file's rows within the open transaction and return their number.
 
-    `first_line` is the first physical line with its line end. Raises NotRegularError, after which
-    the caller must roll back.
+    `first_line` is the first physical line with its line end, `texts` as in `bronze.insert_events`,
+    whose error passes. Raises NotRegularError. After both the caller must roll back.
     """
     if not content.is_regular:
         raise NotRegularError("NUL, invalid UTF-8 or mixed line ends")
@@ -47,9 +49,11 @@ def insert_by_scan(
             _check_quoted(connection, scan, layout, first_line, content)
         elif content.commas != content.lines * (len(layout.names) - 1):
             raise NotRegularError("a line with the wrong number of fields")
-        statement = bronze.insert_events(scan, layout)
+        statement = bronze.insert_events(scan, layout, texts)
         rows = _run(connection, statement, [str(path), ingested_at], advance, path.stat().st_size)
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
+        if bronze.is_unexpected(error):
+            raise
         raise NotRegularError(str(error).splitlines()[0]) from error
     if rows != expected:
         raise NotRegularError(f"{expected:,} lines but {rows:,} rows")

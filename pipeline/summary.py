@@ -136,6 +136,7 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
         f"Files        {loaded.count(Status.LOADED)} loaded now, "
         f"{loaded.count(Status.ALREADY_LOADED)} loaded before",
         *_not_loaded(loaded.files),
+        *_assumed(loaded.files),
         f"Rows         {new_rows:,} read and loaded now, {figures.bronze_rows:,} in bronze",
         f"Clean        {figures.clean_events:,} events",
         f"Quarantined  {quarantined:,} rows"
@@ -217,6 +218,11 @@ def _not_loaded(files: Sequence[FileReport]) -> list[str]:
         if file.status not in (Status.LOADED, Status.ALREADY_LOADED)
     ]
     return _cut(lines, "`ecommerce load` with the same --data lists all of them")
+
+
+def _assumed(files: Sequence[FileReport]) -> list[str]:
+    lines = [f"  {file.path}: {file.note}" for file in files if file.note]
+    return _cut(lines, "`ecommerce load` lists all of them")
 
 
 def _per_file(rejected: Sequence[RejectedFile]) -> list[str]:
