@@ -21,6 +21,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ingestion import bronze, event_stream
+from ingestion.discovery import Landed, discover, expand
 from ingestion.event_schema import (
     COLUMNS,
     TABLE_COMMENT,
@@ -30,7 +31,6 @@ from ingestion.event_schema import (
 )
 from ingestion.event_stream import AUTO_LOADER, Limits
 from ingestion.file_load import FileReport, Status
-from ingestion.landing_files import discover
 from ingestion.load_report import LoadReport, print_report
 from project.arguments import positive_integer
 from project.errors import UserError
@@ -140,7 +140,8 @@ def run(args: argparse.Namespace, source_format: str) -> int:
         ).awaitTermination()
     except PySparkException as error:
         raise _to_user_error(error) from error
-    return print_report(report(spark, table, discover(source, "--source"), before), source)
+    landed = expand(discover(source, "--source"))
+    return print_report(report(spark, table, landed, before), source)
 
 
 def _to_user_error(error: PySparkException) -> Exception:
@@ -263,9 +264,7 @@ def _escaped(text: str) -> str:
     return text.replace("'", "\\'")
 
 
-def report(
-    spark: SparkSession, table: str, paths: Sequence[Path], before: int | None
-) -> LoadReport:
+def report(spark: SparkSession, table: str, landed: Landed, before: int | None) -> LoadReport:
     """Return the outcome for each file; a file without rows in the table is read again for it.
 
     `before` is the table's newest `_ingested_at` before the run, in microseconds since 1970.
@@ -279,7 +278,8 @@ def report(
         is_new = before is None or at > before
         status = Status.LOADED if is_new else Status.ALREADY_LOADED
         in_bronze[path] = FileReport(Path(path), status, rows, rescued)
-    return LoadReport(tuple(in_bronze.get(str(path)) or _without_rows(path) for path in paths))
+    files = [in_bronze.get(str(path)) or _without_rows(path) for path in landed.files]
+    return LoadReport(tuple(files), landed.unread)
 
 
 def _without_rows(path: Path) -> FileReport:

@@ -6,8 +6,6 @@ correctly; the tolerant reader of `csv_records` loads the others. Both use the s
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,18 +18,18 @@ from typing import Final
 import duckdb
 
 from ingestion import bronze
+from ingestion.contents import content_hash, open_content, require_readable
 from ingestion.csv_records import LineTooLongError, RecordReader, printable
 from ingestion.event_schema import EVENT_COLUMN_NAMES
 from ingestion.fast_scan import NotRegularError, insert_by_scan
+from ingestion.formats import NotReadableError
 from ingestion.landing_files import (
     MINIMUM_EVENT_COLUMNS,
     PUBLISHED_LAYOUT,
     Identity,
     Layout,
     Profile,
-    content_hash,
     header_layout,
-    open_content,
     profile,
 )
 
@@ -109,6 +107,8 @@ def load_readable_file(
             report = _load_new(connection, path, before, advance, tolerant)
     except _NotLoadedError as reason:
         report = FileReport(path, reason.status, message=str(reason))
+    except NotReadableError as reason:
+        report = FileReport(path, Status.REFUSED, message=str(reason))
     except UnicodeEncodeError:
         report = FileReport(path, Status.REFUSED, message="its name is not UTF-8, rename it")
     return replace(report, seconds=perf_counter() - started)
@@ -165,21 +165,19 @@ def _load_new(
             at = _ingested_at(connection)
             _insert_by_reader(connection, path, layout, at, advance)
             return _record(connection, path, before, content, at, reason)
-    except (_NotLoadedError, LineTooLongError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (_NotLoadedError, LineTooLongError, NotReadableError) as error:
         # A file that is still being written may look broken; the next run reads it whole.
         if Identity.of(path) != before:
             message = "changed while it was read; run again when it is complete"
             raise _NotLoadedError(Status.GROWING, message) from error
         if isinstance(error, _NotLoadedError):
             raise
-        if isinstance(error, LineTooLongError):
-            raise _NotLoadedError(Status.REFUSED, str(error)) from error
-        message = f"corrupt or truncated gzip, copy it again: {error}"
-        raise _NotLoadedError(Status.REFUSED, message) from error
+        raise _NotLoadedError(Status.REFUSED, str(error)) from error
 
 
 def _inspect(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[Profile, Layout, bytes]:
     """Return profile, layout and first line of an events file; raises _NotLoadedError."""
+    require_readable(path)
     with open_content(path) as (stream, _):
         fields, first_line = RecordReader(stream).first_record()
     if not first_line:
