@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,11 @@ _MILLION: Final = 1_000_000
 def file_name(plan: Plan, day: int) -> str:
     """Return the name of the file of a day."""
     return f"events_{plan.date(day).isoformat()}.csv"
+
+
+def is_file_name(name: str) -> bool:
+    """Return whether the name is one that `file_name` gives."""
+    return re.fullmatch(r"events_\d{4}-\d\d-\d\d\.csv", name) is not None
 
 
 def partial_name(name: str) -> str:

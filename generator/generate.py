@@ -11,7 +11,7 @@ import json
 import math
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
@@ -20,13 +20,12 @@ from typing import Final
 
 from tqdm import tqdm
 
-from generator.day_files import DayWriter, file_name, partial_name
+from generator.day_files import DayWriter, file_name, is_file_name, partial_name
 from generator.plan import Plan
 from project.errors import UserError
-from project.home import landing_path
+from project.home import MANIFEST, landing_path
 
 HELP: Final = "write generated click streams, one CSV file per day"
-MANIFEST: Final = "generated.json"
 # The name hides it from loaders; it is renamed to the manifest when all files are complete.
 UNFINISHED_MANIFEST: Final = ".generated.json.unfinished"
 # The defaults: the days of the published data.
@@ -139,6 +138,24 @@ def generated_files(out: Path) -> list[Path]:
             ) from error
     files = [out / name for name in names] + [out / partial_name(name) for name in names]
     return [path for path in files if path.is_file()] + manifests
+
+
+def generated_among(paths: Iterable[Path]) -> set[Path]:
+    """Return those of the resolved paths that belong to generated files below the landing folder.
+
+    The manifest in a file's own folder decides. A file that is gone from the landing folder itself
+    belongs to them by its name: bronze may still hold its rows. Raises UserError for a damaged
+    manifest.
+    """
+    landing = landing_path().resolve()
+    landed = [path for path in paths if path.is_relative_to(landing)]
+    present = {file for folder in {p.parent for p in landed} for file in generated_files(folder)}
+    return {
+        path
+        for path in landed
+        if path in present
+        or (path.parent == landing and is_file_name(path.name) and not path.exists())
+    }
 
 
 def _claim(plan: Plan, out: Path, files: list[Path], remedy: str) -> list[int]:

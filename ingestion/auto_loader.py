@@ -24,6 +24,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ingestion import bronze, event_stream
+from ingestion.discovery import Landed, discover, expand
 from ingestion.event_schema import (
     COLUMNS,
     TABLE_COMMENT,
@@ -33,7 +34,6 @@ from ingestion.event_schema import (
 )
 from ingestion.event_stream import AUTO_LOADER, Limits
 from ingestion.file_load import WITHOUT_ZONE, FileReport, Status, lacks_zone
-from ingestion.landing_files import discover
 from ingestion.load_report import LoadReport, print_report
 from project.arguments import positive_integer
 from project.errors import UserError
@@ -146,7 +146,8 @@ def run(args: argparse.Namespace, source_format: str) -> int:
         ).awaitTermination()
     except PySparkException as error:
         raise _to_user_error(error) from error
-    return print_report(report(spark, table, discover(source, "--source"), before), source)
+    landed = expand(discover(source, "--source"))
+    return print_report(report(spark, table, landed, before), source)
 
 
 def _to_user_error(error: PySparkException) -> Exception:
@@ -269,9 +270,7 @@ def _escaped(text: str) -> str:
     return text.replace("'", "\\'")
 
 
-def report(
-    spark: SparkSession, table: str, paths: Sequence[Path], before: int | None
-) -> LoadReport:
+def report(spark: SparkSession, table: str, landed: Landed, before: int | None) -> LoadReport:
     """Return the outcome for each file; a file without rows in the table is read again for it.
 
     `before` is the table's newest `_ingested_at` before the run, in microseconds since 1970.
@@ -293,7 +292,7 @@ def report(
         return _with_note(found) if found.status is Status.LOADED else found
 
     with ThreadPoolExecutor(_FILES_AT_A_TIME) as pool:
-        return LoadReport(tuple(pool.map(outcome, paths)))
+        return LoadReport(tuple(pool.map(outcome, landed.files)), landed.unread)
 
 
 def _with_note(found: FileReport) -> FileReport:

@@ -26,16 +26,19 @@ from pyspark.sql.streaming.query import StreamingQuery
 import ingestion
 import project
 from ingestion import bronze
+from ingestion.discovery import in_table, is_landed, members
 from ingestion.event_schema import COLUMNS
 from ingestion.file_load import FileReport, Status, load_readable_file
-from ingestion.landing_files import is_landed
+from ingestion.formats import Format
 from project.errors import UserError
 
 AUTO_LOADER: Final = "cloudFiles"
 
 # Workers open a file by its path: `content` is declared and never read.
 _FILES: Final = "path string, modificationTime timestamp, length bigint, content binary"
-_NAMES: Final = "*{.[cC][sS][vV],.[cC][sS][vV].[gG][zZ]}"
+# Patterns of Spark are case-sensitive, so each letter is a class: `.[cC][sS][vV]`.
+_SUFFIXES: Final = [re.sub("([a-z])", lambda a: f"[{a[0]}{a[0].upper()}]", f) for f in Format]
+_NAMES: Final = "*{" + ",".join(_SUFFIXES) + "}"
 
 _INGESTED_AT: Final = "_ingested_at"
 _FILE_COLUMNS: Final = tuple(column for column in COLUMNS if column.name != _INGESTED_AT)
@@ -125,8 +128,9 @@ def reader(
             for uri in batch.column(0).to_pylist():
                 path = local_path(uri)
                 # Spark treats names such as `_a=1.csv` as finished files.
-                if is_landed(path.relative_to(source)):
-                    yield from file_rows(path)
+                if is_landed(path.relative_to(source)) and not in_table(path, Path(source)):
+                    for file in members(path):
+                        yield from file_rows(file)
 
     return read
 

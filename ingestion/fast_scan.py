@@ -7,18 +7,26 @@ allow one reading only: one row per line, the commas that its fields need, every
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 
-from ingestion import bronze
+from ingestion import archives, bronze
+from ingestion.contents import Position, format_of, open_content
 from ingestion.csv_records import BYTE_ORDER_MARK
-from ingestion.landing_files import Layout, Profile, is_compressed
+from ingestion.formats import Format
+from ingestion.landing_files import Layout, Profile
 from ingestion.typed_text import Texts
+
+_BLOCK_BYTES: Final = 1 << 20
+_COMPRESSIONS: Final = {Format.CSV: "none", Format.GZIP: "gzip", Format.ZSTD: "zstd"}
 
 
 class NotRegularError(Exception):
@@ -43,14 +51,16 @@ def insert_by_scan(
     if not content.is_regular:
         raise NotRegularError("NUL, invalid UTF-8 or mixed line ends")
     expected = content.lines - layout.has_header
-    scan = _scan(path, layout, has_quotes=content.quotes > 0)
+    has_quotes = content.quotes > 0
     try:
-        if content.quotes:
-            _check_quoted(connection, scan, layout, first_line, content)
+        if has_quotes:
+            with _scan(path, layout, has_quotes=True) as (scan, _):
+                _check_quoted(connection, scan, layout, first_line, content)
         elif content.commas != content.lines * (len(layout.names) - 1):
             raise NotRegularError("a line with the wrong number of fields")
-        statement = bronze.insert_events(scan, layout, texts)
-        rows = _run(connection, statement, [str(path), ingested_at], advance, path.stat().st_size)
+        with _scan(path, layout, has_quotes=has_quotes) as (scan, position):
+            statement = bronze.insert_events(scan, layout, texts)
+            rows = _run(connection, statement, [str(path), ingested_at], advance, position)
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
         if bronze.is_unexpected(error):
             raise
@@ -60,17 +70,61 @@ def insert_by_scan(
     return rows
 
 
-def _scan(path: Path, layout: Layout, *, has_quotes: bool) -> str:
-    """Return the scan as a relation of text columns, without auto-detection."""
+@contextmanager
+def _scan(
+    path: Path, layout: Layout, *, has_quotes: bool
+) -> Iterator[tuple[str, Callable[[float], int]]]:
+    """Open the file as a relation of text columns, without auto-detection.
+
+    With it comes the number of bytes read, given the percentage that DuckDB reports.
+    """
+    kind = format_of(path)
+    if archives.split(path) is None and kind in _COMPRESSIONS:
+        size = path.stat().st_size
+        relation = _relation(str(path), _COMPRESSIONS[kind], layout, has_quotes=has_quotes)
+        yield relation, lambda percentage: int(size * percentage / 100)
+    else:
+        with _piped(path) as (pipe, position):
+            relation = _relation(pipe, "none", layout, has_quotes=has_quotes)
+            yield relation, lambda _: position.tell()
+
+
+@contextmanager
+def _piped(path: Path) -> Iterator[tuple[str, Position]]:
+    """Return the path of a pipe that gives the file's CSV text, once, and the position in the file.
+
+    DuckDB opens no archives, and a copy on disk would outlive a kill.
+    """
+    with open_content(path) as (stream, position):
+        reading, writing = os.pipe()
+        with ThreadPoolExecutor(max_workers=1) as executor:
+            fed = executor.submit(_feed, stream, writing)
+            try:
+                yield f"/dev/fd/{reading}", position
+            finally:
+                # Without a reader the other end stops.
+                os.close(reading)
+        fed.result()
+
+
+def _feed(stream: io.BufferedReader, writing: int) -> None:
+    with suppress(BrokenPipeError), os.fdopen(writing, "wb", buffering=0) as pipe:
+        while block := stream.read(_BLOCK_BYTES):
+            rest = memoryview(block)
+            while rest:
+                rest = rest[pipe.write(rest) :]
+
+
+def _relation(path: str, compression: str, layout: Layout, *, has_quotes: bool) -> str:
     columns = ", ".join(f"'{name}': 'varchar'" for name in bronze.field_names(layout))
     quote = "'\"'" if has_quotes else "''"
     # DuckDB takes the path for a glob; brackets make each special character literal.
-    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in str(path)).replace("'", "''")
+    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in path).replace("'", "''")
     return (
         f"read_csv('{pattern}', columns = {{{columns}}}, auto_detect = false, delim = ',',"
         f" header = {str(layout.has_header).lower()}, quote = {quote}, escape = {quote},"
         " strict_mode = true, null_padding = false, ignore_errors = false, nullstr = '',"
-        f" compression = '{'gzip' if is_compressed(path) else 'none'}')"
+        f" compression = '{compression}')"
     )
 
 
@@ -109,7 +163,7 @@ def _run(
     statement: str,
     parameters: list[Any],
     advance: Callable[[int], object],
-    size: int,
+    position: Callable[[float], int],
 ) -> int:
     """Run an insert in a thread, reporting progress, and return its number of rows."""
     done = 0
@@ -121,7 +175,7 @@ def _run(
                     row = insert.result(timeout=0.2)
                     break
                 except TimeoutError:
-                    reached = int(size * connection.query_progress() / 100)
+                    reached = position(connection.query_progress())
                     advance(max(reached - done, 0))
                     done = max(reached, done)
         except KeyboardInterrupt:

@@ -6,8 +6,6 @@ correctly; the tolerant reader of `csv_records` loads the others. Both use the s
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -20,6 +18,7 @@ from typing import Final
 import duckdb
 
 from ingestion import bronze
+from ingestion.contents import content_hash, open_content, require_readable
 from ingestion.csv_records import LineTooLongError, Record, RecordReader
 from ingestion.fast_scan import NotRegularError, insert_by_scan
 from ingestion.file_sample import (
@@ -32,13 +31,12 @@ from ingestion.file_sample import (
     judge,
     read_sample,
 )
+from ingestion.formats import NotReadableError
 from ingestion.header import HeaderError, read_layout
 from ingestion.landing_files import (
     Identity,
     Layout,
     Profile,
-    content_hash,
-    open_content,
     profile,
 )
 from ingestion.typed_text import Texts
@@ -121,6 +119,8 @@ def load_readable_file(
             report = _load_new(connection, path, before, advance, tolerant)
     except _NotLoadedError as reason:
         report = FileReport(path, reason.status, message=str(reason))
+    except NotReadableError as reason:
+        report = FileReport(path, Status.REFUSED, message=str(reason))
     except UnicodeEncodeError:
         report = FileReport(path, Status.REFUSED, message="its name is not UTF-8, rename it")
     return replace(report, seconds=perf_counter() - started)
@@ -180,8 +180,11 @@ def _load_new(
                     raise
                 texts = Texts(texts + 1)
     except (
-        *(_NotLoadedError, HeaderError, UnusableError, LineTooLongError),
-        *(EOFError, gzip.BadGzipFile, zlib.error),
+        _NotLoadedError,
+        HeaderError,
+        UnusableError,
+        LineTooLongError,
+        NotReadableError,
     ) as error:
         # A file that is still being written may look broken; the next run reads it whole.
         if Identity.of(path) != before:
@@ -189,10 +192,7 @@ def _load_new(
             raise _NotLoadedError(Status.GROWING, message) from error
         if isinstance(error, _NotLoadedError):
             raise
-        if isinstance(error, ValueError):
-            raise _NotLoadedError(Status.REFUSED, str(error)) from error
-        message = f"corrupt or truncated gzip, copy it again: {error}"
-        raise _NotLoadedError(Status.REFUSED, message) from error
+        raise _NotLoadedError(Status.REFUSED, str(error)) from error
 
 
 def _inspect(
@@ -200,8 +200,10 @@ def _inspect(
 ) -> tuple[Record, Sample]:
     """Return the first record of an events file, and a sample of at most so many more lines.
 
-    Raises _NotLoadedError for a file without a line, HeaderError and LineTooLongError.
+    Raises _NotLoadedError for a file without a line, HeaderError, LineTooLongError and
+    NotReadableError.
     """
+    require_readable(path)
     with open_content(path) as (stream, _):
         reader = RecordReader(stream)
         first = next(reader.records(), None)

@@ -1,25 +1,20 @@
-"""Landed files: discovery, a profile of their bytes, and the columns that they have."""
+"""Landed files: their identity, a profile of their bytes, and the columns that they have."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
-import io
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePath
-from typing import BinaryIO, Final, cast
+from pathlib import Path
+from typing import Final
 
 import numpy as np
 import xxhash
 
+from ingestion import archives
+from ingestion.contents import content_hash, format_of, open_content
 from ingestion.csv_records import BYTE_ORDER_MARK
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
-from project.errors import UserError
-
-SUFFIXES: Final = (".csv", ".csv.gz")
+from ingestion.formats import Format
 
 _BLOCK_BYTES: Final = 1 << 20
 _PIECE_BYTES: Final = 1 << 14
@@ -31,6 +26,7 @@ class Identity:
     """Shows without reading whether a file has changed: size in bytes, time in nanoseconds.
 
     The inode is left out: a file system over object storage may assign a new one at each access.
+    A file in an archive has its own size and the archive's time.
     """
 
     size: int
@@ -38,14 +34,17 @@ class Identity:
 
     @classmethod
     def of(cls, path: Path) -> Identity:
-        """Return the file's current identity; raises OSError."""
+        """Return the file's current identity; raises OSError and NotReadableError."""
+        inside = archives.split(path)
+        if inside is not None:
+            return cls(archives.find_member(*inside).file_size, inside[0].stat().st_mtime_ns)
         status = path.stat()
         return cls(status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Result of one pass over a file: hash of its stored bytes, counts of the decompressed ones."""
+    """Result of one pass over a file: hash of its stored bytes, counts of those of its CSV text."""
 
     content_hash: str
     size: int
@@ -71,100 +70,17 @@ class Layout:
 PUBLISHED_LAYOUT: Final = Layout(PUBLISHED_COLUMN_NAMES, has_header=False)
 
 
-def discover(data: Path, option: str = "--data") -> list[Path]:
-    """Return the absolute, resolved paths of the landed files in path order.
-
-    `data` is a file or a folder, `option` the command-line option that names it. Names that start
-    with `.` or `_` are skipped, as in Auto Loader: writers use them for unfinished files. Raises
-    UserError if there is nothing to read or a folder cannot be read.
-    """
-    try:
-        return _discover(data, option)
-    except OSError as error:
-        raise UserError(
-            f"{error.filename or data}: cannot be read: {error.strerror}; get permission to"
-            f" read it, or pass another file or folder with {option}"
-        ) from error
-
-
-def _discover(data: Path, option: str) -> list[Path]:
-    if not data.exists():
-        raise UserError(f"{data}: no such file or folder; pass one with {option}")
-    if data.is_file():
-        if not data.name.lower().endswith(SUFFIXES):
-            raise UserError(f"{data}: not a .csv or .csv.gz file; rename or convert it")
-        return [data.resolve()]
-    found: set[Path] = set()
-    for folder, folders, names in os.walk(data, onerror=_raise):
-        folders[:] = [name for name in folders if is_landed(PurePath(name, "f.csv"))]
-        found.update(Path(folder, name).resolve() for name in names if is_landed(PurePath(name)))
-    if not found:
-        raise UserError(f"{data}: no .csv or .csv.gz file in this folder; land files first")
-    return sorted(found)
-
-
-def _raise(error: OSError) -> None:
-    raise error
-
-
-def is_landed(relative: PurePath) -> bool:
-    """Return whether a path below the landing folder is that of a finished CSV file."""
-    unfinished = any(part.startswith((".", "_")) for part in relative.parts)
-    return not unfinished and relative.name.lower().endswith(SUFFIXES)
-
-
-def is_compressed(path: Path) -> bool:
-    """Return whether the file's name is that of a gzip file."""
-    return path.name.lower().endswith(".gz")
-
-
-@contextmanager
-def open_content(path: Path) -> Iterator[tuple[io.BufferedReader, BinaryIO]]:
-    """Open the decompressed bytes and the stored file, whose position shows the progress."""
-    with path.open("rb", buffering=0) as stored:
-        if is_compressed(path):
-            with gzip.GzipFile(fileobj=cast(BinaryIO, stored)) as unzipped:
-                yield io.BufferedReader(unzipped, _BLOCK_BYTES), cast(BinaryIO, stored)
-        else:
-            yield io.BufferedReader(stored, _BLOCK_BYTES), cast(BinaryIO, stored)
-
-
-def content_hash(path: Path) -> str:
-    """Return the XXH3 hash (128 bits, hexadecimal) of the file as stored."""
-    digest = xxhash.xxh3_128()
-    with path.open("rb", buffering=0) as stored:
-        while block := stored.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-class _HashedFile:
-    """A file for `gzip` to read, which hashes all bytes that are read."""
-
-    def __init__(self, stored: io.FileIO) -> None:
-        self._stored = stored
-        self.digest = xxhash.xxh3_128()
-
-    def read(self, size: int = -1) -> bytes:
-        block = self._stored.read(size) or b""
-        self.digest.update(block)
-        return block
-
-
 def profile(path: Path) -> Profile:
-    """Read the whole file once, in blocks.
-
-    Raises OSError and, for a damaged gzip file, BadGzipFile, EOFError or zlib.error.
-    """
+    """Read the whole file once, in blocks. Raises OSError and NotReadableError."""
     size = lines_fed = commas = quotes = returns = returns_before_feed = 0
     has_mark = has_nul = False
     utf8 = codecs.getincrementaldecoder("utf-8")()
     is_utf8, is_ascii, last = True, True, b""
     pieces: list[bytes] = []
     blocks, blocks_per_piece = 0, 1
-    with path.open("rb", buffering=0) as stored:
-        hashed = _HashedFile(stored)
-        source = gzip.GzipFile(fileobj=cast(BinaryIO, hashed)) if is_compressed(path) else hashed
+    digest = xxhash.xxh3_128()
+    is_parquet = format_of(path) is Format.PARQUET
+    with open_content(path, digest.update) as (source, _):
         while block := source.read(_BLOCK_BYTES):
             if not size:
                 has_mark = block.startswith(BYTE_ORDER_MARK)
@@ -192,7 +108,7 @@ def profile(path: Path) -> Profile:
     if is_utf8 and not is_ascii:
         is_utf8 = _feed(utf8, b"", final=True)
     return Profile(
-        content_hash=hashed.digest.hexdigest(),
+        content_hash=content_hash(path) if is_parquet else digest.hexdigest(),
         size=size,
         lines=lines_fed + (last not in (b"", b"\n")),
         commas=commas,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingestion.discovery import Unread
 from ingestion.file_load import IN_BRONZE, FileReport, Status
 from project.errors import UserError
 
@@ -15,6 +15,8 @@ class LoadReport:
     """One loader run, with its files in path order."""
 
     files: tuple[FileReport, ...]
+    skipped: tuple[Unread, ...] = ()
+    """What looks like data and was left out."""
 
     def count(self, *statuses: Status) -> int:
         """Count the files with one of the statuses."""
@@ -26,8 +28,11 @@ def print_report(report: LoadReport, data: Path) -> int:
     for file in report.files:
         if file.status is not Status.ALREADY_LOADED:
             print(_line(file))
-    counts = Counter(file.status for file in report.files)
-    print("files: " + ", ".join(f"{counts[s]} {s}" for s in Status if counts[s]))
+    for unread in report.skipped:
+        print(f"skipped  {unread.path}: {unread.reason}")
+    counts = {str(status): report.count(status) for status in Status}
+    counts["skipped"] = len(report.skipped)
+    print("files: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
     if not report.count(*IN_BRONZE):
         raise UserError(f"{data}: none of its files could be loaded; reasons above")
     return 0

@@ -13,14 +13,16 @@ import duckdb
 from tqdm import tqdm
 
 from ingestion import bronze
+from ingestion.discovery import discover, expand
 from ingestion.event_schema import require_known_types
 from ingestion.file_load import load_file
-from ingestion.landing_files import discover
+from ingestion.formats import NotReadableError
+from ingestion.landing_files import Identity
 from ingestion.load_report import LoadReport, print_report
 from project.errors import UserError
 from project.home import database_path, landing_path
 
-HELP: Final = "load landed .csv and .csv.gz files into bronze, each file once"
+HELP: Final = "load landed CSV and Parquet files, also compressed ones, into bronze, each file once"
 
 _UNFINISHED: Final = ".unfinished"
 
@@ -47,12 +49,12 @@ def load(data: Path, database: Path) -> LoadReport:
     that could not be loaded.
     """
     require_known_types()
-    paths = discover(data)
+    landed = expand(discover(data))
     reports = []
     with connect(database) as connection:
-        total = sum(_size(path) for path in paths)
+        total = sum(_size(path) for path in landed.files)
         with tqdm(total=total, unit="B", unit_scale=True, desc="load", disable=None) as bar:
-            for path in paths:
+            for path in landed.files:
                 reached = bar.n + _size(path)
                 try:
                     reports.append(load_file(connection, path, bar.update))
@@ -61,7 +63,7 @@ def load(data: Path, database: Path) -> LoadReport:
                     message = f"{path}: cannot be loaded into {database}: {error}{remedy}"
                     raise UserError(message) from error
                 bar.update(reached - bar.n)
-    return LoadReport(tuple(reports))
+    return LoadReport(tuple(reports), landed.unread)
 
 
 def connect(database: Path) -> duckdb.DuckDBPyConnection:
@@ -125,6 +127,6 @@ def _is_full(error: duckdb.Error) -> bool:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
-    except OSError:
+        return Identity.of(path).size
+    except (OSError, NotReadableError):
         return 0

@@ -1,10 +1,10 @@
-"""Uploads local CSV files to the landing folder of a workspace: whole, once, in parallel."""
+"""Uploads local files to the landing folder of a workspace: whole, once, in parallel."""
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -15,13 +15,15 @@ from typing import Final, NoReturn
 
 from tqdm import tqdm
 
-from ingestion.landing_files import discover
+from ingestion.contents import require_readable
+from ingestion.discovery import discover
+from ingestion.formats import NotReadableError, format_by_name
 from ingestion.landing_volume import Contents, LandingVolume
 from project.arguments import positive_integer
 from project.errors import UserError
 from workspace.client import add_target, connect, translate_errors
 
-HELP: Final = "upload .csv and .csv.gz files into the landing folder of a Databricks workspace"
+HELP: Final = "upload CSV, Parquet and zip files into the landing folder of a Databricks workspace"
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,20 @@ def execute(args: argparse.Namespace) -> int:
 
     Raises UserError if an upload fails, or at the end if a file was refused.
     """
-    sizes = local_sizes(args.files)
+    landed = [discover(data) for data in args.files]
+    sizes = local_sizes({path for found in landed for path in found.files})
+    unreadable = find_unreadable(sizes)
     volume = LandingVolume(connect(), f"ecommerce_analytics_{args.target}")
     with _translate_errors(volume, args.target, volume.folder):
         contents = volume.contents()
-        plan = make_plan(sizes, contents, volume.folder)
+        plan = make_plan(sizes, unreadable, contents, volume.folder)
         for path in plan.present:
             # The upload was interrupted after the last byte.
             if (path.name, sizes[path]) in contents.begun:
                 volume.delete_note(path.name, sizes[path])
+    skipped = {found.path: found.reason for place in landed for found in place.unread}
+    for path, reason in skipped.items():
+        print(f"skipped  {path}: {reason}")
     for path, reason in plan.refused.items():
         print(f"refused  {path}: {reason}")
     upload(volume, args.target, sizes, plan, args.jobs)
@@ -69,6 +76,7 @@ def execute(args: argparse.Namespace) -> int:
         "uploaded": len(plan.send) + len(plan.resend),
         "already there": len(plan.present),
         "refused": len(plan.refused),
+        "skipped": len(skipped),
     }
     summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     print(f"files: {summary}; in {volume.folder}")
@@ -87,13 +95,13 @@ def _translate_errors(
     )
 
 
-def local_sizes(given: Sequence[Path]) -> dict[Path, int]:
-    """Find the files and their sizes in bytes, in path order.
+def local_sizes(found: Iterable[Path]) -> dict[Path, int]:
+    """Return the sizes of the files in bytes, in path order.
 
     Raises UserError for a path that cannot be read and for names that the landing folder cannot
     hold: there the name alone identifies a file, without the folder it came from.
     """
-    paths = sorted({path for data in given for path in discover(data)})
+    paths = sorted(found)
     for name, count in Counter(path.name for path in paths).items():
         if count > 1:
             same = ", ".join(str(path) for path in paths if path.name == name)
@@ -108,17 +116,41 @@ def local_sizes(given: Sequence[Path]) -> dict[Path, int]:
         raise _unreadable(error) from error
 
 
+def find_unreadable(paths: Iterable[Path]) -> dict[Path, str]:
+    """Return the files that the loader would refuse by their first bytes, with the reasons.
+
+    In the landing folder a corrected file would need another name. Raises UserError for a file that
+    cannot be read.
+    """
+    found = {}
+    for path in paths:
+        if format_by_name(path.name) is None:
+            found[path] = "is the target of a link and its own name is not read; copy it instead"
+            continue
+        try:
+            require_readable(path)
+        except NotReadableError as error:
+            found[path] = str(error)
+        except OSError as error:
+            raise _unreadable(error) from error
+    return found
+
+
 def _unreadable(error: OSError) -> UserError:
     return UserError(
         f"{error.filename}: cannot be read: {error.strerror}; restore it, then run again"
     )
 
 
-def make_plan(sizes: dict[Path, int], contents: Contents, folder: str) -> Plan:
-    """Compare local sizes with the contents of the landing folder."""
+def make_plan(
+    sizes: dict[Path, int], unreadable: dict[Path, str], contents: Contents, folder: str
+) -> Plan:
+    """Compare local sizes with the contents of the landing folder; refuse unreadable files."""
     send, resend, present = [], [], []
-    refused = {}
+    refused = dict(unreadable)
     for path, size in sizes.items():
+        if path in unreadable:
+            continue
         landed = contents.landed.get(path.name)
         if landed is None:
             send.append(path)

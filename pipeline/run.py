@@ -13,6 +13,7 @@ from typing import Final
 
 from generator import generate
 from ingestion import bronze, local_loader
+from ingestion.discovery import discover
 from ingestion.file_load import IN_BRONZE, Status
 from pipeline import last_run, summary
 from pipeline.dbt import Build, Dbt
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data",
         type=Path,
-        help="file, or folder of .csv and .csv.gz files (default: generate events)",
+        help="file, or folder of files, as exported or downloaded (default: generate events)",
     )
     parser.add_argument(
         "--events",
@@ -61,12 +62,12 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     steps = Steps()
-    data = (arguments.data or landing_path()).resolve()
+    data = arguments.data or landing_path()
     before, last = last_run.State.now(), last_run.read()
+    reject_mixed_data(database_path(), data, generating=arguments.data is None)
     is_changed = arguments.full or before != last
     # dbt refuses a wrong variable while it parses: before anything is generated or loaded.
     dbt = Dbt() if is_changed else None
-    reject_mixed_data(database_path(), data)
     if arguments.data is None:
         with steps.timed("data"):
             generate.generate(
@@ -83,7 +84,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UserError(summary.nothing_loaded(data, loaded))
     # A real file that was replaced is only reported. Generated files that differ from bronze mean
     # that every figure would describe data that no longer exists.
-    if loaded.count(Status.CHANGED) and data.is_relative_to(landing_path()):
+    if generate.generated_among(f.path for f in loaded.files if f.status is Status.CHANGED):
         raise UserError(
             f"{database_path()} has other events than the generated files in {data}: {_REMEDY}"
         )
@@ -147,14 +148,34 @@ def publish_docs() -> None:
         ) from error
 
 
-def reject_mixed_data(database: Path, data: Path) -> None:
-    """Raise UserError if generated and real events would end up in one database."""
+def reject_mixed_data(database: Path, data: Path, *, generating: bool) -> None:
+    """Raise UserError if generated and real events would end up in one database.
+
+    What is generated is known by file, because files of the user may lie beside or below.
+    """
+    if generating and not data.exists():
+        landed = []
+    else:
+        landed = list(discover(data, may_be_empty=generating).files)
+    generated = generate.generated_among(landed)
+    real = [path for path in landed if path not in generated]
+    if generating and real:
+        raise UserError(
+            f"{real[0]}: is not a generated file, and generated and real events must not mix: pass"
+            f" it with --data, or move it out of {data}"
+        )
+    if generated and real:
+        raise UserError(
+            f"{data} has generated files and others, such as {real[0]}, and the two must not mix:"
+            " pass the others alone with --data"
+        )
     if not database.exists():
         return
-    landing = landing_path()
     with local_loader.connect(database) as connection:
-        paths = connection.execute(f"select path from {bronze.LEDGER}").fetchall()
-    if any(Path(path).is_relative_to(landing) != data.is_relative_to(landing) for (path,) in paths):
+        rows = connection.execute(f"select path from {bronze.LEDGER}").fetchall()
+    loaded = [Path(path) for (path,) in rows]
+    of_runs = generate.generated_among(loaded)
+    if (of_runs and real) or (len(of_runs) < len(loaded) and (generating or generated)):
         raise UserError(
             f"{database} already has events of another origin (generated or real), and the two must"
             f" not mix: {_REMEDY}"

@@ -135,7 +135,7 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
         "",
         f"Files        {loaded.count(Status.LOADED)} loaded now, "
         f"{loaded.count(Status.ALREADY_LOADED)} loaded before",
-        *_not_loaded(loaded.files),
+        *_not_loaded(loaded),
         *_assumed(loaded.files),
         f"Rows         {new_rows:,} read and loaded now, {figures.bronze_rows:,} in bronze",
         f"Clean        {figures.clean_events:,} events",
@@ -206,17 +206,18 @@ def nothing_loaded(data: Path, loaded: LoadReport) -> str:
     return "\n".join(
         [
             f"{data}: none of its {len(loaded.files)} files could be loaded",
-            *_not_loaded(loaded.files),
+            *_not_loaded(loaded),
         ]
     )
 
 
-def _not_loaded(files: Sequence[FileReport]) -> list[str]:
+def _not_loaded(loaded: LoadReport) -> list[str]:
     lines = [
         f"  {file.status}: {file.path}: {file.message}"
-        for file in files
+        for file in loaded.files
         if file.status not in (Status.LOADED, Status.ALREADY_LOADED)
     ]
+    lines.extend(f"  skipped: {unread.path}: {unread.reason}" for unread in loaded.skipped)
     return _cut(lines, "`ecommerce load` with the same --data lists all of them")
 
 

@@ -15,6 +15,8 @@ CHECKOUT: Final = Path(__file__).resolve().parent.parent
 CATALOG: Final = "ecommerce_analytics_local"
 MARKER: Final = ".ecommerce_home"
 LOCK: Final = "run.lock"
+MANIFEST: Final = "generated.json"
+"""Lists the parameters of the generated files beside it."""
 # Created by every run, but under names that other projects may use as well.
 _COMMON_NAMES: Final = ("target", "logs", "docs/index.html")
 
@@ -30,7 +32,7 @@ def database_path() -> Path:
 
 
 def landing_path() -> Path:
-    """Return the folder where generated files land."""
+    """Return the folder where generated files land, which may hold others too."""
     return home() / "landing"
 
 

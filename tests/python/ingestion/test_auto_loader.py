@@ -38,6 +38,7 @@ from support.auto_loader_runs import (
     stream_rows,
 )
 from support.dirty_files import HEADER, Lines, write_dirty_files
+from support.event_files import csv_text, text_columns, write_parquet, write_zip, zstd
 from support.unreadable import make_unreadable
 
 pytestmark = pytest.mark.spark
@@ -76,6 +77,21 @@ class Lake:
         return len(list((self.checkpoint / "commits").glob("[0-9]*")))
 
 
+def write_formats(folder: Path) -> None:
+    """Write a file in each format, and files that are skipped or refused."""
+    new = Lines()
+    (folder / "packed.csv.zst").write_bytes(zstd(csv_text(new)))
+    members = {"in/a.csv": csv_text(new), "b.csv.gz": gzip.compress(csv_text(new)), "c.tsv": b"x"}
+    archive = write_zip(folder / "archive.ZIP", members)
+    (folder / "cut.zip").write_bytes(archive.read_bytes()[:-30])
+    write_parquet(folder / "text.parquet", text_columns(csv_text(new)))
+    (folder / "cut.parquet").write_bytes((folder / "text.parquet").read_bytes()[:-9])
+    (folder / "packed.csv").write_bytes(gzip.compress(csv_text(new)))
+    (folder / "b.csv.bz2").write_bytes(b"x")
+    (folder / "delta" / "_delta_log").mkdir(parents=True)
+    write_parquet(folder / "delta" / "a.parquet", text_columns(csv_text(new)))
+
+
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return Lake(spark, tmp_path)
@@ -90,6 +106,7 @@ def test_bronze_equals_that_of_the_local_loader(
         path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
     write_dirty_files(lake.landing)
+    write_formats(lake.landing)
     (lake.landing / "sub dir" / "month=10").mkdir(parents=True)
     (lake.landing / "_unfinished").mkdir()
     for name in ("a b.csv", "100%25.csv", "a[1].csv", "é+#.csv", "B.CSV", "sub dir/month=10/z.csv"):
@@ -104,7 +121,12 @@ def test_bronze_equals_that_of_the_local_loader(
     assert found == rows
     assert sum(found.values()) > 3000
     reported = dict(re.findall(r"^\w+ +(/.+?): (.*)$", capsys.readouterr().out, re.MULTILINE))
+    for unread in report.skipped:
+        assert reported.pop(str(unread.path)) == unread.reason
     assert list(reported) == [str(file.path) for file in report.files]
+    formats = ("packed.csv.zst", "archive.ZIP/in/a.csv", "archive.ZIP/b.csv.gz", "text.parquet")
+    for name in formats:
+        assert reported[str(lake.landing / name)].startswith("3 rows")
     for file in report.files:
         if file.status is Status.LOADED:
             assert reported[str(file.path)].startswith(f"{file.rows:,} rows"), file
@@ -440,7 +462,7 @@ def test_the_script_needs_no_package_on_its_path(tmp_path: Path) -> None:
     code, message = run("f.csv")
     assert (code, "cannot be read as a folder: Not a directory" in message) == (2, True)
     code, message = run("empty")
-    assert (code, "no .csv or .csv.gz file in this folder" in message) == (2, True)
+    assert (code, ".zip or .parquet file in this folder" in message) == (2, True)
     code, message = run("empty", "--max-files-per-trigger", "0")
     assert (code, "not a positive integer" in message) == (2, True)
     code, message = run("empty", "--max-bytes-per-trigger", "ten")

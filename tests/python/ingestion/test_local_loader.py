@@ -478,7 +478,7 @@ def test_command_with_nothing_to_load(
     code, message = run(landing / "missing")
     assert (code, "no such file" in message) == (2, True)
     code, message = run(landing)
-    assert (code, "no .csv or .csv.gz file" in message) == (2, True)
+    assert (code, "no .csv, .csv.gz, .csv.zst, .zip or .parquet file" in message) == (2, True)
     (landing / "x.txt").write_text("x")
     code, message = run(landing / "x.txt")
     assert (code, "not a .csv" in message) == (2, True)

@@ -8,6 +8,7 @@ file or loses a byte, a lost response, the multipart protocol, and a host that i
 from __future__ import annotations
 
 import fcntl
+import gzip
 import os
 import pty
 import signal
@@ -23,6 +24,7 @@ import pytest
 
 from ecommerce import cli
 from project.home import CHECKOUT
+from support.event_files import write_zip
 from support.workspace_double import (
     LANDING,
     NOTES,
@@ -61,14 +63,14 @@ def test_files_arrive_byte_for_byte(
 ) -> None:
     files = write_files(tmp_path)
     (tmp_path / "deeper").mkdir()
-    files["a name, 50% ü.csv.gz"] = bytes(range(256)) * 999
+    files["a name, 50% ü.csv.gz"] = gzip.compress(bytes(range(256)) * 999)
     (tmp_path / "deeper" / "a name, 50% ü.csv.gz").write_bytes(files["a name, 50% ü.csv.gz"])
     (tmp_path / "_unfinished.csv").write_text("not yet")
     assert upload(tmp_path) == 0
     assert workspace.stored() == files
     assert workspace.stored(NOTES) == {}
     printed = capsys.readouterr()
-    assert f"files: 4 uploaded; in {LANDING}\n" in printed.out
+    assert f"files: 4 uploaded, 1 skipped; in {LANDING}\n" in printed.out
     assert f"uploaded {tmp_path}/events_0.csv: 30,000 bytes in " in printed.out
     assert "%|" not in printed.err, "a progress bar, although this is not a terminal"
 
@@ -134,6 +136,33 @@ def test_other_file_of_the_same_name_is_refused_and_the_rest_is_uploaded(
     assert "with 14 bytes, this one has 30,000" in printed.out
     assert "land new data under a new name" in printed.out
     assert "error: 1 of 3 files refused" in printed.err
+
+
+def test_only_files_that_can_be_loaded_are_uploaded(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = write_files(tmp_path, count=1)
+    archive = write_zip(tmp_path / "archive.zip", {"a.csv": b"1\n", "b.csv": b"2\n"})
+    files["archive.zip"] = archive.read_bytes()
+    write_zip(tmp_path / "empty.zip", {})
+    (tmp_path / "packed.csv").write_bytes(gzip.compress(b"1\n"))
+    (tmp_path / "table.tsv").write_bytes(b"1\n")
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "link.csv").symlink_to(tmp_path.parent / "nameless")
+    (tmp_path.parent / "nameless").write_bytes(b"1\n")
+    assert upload(tmp_path) == 2
+    assert workspace.stored() == files
+    printed = capsys.readouterr()
+    for line in (
+        f"refused  {tmp_path}/packed.csv: is a gzip file, not text; rename it",
+        f"refused  {tmp_path}/empty.zip: holds no .csv file",
+        f"refused  {tmp_path.parent}/nameless: is the target of a link",
+        f"skipped  {tmp_path}/table.tsv: is separated by tabs",
+        f"skipped  {tmp_path}/pipe.csv: is a pipe, not a file",
+    ):
+        assert line in printed.out
+    assert f"files: 2 uploaded, 3 refused, 2 skipped; in {LANDING}\n" in printed.out
+    assert "error: 3 of 5 files refused" in printed.err
 
 
 @pytest.mark.parametrize("keeps", [0, 10_000], ids=["strict_store", "store_keeps_half"])

@@ -1,0 +1,246 @@
+"""Finds landed files, follows links, and names everything else that looks like data."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Final
+
+from ingestion import archives
+from ingestion.archives import APPLE_DOUBLE, UNFINISHED
+from ingestion.formats import (
+    HEAD_BYTES,
+    READABLE,
+    NotReadableError,
+    format_by_name,
+    unread_reason,
+)
+from project.errors import UserError
+from project.home import MANIFEST
+
+# The log of a table format; its older files hold rows that the table no longer has.
+_TABLE_LOGS: Final = {
+    "_delta_log": "a Delta table",
+    ".hoodie": "a Hudi table",
+    "metadata": "an Iceberg table",
+}
+_SPECIAL: Final = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A file or folder that looks like data and is left out: why, and the remedy."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What lies at a place, each part in path order; all paths are absolute and resolved."""
+
+    files: tuple[Path, ...]
+    """As stored: an archive is one file."""
+    unread: tuple[Unread, ...]
+
+
+def discover(data: Path, option: str = "--data", *, may_be_empty: bool = False) -> Landed:
+    """Find the landed files at `data`, a file or a folder; `option` is what the user calls it.
+
+    Follows links, each folder once. Names that start with `.` or `_` are those of unfinished files,
+    as in Auto Loader. Opens regular files only. Raises UserError if a folder cannot be read and,
+    unless it `may_be_empty`, if there is nothing to read.
+    """
+    try:
+        landed = _discover(data, option)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or data}: cannot be read: {error.strerror}; get permission to"
+            f" read it, or pass another file or folder with {option}"
+        ) from error
+    if landed.files or may_be_empty:
+        return landed
+    if not landed.unread:
+        raise UserError(f"{data}: no {READABLE} file in this folder; land files first")
+    if len(landed.unread) == 1:
+        raise UserError(f"{landed.unread[0].path}: {landed.unread[0].reason}")
+    reasons = "".join(f"\n  {found.path}: {found.reason}" for found in landed.unread)
+    raise UserError(f"{data}: nothing in this folder can be read{reasons}")
+
+
+def expand(landed: Landed) -> Landed:
+    """Put the files in each archive in its place.
+
+    An archive that cannot be listed stays, for the loader to refuse it. Raises UserError if nothing
+    is left to read.
+    """
+    files: list[Path] = []
+    unread = list(landed.unread)
+    for path in landed.files:
+        members, others = _members(path)
+        files.extend(members)
+        unread.extend(others)
+    found = Landed(tuple(sorted(files)), tuple(sorted(unread, key=lambda other: other.path)))
+    if not files:
+        reasons = "; ".join(f"{other.path}: {other.reason}" for other in found.unread)
+        raise UserError(reasons)
+    return found
+
+
+def members(path: Path) -> list[Path]:
+    """Return the paths of the files in an archive, or the path itself; see `expand`."""
+    return _members(path)[0]
+
+
+def _members(path: Path) -> tuple[list[Path], list[Unread]]:
+    try:
+        if not archives.is_archive(path):
+            return [path], []
+        directory = archives.read_directory(path)
+    except (NotReadableError, OSError):
+        return [path], []
+    # Not `path / name`, which an absolute name would replace.
+    unread = [Unread(Path(f"{path}/{name}"), why) for name, why in directory.unread.items()]
+    return [path / name for name in directory.members], unread
+
+
+def is_landed(relative: PurePath) -> bool:
+    """Return whether a path below the landing folder is that of a finished, readable file."""
+    unfinished = any(part.startswith(UNFINISHED) for part in relative.parts)
+    return not unfinished and format_by_name(relative.name) is not None
+
+
+def in_table(path: Path, root: Path) -> bool:
+    """Return whether a file below the folder `root` belongs to a table format."""
+    folders = [folder for folder in path.parents if folder.is_relative_to(root)]
+    return any(table_format(folder) for folder in folders)
+
+
+def table_format(folder: Path) -> str:
+    """Return which table format a folder has, empty if none."""
+    for log, title in _TABLE_LOGS.items():
+        inside = folder / log
+        if inside.is_dir() and (log != "metadata" or any(inside.glob("*.metadata.json"))):
+            return title
+    return ""
+
+
+def _discover(data: Path, option: str) -> Landed:
+    if special := _special(data):
+        raise UserError(
+            f"{data}: is {special}, not a file, and cannot be read twice; write its content to a"
+            f" file and pass that with {option}"
+        )
+    if not data.exists():
+        raise UserError(f"{data}: no such file or folder; pass one with {option}")
+    if data.is_file():
+        if format_by_name(data.name) is not None:
+            return _landed([data.resolve()])
+        unnamed = Unread(data, f"not a {READABLE} file; rename or convert it")
+        return _landed([_judge(data, data.resolve()) or unnamed])
+    return _landed(list(_walk(data.resolve())))
+
+
+def _landed(found: list[Path | Unread]) -> Landed:
+    files = {path for path in found if isinstance(path, Path)}
+    # What a link names well may have a name of its own that is not read.
+    unread = {other for other in found if isinstance(other, Unread) and other.path not in files}
+    return Landed(
+        tuple(sorted(files)),
+        tuple(sorted(unread, key=lambda other: (other.path, other.reason))),
+    )
+
+
+def _walk(root: Path) -> Iterator[Path | Unread]:
+    """Yield what lies below a folder, whose path is resolved."""
+    waiting, seen = [root], {root}
+    while waiting:
+        folder = waiting.pop()
+        if title := table_format(folder):
+            remedy = "write its rows to .parquet or .csv files and land those"
+            yield Unread(folder, f"is {title}, whose files hold replaced rows too; {remedy}")
+            continue
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
+        for name in names:
+            path = Path(folder, name)
+            # A path may not be resolved because of a cycle among links.
+            target = _target(path)
+            if target is None:
+                yield from _broken_link(path)
+            elif not target.is_dir():
+                yield from filter(None, [_judge(path, target)])
+            elif name.startswith(UNFINISHED):
+                yield from _unfinished_folder(path)
+            elif path.is_symlink() and (folder == target or target in folder.parents):
+                yield Unread(path, "links to a folder that holds it, so it is not followed")
+            elif target not in seen:
+                seen.add(target)
+                waiting.append(target)
+
+
+def _target(path: Path) -> Path | None:
+    """Return what a path leads to, None for a link that leads to nothing."""
+    try:
+        path.stat()
+        return path.resolve()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        if path.is_symlink():
+            return None
+        raise
+
+
+def _broken_link(path: Path) -> Iterator[Unread]:
+    if path.is_symlink() and not path.name.startswith(UNFINISHED):
+        place = path.readlink()
+        yield Unread(path, f"is a link to {place}, which cannot be reached; restore or remove it")
+
+
+def _judge(path: Path, target: Path) -> Path | Unread | None:
+    """Return a file to load, what to say of it, or None for a file that is not data."""
+    name = path.name
+    if name == MANIFEST or name.startswith(APPLE_DOUBLE):
+        return None
+    if name.startswith(UNFINISHED):
+        if format_by_name(name) is None:
+            return None
+        return Unread(path, f"is unfinished, says the `{name[0]}` of its name; rename it when done")
+    if special := _special(target):
+        return Unread(path, f"is {special}, not a file; write its content to a file")
+    if format_by_name(name) is not None:
+        return target
+    try:
+        with target.open("rb") as stored:
+            head = stored.read(HEAD_BYTES)
+    except OSError:
+        head = b""
+    reason = unread_reason(name, head)
+    return Unread(path, reason) if reason else None
+
+
+def _special(path: Path) -> str:
+    try:
+        return _SPECIAL.get(stat.S_IFMT(path.stat().st_mode), "")
+    except OSError:
+        return ""
+
+
+def _unfinished_folder(path: Path) -> Iterator[Unread]:
+    """Name a folder that is left out if data files lie directly in it."""
+    try:
+        holds_data = any(is_landed(PurePath(child.name)) for child in path.iterdir())
+    except OSError:
+        return
+    if holds_data:
+        reason = f"is unfinished, says the `{path.name[0]}` of its name; rename it when done"
+        yield Unread(path, reason)

@@ -1,0 +1,310 @@
+"""What a file is: by its name, and by its first bytes. What is not read gets a remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final
+
+from ingestion.event_schema import EVENT_COLUMN_NAMES, PUBLISHED_COLUMN_NAMES
+
+HEAD_BYTES: Final = 1 << 16
+"""Bytes from the start of a file that identify its content."""
+
+_FEWEST_NAMES: Final = 5
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+class NotReadableError(ValueError):
+    """A file is damaged or of another format; the message has the reason and the remedy."""
+
+
+def damaged(title: str, error: Exception) -> NotReadableError:
+    """Return the error for a file of a format that its own library cannot read."""
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return NotReadableError(f"corrupt or truncated {title}, copy it again: {reason}")
+
+
+class Format(StrEnum):
+    """A format that the loaders read; the value is the end of a file's name."""
+
+    CSV = ".csv"
+    GZIP = ".csv.gz"
+    ZSTD = ".csv.zst"
+    ZIP = ".zip"
+    PARQUET = ".parquet"
+
+
+READABLE: Final = f"{', '.join(list(Format)[:-1])} or {list(Format)[-1]}"
+
+_TITLES: Final = {
+    Format.CSV: "text",
+    Format.GZIP: "a gzip file",
+    Format.ZSTD: "a zstd file",
+    Format.ZIP: "a zip archive",
+    Format.PARQUET: "a Parquet file",
+}
+_SIGNATURES: Final = {
+    b"\x1f\x8b": Format.GZIP,
+    b"\x28\xb5\x2f\xfd": Format.ZSTD,
+    b"PK\x03\x04": Format.ZIP,
+    # Without a file, and one of several parts.
+    b"PK\x05\x06": Format.ZIP,
+    b"PK\x07\x08": Format.ZIP,
+    b"PAR1": Format.PARQUET,
+}
+
+_BZIP2: Final = "is compressed with bzip2; decompress it: bunzip2"
+_XZ: Final = "is compressed with xz; decompress it: unxz"
+_LZMA: Final = "is compressed with lzma; decompress it: unlzma"
+_LZ4: Final = "is compressed with lz4; decompress it: unlz4"
+_COMPRESS: Final = "is compressed with compress; decompress it: uncompress"
+_SEVEN_ZIP: Final = "is a 7z archive; unpack it: 7z x"
+_RAR: Final = "is a RAR archive; unpack it"
+_TAR: Final = "is a tar archive; unpack it: tar xf"
+_EXPORT: Final = "export the events from it as .csv or .parquet"
+_WORKBOOK: Final = "is a spreadsheet; save it as CSV with UTF-8 and commas"
+_ORC: Final = f"is an ORC file; {_EXPORT}"
+_AVRO: Final = f"is an Avro file; {_EXPORT}"
+_ARROW: Final = f"is an Arrow file; {_EXPORT}"
+_HDF5: Final = f"is an HDF5 file; {_EXPORT}"
+_PICKLE: Final = f"is a Python pickle; {_EXPORT}"
+_DATABASE: Final = f"is a database; {_EXPORT}"
+_STATISTICS: Final = f"is the file of a statistics program; {_EXPORT}"
+_JSON: Final = f"is JSON; {_EXPORT}"
+_MARKUP: Final = (
+    "is a web page or XML, perhaps an error page in place of the download; download it again"
+)
+_UTF16: Final = "is UTF-16 text; save it as UTF-8: iconv -f UTF-16 -t UTF-8"
+_UTF32: Final = "is UTF-32 text; save it as UTF-8: iconv -f UTF-32 -t UTF-8"
+
+_PDF: Final = f"is a PDF; {_EXPORT}"
+_DOCUMENTS: Final = (_JSON, _MARKUP, _WORKBOOK, _PDF, _UTF16, _UTF32)
+
+# Offset and bytes.
+_FOREIGN_SIGNATURES: Final = (
+    (0, b"BZh", _BZIP2),
+    (0, b"\xfd7zXZ\0", _XZ),
+    (0, b"]\0\0", _LZMA),
+    (0, b"\x04\x22\x4d\x18", _LZ4),
+    (0, b"\x1f\x9d", _COMPRESS),
+    (0, b"7z\xbc\xaf\x27\x1c", _SEVEN_ZIP),
+    (0, b"Rar!\x1a\x07", _RAR),
+    (257, b"ustar", _TAR),
+    (0, b"PARE", "is an encrypted Parquet file; write it without encryption"),
+    (0, b"ORC", _ORC),
+    (0, b"Obj\x01", _AVRO),
+    (0, b"ARROW1", _ARROW),
+    (0, b"FEA1", _ARROW),
+    (0, b"\x89HDF\r\n\x1a\n", _HDF5),
+    (0, b"SQLite format 3\0", _DATABASE),
+    (8, b"DUCK", _DATABASE),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _WORKBOOK),
+    (0, b"%PDF", _PDF),
+    (0, b"version https://git-lfs", "is a Git LFS pointer, not the file; fetch it: git lfs pull"),
+    (0, b"\xff\xfe\0\0", _UTF32),
+    (0, b"\0\0\xfe\xff", _UTF32),
+    (0, b"\xff\xfe", _UTF16),
+    (0, b"\xfe\xff", _UTF16),
+)
+_PICKLE_START: Final = re.compile(rb"\x80[\x02-\x05]")
+# Office programs write zip archives, whose first member shows whose they are.
+_OFFICE: Final = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|mimetype|_rels/)", re.DOTALL)
+
+_FOREIGN_SUFFIXES: Final = {
+    **dict.fromkeys((".bz2", ".bz"), _BZIP2),
+    ".xz": _XZ,
+    ".lzma": _LZMA,
+    ".lz4": _LZ4,
+    ".z": _COMPRESS,
+    ".br": "is compressed with brotli; decompress it: brotli -d",
+    ".sz": "is compressed with snappy; decompress it",
+    ".snappy": "is compressed with snappy; decompress it",
+    ".lzo": "is compressed with lzo; decompress it: lzop -d",
+    ".7z": _SEVEN_ZIP,
+    ".rar": _RAR,
+    **dict.fromkeys((".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst"), _TAR),
+    **dict.fromkeys((".tsv", ".tab"), "is separated by tabs; write it with commas as .csv"),
+    ".psv": "is separated by `|`; write it with commas as .csv",
+    ".ssv": "is separated by other characters; write it with commas as .csv",
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), _WORKBOOK),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson", ".geojson"), _JSON),
+    ".xml": f"is XML; {_EXPORT}",
+    ".orc": _ORC,
+    ".avro": _AVRO,
+    **dict.fromkeys((".arrow", ".arrows", ".ipc", ".feather"), _ARROW),
+    **dict.fromkeys((".h5", ".hdf", ".hdf5"), _HDF5),
+    **dict.fromkeys((".pkl", ".pickle"), _PICKLE),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb"), _DATABASE),
+    ".sql": f"is a dump of a database; {_EXPORT}",
+    **dict.fromkeys((".rds", ".rdata", ".rda", ".dta", ".sas7bdat"), _STATISTICS),
+}
+_UNFINISHED: Final = (
+    *(".part", ".partial", ".crdownload", ".download", ".filepart", ".tmp", ".temp", ".aria2"),
+    *(".opdownload", ".incomplete", ".unfinished"),
+)
+# What follows where the name should end: `a.csv.1`, `a.csv~`, `a.csv (1)`, `a.parquet.bak`.
+_INNER_SUFFIX: Final = re.compile(r"\.(csv|parquet)([^a-z].*|$)", re.DOTALL)
+# Other spellings of what is read.
+_SYNONYMS: Final = {
+    ".gz": Format.GZIP,
+    ".gzip": Format.GZIP,
+    ".zst": Format.ZSTD,
+    ".zstd": Format.ZSTD,
+    ".zipx": Format.ZIP,
+    ".pq": Format.PARQUET,
+    ".parq": Format.PARQUET,
+}
+_SEPARATORS: Final = {";": "`;`", "\t": "tabs", "|": "`|`", "^": "`^`", "\x01": r"`\x01`"}
+_SEPARATORS_AND_COMMA: Final = (",", *_SEPARATORS)
+
+
+def format_by_name(name: str) -> Format | None:
+    """Return the readable format that a file's name promises; None for any other name."""
+    lower = name.lower()
+    # The longest suffix comes first, so that no other one hides it.
+    return next((f for f in sorted(Format, key=len, reverse=True) if lower.endswith(f)), None)
+
+
+def format_by_content(head: bytes) -> Format:
+    """Return the format that the first bytes show; bytes without a signature are text."""
+    return next((f for start, f in _SIGNATURES.items() if head.startswith(start)), Format.CSV)
+
+
+def problem(name: str, head: bytes) -> str:
+    """Return why a file whose stored bytes begin with `head` cannot be read, with the remedy.
+
+    Empty if it can be. A name that promises nothing, such as that of a link's target, does not
+    matter. Content that a file holds in compressed form has its own problem: `content_problem`.
+    """
+    if not head:
+        return ""
+    if reason := _foreign_content(head):
+        return reason
+    promised, found = format_by_name(name), format_by_content(head)
+    if promised in (None, found):
+        return content_problem(head) if found is Format.CSV else ""
+    assert promised is not None
+    if found is not Format.CSV:
+        return f"is {_TITLES[found]}, not {_TITLES[promised]}; {_rename(found)}"
+    if separator := other_separator(_first_line(head)):
+        return _separated(separator)
+    if _is_events_text(head):
+        return f"is text, not {_TITLES[promised]}; {_rename(Format.CSV)}"
+    return f"is not {_TITLES[promised]}: damaged, or something else under this name; get it again"
+
+
+def content_problem(head: bytes) -> str:
+    """Return why decompressed content that begins with `head` is not CSV, with the remedy."""
+    if reason := _foreign_content(head):
+        return reason
+    found = format_by_content(head)
+    if found is not Format.CSV:
+        return f"is {_TITLES[found]}; decompress once, then {_rename(found)}"
+    separator = other_separator(_first_line(head))
+    return _separated(separator) if separator else ""
+
+
+def unread_reason(name: str, head: bytes) -> str:
+    """Return why a file whose name is not that of a readable format is left out, with the remedy.
+
+    Empty if it does not look like data.
+    """
+    lower = name.lower()
+    if lower.endswith(_UNFINISHED):
+        stem = lower.rpartition(".")[0]
+        if format_by_name(stem) or unread_reason(stem, head):
+            return "looks unfinished; complete it, then rename it so that its name does not say so"
+        return ""
+    if reason := _foreign_suffix(lower):
+        return reason
+    if reason := _foreign_content(head):
+        # Pages, notes and settings of any folder are no data.
+        is_data = reason not in _DOCUMENTS or _inner_format(lower) is not None
+        return reason if is_data else ""
+    found = format_by_content(head)
+    if found is not Format.CSV:
+        return f"is {_TITLES[found]}, but its name does not say so; {_rename(found)}"
+    if separator := other_separator(_first_line(head)):
+        return _separated(separator)
+    if _is_events_text(head):
+        return f"holds events, but its name does not say so; {_rename(Format.CSV)}"
+    inner = _inner_format(lower)
+    return f"has a name that is not read; {_rename(inner)}" if inner else ""
+
+
+def other_separator(line: str) -> str | None:
+    """Return the character that separates the fields of an event or a header, None for a comma."""
+    by_comma = _event_fields(line.split(","))
+    best = max(_SEPARATORS, key=lambda separator: _event_fields(line.split(separator)))
+    found = _event_fields(line.split(best))
+    return best if found >= _FEWEST_NAMES and found > by_comma else None
+
+
+def _event_fields(fields: Iterable[str]) -> int:
+    """Count the names of event columns; a whole event without a header counts as all of them."""
+    texts = [field.strip().strip('"').strip().lower() for field in fields]
+    if len(texts) == len(PUBLISHED_COLUMN_NAMES) and re.match(r"\d{4}-\d\d-\d\d[ t]", texts[0]):
+        return len(PUBLISHED_COLUMN_NAMES)
+    return len(set(texts) & set(EVENT_COLUMN_NAMES))
+
+
+def _is_events_text(head: bytes) -> bool:
+    line = _first_line(head)
+    return any(_event_fields(line.split(s)) >= _FEWEST_NAMES for s in _SEPARATORS_AND_COMMA)
+
+
+def _first_line(head: bytes) -> str:
+    text = head.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace")
+    return next((line for line in re.split("[\r\n]", text) if line.strip()), "")
+
+
+def _foreign_content(head: bytes) -> str:
+    for offset, signature, reason in _FOREIGN_SIGNATURES:
+        if head.startswith(signature, offset):
+            return reason
+    if _OFFICE.match(head):
+        return _WORKBOOK
+    if _PICKLE_START.match(head):
+        return _PICKLE
+    if _is_utf16(head):
+        return _UTF16
+    start = head.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1]
+    if start in (b"{", b"["):
+        return _JSON
+    return _MARKUP if start == b"<" else ""
+
+
+def _is_utf16(head: bytes) -> bool:
+    """Whether text without a byte-order mark has the zero bytes that UTF-16 gives to ASCII."""
+    sample = head[: min(len(head), 1024) & ~1]
+    halves = sample[::2], sample[1::2]
+    return len(sample) >= 8 and any(
+        2 * zeros.count(0) > len(zeros) and 0 not in others
+        for zeros, others in (halves, halves[::-1])
+    )
+
+
+def _foreign_suffix(lower: str) -> str | None:
+    """Return the reason for a suffix of another format, also under one of a compression."""
+    stem = re.sub(r"\.(gz|gzip|zst|zstd)$", "", lower)
+    if stem.endswith(".tar"):
+        return _TAR
+    suffix = re.search(r"\.[a-z0-9]+$", stem)
+    return _FOREIGN_SUFFIXES.get(suffix[0]) if suffix else None
+
+
+def _inner_format(lower: str) -> Format | None:
+    """Return the readable format that a name mentions, but not as its end."""
+    if inner := _INNER_SUFFIX.search(lower):
+        return Format(f".{inner[1]}")
+    return next((f for suffix, f in _SYNONYMS.items() if lower.endswith(suffix)), None)
+
+
+def _rename(found: Format) -> str:
+    return f"rename it so that it ends in {found.value}"
+
+
+def _separated(separator: str) -> str:
+    return f"is separated by {_SEPARATORS[separator]}; write it with commas"

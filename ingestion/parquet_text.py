@@ -1,0 +1,148 @@
+"""Parquet files as CSV text, so that one contract holds for all formats.
+
+Typed columns become the text that the contract reads: a timestamp in UTC, `12` for an integer,
+`12.0` for a double without a fraction. Text stays as it is.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ingestion.csv_records import MAX_RECORD_BYTES
+from ingestion.formats import damaged
+
+_ROWS_PER_BATCH: Final = 20_000
+# A Python worker on serverless compute has 1 GB in total.
+_SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "threads": 1,
+    "memory_limit": "400MB",
+    "preserve_insertion_order": True,
+}
+_SECONDS: Final = "%Y-%m-%d %H:%M:%S"
+# Their text never needs quotes.
+_PLAIN: Final = (
+    "BIGINT",
+    "INTEGER",
+    "SMALLINT",
+    "TINYINT",
+    "UBIGINT",
+    "UINTEGER",
+    "DOUBLE",
+    "FLOAT",
+)
+_ZONED: Final = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
+
+
+class _Text(io.RawIOBase):
+    """The rows of a file as a stream of lines; its position is that in the stored file."""
+
+    def __init__(self, header: bytes, rows: pa.RecordBatchReader, size: int, count: int) -> None:
+        self._rest = memoryview(header)
+        self._rows = rows
+        self._size, self._count, self._read = size, count, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._size * self._read // max(self._count, 1)
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer)
+        while not self._rest:
+            try:
+                batch = self._rows.read_next_batch()
+            except StopIteration:
+                return 0
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                raise damaged("Parquet", error) from error
+            self._read += batch.num_rows
+            self._rest = _bytes_of(batch.column(0))
+        part = self._rest[: len(view)]
+        view[: len(part)] = part
+        self._rest = self._rest[len(part) :]
+        return len(part)
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[_Text]:
+    """Open a Parquet file as CSV text, whose position is that in the stored file.
+
+    Raises OSError, and NotReadableError for a damaged or encrypted file.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            names, count = file.schema_arrow.names, file.metadata.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise damaged("Parquet", error) from error
+    header = ",".join(_quoted(name) for name in names) + "\n"
+    with duckdb.connect(config=_SETTINGS) as connection:
+        try:
+            scan = _scan(path)
+            types = [str(kind) for kind in connection.sql(f"from {scan}").types]
+            fields = [f"coalesce({_field(n, kind)}, '')" for n, kind in enumerate(types)]
+            aliases = ", ".join(f"c{n}" for n in range(len(types)))
+            record = " || ',' || ".join(fields)
+            # One row stays one line where the contract has no record of several lines.
+            line = (
+                f"case when contains(record, chr(0)) or strlen(record) >= {MAX_RECORD_BYTES}"
+                " then translate(record, chr(10) || chr(13), '  ') else record end || chr(10)"
+            )
+            rows = connection.sql(
+                f"select {line} from (select {record} as record from {scan} as t({aliases}))"
+            )
+            reader = rows.to_arrow_reader(_ROWS_PER_BATCH)
+        except duckdb.Error as error:
+            raise damaged("Parquet", error) from error
+        yield _Text(header.encode(), reader, path.stat().st_size, count)
+
+
+def _bytes_of(texts: pa.StringArray) -> memoryview:
+    """Return all texts as one, without a copy: that is how Arrow keeps them."""
+    _, offsets, content = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return memoryview(content or b"").cast("B")[ends[0] : ends[-1]]
+
+
+def _scan(path: Path) -> str:
+    # DuckDB takes the path for a glob; brackets make each special character literal.
+    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in str(path)).replace("'", "''")
+    # Otherwise a folder such as `month=10` would become a column.
+    return f"read_parquet('{pattern}', hive_partitioning = false, binary_as_string = true)"
+
+
+def _field(position: int, kind: str) -> str:
+    """Return the SQL for one column's text, quoted as CSV where necessary."""
+    column = f"c{position}"
+    text = f"cast({column} as varchar)"
+    if kind.startswith("TIMESTAMP"):
+        zone = " UTC" if kind in _ZONED else ""
+        # A cast of a zoned timestamp would use the zone of the machine.
+        micros = f"epoch_ns({column}) // 1000" if kind.endswith("_NS") else f"epoch_us({column})"
+        stamp = f"make_timestamp({micros})"
+        return (
+            f"coalesce(case when ({micros}) % 1000000 = 0"
+            f" then strftime({stamp}, '{_SECONDS}{zone}')"
+            f" else strftime({stamp}, '{_SECONDS}.%f{zone}') end, {text})"
+        )
+    if kind in _PLAIN:
+        return text
+    return (
+        f"case when regexp_matches({text}, '[\",\\r\\n]')"
+        f" then '\"' || replace({text}, '\"', '\"\"') || '\"' else {text} end"
+    )
+
+
+def _quoted(name: str) -> str:
+    if any(character in name for character in '",\r\n'):
+        return '"' + name.replace('"', '""') + '"'
+    return name

@@ -1,0 +1,447 @@
+"""What a file is: each format gives the rows of its CSV text, everything else its remedy."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import struct
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingestion import bronze
+from ingestion.contents import open_content
+from ingestion.file_load import FileReport, Status, load_file
+from ingestion.formats import format_by_name, unread_reason
+from ingestion.local_loader import load
+from support.dirty_files import HEADER, Lines
+from support.event_files import csv_text, every_format, text_columns, write_parquet, write_zip, zstd
+
+EVENTS: Final = csv_text(Lines())
+TYPED: Final = {
+    "event_time": pa.array(
+        [datetime(2019, 10, 1, 0, 0, 5, tzinfo=UTC), datetime(2019, 10, 2, tzinfo=UTC), None],
+        pa.timestamp("ns", "Europe/Berlin"),
+    ),
+    "event_type": pa.array(["view", "cart", "purchase"]).dictionary_encode(),
+    "product_id": pa.array([1, 2, 3], pa.int32()),
+    "category_id": pa.array([2053013555631882655] * 3, pa.int64()),
+    "category_code": pa.array(['a "quoted", one', "two\nlines", None]),
+    "brand": pa.array(["", "x\0y", " é "]),
+    "price": pa.array([35.79, 1e20, float("nan")], pa.float64()),
+    "user_id": pa.array([1, None, 3], pa.decimal128(38, 0)),
+    "user_session": pa.array([b"s1", b"s2", None], pa.binary()),
+}
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as memory:
+        bronze.create_tables(memory)
+        yield memory
+
+
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, path: Path, *, tolerant: bool = False
+) -> tuple[FileReport, list[tuple[Any, ...]]]:
+    for table in (bronze.EVENTS, bronze.LEDGER):
+        connection.execute(f"delete from {table}")
+    report = load_file(connection, path, tolerant=tolerant)
+    sql = f"select columns(* exclude (_ingested_at, _source_file))::varchar from {bronze.EVENTS}"
+    return report, connection.execute(f"{sql} order by all").fetchall()
+
+
+def refusal(folder: Path, name: str, content: bytes) -> str:
+    """Load one file, and return why it was refused; nothing of it may be in the database."""
+    path = folder.resolve() / name
+    path.write_bytes(content)
+    with duckdb.connect() as memory:
+        bronze.create_tables(memory)
+        report = load_file(memory, path)
+        assert memory.execute(f"select count(*) from {bronze.EVENTS}").fetchall() == [(0,)]
+        assert memory.execute(f"select count(*) from {bronze.LEDGER}").fetchall() == [(0,)]
+    assert report.status is Status.REFUSED, report
+    assert "\n" not in report.message
+    return report.message
+
+
+def write_formats(folder: Path, content: bytes) -> list[Path]:
+    """Write the content in every format; return the paths to load."""
+    for name, stored in every_format(content).items():
+        (folder / name).write_bytes(stored)
+    archive = write_zip(
+        folder / "archive.zip", {"in/a.csv": content, "b.CSV.GZ": gzip.compress(content)}
+    )
+    parquet = write_parquet(folder / "text.parquet", text_columns(content))
+    members = [archive / "in/a.csv", archive / "b.CSV.GZ"]
+    return [*(folder / name for name in every_format(content)), *members, parquet]
+
+
+@pytest.mark.parametrize("tolerant", [False, True])
+def test_every_format_gives_the_rows_of_its_csv_text(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, tolerant: bool
+) -> None:
+    folder = tmp_path.resolve() / "it's [a] *folder*?" / "month=10"
+    folder.mkdir(parents=True)
+    first, *others = write_formats(folder, EVENTS)
+    _, expected = rows_of(connection, first, tolerant=tolerant)
+    assert len(expected) == 3
+    for path in others:
+        report, rows = rows_of(connection, path, tolerant=tolerant)
+        assert (report.status, report.rows, report.message) == (Status.LOADED, 3, ""), report
+        assert rows == expected, path
+        assert connection.execute(f"select path from {bronze.LEDGER}").fetchall() == [(str(path),)]
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+@given(content=st.binary(max_size=40), position=st.integers(0, 500), header=st.booleans())
+def test_damaged_content_gives_the_same_rows_in_every_container(
+    content: bytes, position: int, header: bool
+) -> None:
+    body = EVENTS if header else EVENTS.partition(b"\n")[2]
+    spoiled = body[:position] + content + body[position + len(content) // 2 :]
+    with tempfile.TemporaryDirectory() as name, duckdb.connect() as memory:
+        folder = Path(name).resolve()
+        bronze.create_tables(memory)
+        (folder / "a.csv").write_bytes(spoiled)
+        (folder / "a.csv.zst").write_bytes(zstd(spoiled))
+        archive = write_zip(folder / "a.zip", {"a.csv": spoiled})
+        report, expected = rows_of(memory, folder / "a.csv")
+        for path in (folder / "a.csv.zst", archive / "a.csv"):
+            for tolerant in (False, True):
+                found, rows = rows_of(memory, path, tolerant=tolerant)
+                assert (found.status, rows) == (report.status, expected), path
+
+
+def test_typed_columns_of_parquet_keep_their_values(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    path = write_parquet(tmp_path.resolve() / "typed.parquet", TYPED)
+    report, rows = rows_of(connection, path)
+    assert (report.status, report.rows) == (Status.LOADED, 3)
+    assert rows_of(connection, path, tolerant=True)[1] == rows
+    sql = f"select * exclude (_ingested_at, _source_file) from {bronze.EVENTS}"
+    first = [
+        *(datetime(2019, 10, 1, 0, 0, 5), "view", 1, 2053013555631882655, 'a "quoted", one'),
+        *(None, 35.79, 1, "s1", None),
+    ]
+    assert connection.execute(f"{sql} where product_id = 1").fetchall() == [tuple(first)]
+    # A NUL is refused in every format.
+    assert connection.execute(f"{sql} where product_id is null").fetchall()[0][-1] is not None
+    third = connection.execute(f"{sql} where product_id = 3").fetchall()[0]
+    assert third[:2] == (None, "purchase")
+    assert third[5] == " é "
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_a_zoned_timestamp_is_read_in_utc(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, unit: str
+) -> None:
+    at = datetime(2019, 10, 27, 0, 30, tzinfo=UTC)
+    times = pa.array([at] * 3, pa.timestamp(unit, "America/New_York"))
+    path = write_parquet(tmp_path.resolve() / "t.parquet", TYPED | {"event_time": times})
+    rows_of(connection, path)
+    found = connection.execute(f"select distinct event_time from {bronze.EVENTS}").fetchall()
+    assert (at.replace(tzinfo=None),) in found
+
+
+def test_microseconds_of_parquet_reach_the_text(tmp_path: Path) -> None:
+    at = datetime(2019, 10, 1, 0, 0, 0, 250_000, tzinfo=UTC)
+    path = write_parquet(
+        tmp_path / "t.parquet",
+        {
+            "zoned": pa.array([at], pa.timestamp("ns", "UTC")),
+            "plain": pa.array([at.replace(tzinfo=None)], pa.timestamp("us")),
+            "day": pa.array([at.date()]),
+            "a,b": pa.array([1.0]),
+        },
+    )
+    with open_content(path) as (stream, position):
+        assert stream.read().decode() == (
+            'zoned,plain,day,"a,b"\n'
+            "2019-10-01 00:00:00.250000 UTC,2019-10-01 00:00:00.250000,2019-10-01,1.0\n"
+        )
+        assert position.tell() == path.stat().st_size
+
+
+def test_each_file_of_an_archive_is_loaded_once(tmp_path: Path) -> None:
+    new, landing = Lines(), tmp_path.resolve() / "landing"
+    landing.mkdir()
+    october, november = csv_text(new), csv_text(new)
+    archive = write_zip(landing / "archive.zip", {"2019-Oct.csv": october})
+    database = tmp_path / "shop.duckdb"
+
+    def statuses() -> dict[str, Status]:
+        return {str(f.path.relative_to(landing)): f.status for f in load(landing, database).files}
+
+    assert statuses() == {"archive.zip/2019-Oct.csv": Status.LOADED}
+    # Packed again, with another compression and a second file.
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+        packed.writestr("2019-Nov.csv", november)
+        packed.writestr("2019-Oct.csv", october)
+    assert statuses() == {
+        "archive.zip/2019-Nov.csv": Status.LOADED,
+        "archive.zip/2019-Oct.csv": Status.ALREADY_LOADED,
+    }
+    write_zip(archive, {"2019-Nov.csv": november + new.line().encode()})
+    assert statuses() == {"archive.zip/2019-Nov.csv": Status.CHANGED}
+    with duckdb.connect(str(database), read_only=True) as connection:
+        sql = f"select _source_file, count(*) from {bronze.EVENTS} group by all order by all"
+        assert connection.execute(sql).fetchall() == [
+            (f"{archive}/2019-Nov.csv", 3),
+            (f"{archive}/2019-Oct.csv", 3),
+        ]
+
+
+def set_flag(archive: Path, name: str, offset: int, value: int) -> None:
+    """Change a field of two bytes in both headers of a file in an archive."""
+    content = bytearray(archive.read_bytes())
+    for signature, shift in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = content.index(signature)
+        assert name.encode() in content[at : at + 80]
+        struct.pack_into("<H", content, at + shift + offset, value)
+    archive.write_bytes(content)
+
+
+def test_files_of_an_archive_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    new, landing = Lines(), tmp_path.resolve()
+    for name in ("encrypted", "method"):
+        write_zip(landing / f"{name}.zip", {"a.csv": csv_text(new), "good.csv": csv_text(new)})
+    set_flag(landing / "encrypted.zip", "a.csv", 0, 1)
+    set_flag(landing / "method.zip", "a.csv", 2, 9)
+    damaged = write_zip(landing / "damaged.zip", {"a.csv": csv_text(new), "good.csv": b"x"})
+    content = bytearray(damaged.read_bytes())
+    content[60] ^= 0xFF
+    damaged.write_bytes(content)
+    with zipfile.ZipFile(landing / "names.zip", "w") as archive:
+        for name in ("../out.csv", "/etc/out.csv", "__MACOSX/._a.csv", "good.csv"):
+            archive.writestr(name, csv_text(new))
+        with pytest.warns(UserWarning, match="Duplicate"):
+            for name in ("twice.csv", "twice.csv"):
+                archive.writestr(name, csv_text(new))
+        for name in ("a.tsv", "b.csv.bz2", "_c.csv", "d.zip", "e.parquet"):
+            archive.writestr(name, b"x")
+    (landing / "cut.zip").write_bytes((landing / "names.zip").read_bytes()[:-40])
+    write_zip(landing / "empty.zip", {})
+    write_zip(landing / "none.zip", {"notes.md": b"# no"})
+
+    report = load(landing, tmp_path / "shop.duckdb")
+    outcome = {
+        str(f.path.relative_to(landing)): f"{f.status} {f.message}".strip() for f in report.files
+    }
+    skipped = {
+        str(other.path).removeprefix(f"{landing}/"): other.reason for other in report.skipped
+    }
+    assert {name for name, text in outcome.items() if text == "loaded"} == {
+        *("encrypted.zip/good.csv", "method.zip/good.csv", "names.zip/good.csv"),
+    }
+    for name, part in {
+        "encrypted.zip/a.csv": "refused is encrypted; unpack the archive with its password",
+        "method.zip/a.csv": "refused is compressed by method 9, which is not read; unpack",
+        "damaged.zip/a.csv": "refused corrupt or truncated zip, copy it again",
+        "names.zip/twice.csv": "refused is in the archive 2 times",
+        "cut.zip": "refused corrupt or truncated zip, copy it again: File is not a zip file",
+        "empty.zip": "refused holds no .csv file",
+        "none.zip": "refused holds no .csv file",
+    }.items():
+        assert part in outcome[name], outcome
+    for name, part in {
+        "names.zip/../out.csv": "leads out of the archive",
+        "names.zip/etc/out.csv": "leads out of the archive",
+        "names.zip/a.tsv": "separated by tabs",
+        "names.zip/b.csv.bz2": "bunzip2",
+        "names.zip/_c.csv": "name of unfinished files",
+        "names.zip/d.zip": "unpack the archive",
+        "names.zip/e.parquet": "unpack the archive",
+    }.items():
+        assert part in skipped.pop(name), name
+    assert skipped == {}
+
+
+def readable(value: object) -> str:
+    """Return a parameter for the name of a test; a gzip's bytes contain the time."""
+    return value if isinstance(value, str) else "content"
+
+
+UTF16: Final = EVENTS.decode().encode("utf-16")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        (
+            "a.csv",
+            gzip.compress(EVENTS),
+            "a gzip file, not text; rename it so that it ends in .csv.gz",
+        ),
+        ("a.csv", zstd(EVENTS), "a zstd file, not text; rename it so that it ends in .csv.zst"),
+        ("a.csv", b"PK\x03\x04" + bytes(60), "a zip archive, not text"),
+        ("a.csv", b"PAR1" + bytes(60), "a Parquet file, not text"),
+        ("a.csv", bz2.compress(EVENTS), "bunzip2"),
+        ("a.csv", lzma.compress(EVENTS), "unxz"),
+        ("a.csv", UTF16, "UTF-16 text; save it as UTF-8"),
+        ("a.csv", UTF16[2:], "UTF-16 text; save it as UTF-8"),
+        ("a.csv", EVENTS.decode().encode("utf-16-be"), "UTF-16 text; save it as UTF-8"),
+        ("a.csv", EVENTS.decode().encode("utf-32"), "UTF-32 text; save it as UTF-8"),
+        ("a.csv", EVENTS.replace(b",", b";"), "is separated by `;`; write it with commas"),
+        ("a.csv", EVENTS.replace(b",", b"\t"), "is separated by tabs; write it with commas"),
+        ("a.csv", EVENTS.replace(b",", b"|"), "is separated by `|`; write it with commas"),
+        ("a.csv", EVENTS.partition(b"\n")[2].replace(b",", b";"), "is separated by `;`"),
+        ("a.csv", b'\xef\xbb\xbf"' + HEADER.replace(",", '";"').encode() + b'"\n', "by `;`"),
+        ("a.csv", b'{"event_time": 1}\n', "is JSON"),
+        ("a.csv", b"\n<!DOCTYPE html><html>", "download it again"),
+        ("a.csv", b"version https://git-lfs.github.com/spec/v1\noid x\n", "git lfs pull"),
+        ("a.csv", b"SQLite format 3\0" + bytes(80), "is a database"),
+        ("a.csv", b"PK\x03\x04" + bytes(26) + b"[Content_Types].xml", "is a spreadsheet"),
+        ("a.csv.gz", EVENTS, "is text, not a gzip file; rename it so that it ends in .csv"),
+        ("a.csv.gz", gzip.compress(UTF16), "what it holds is UTF-16 text"),
+        ("a.csv.gz", gzip.compress(gzip.compress(EVENTS)), "what it holds is a gzip file"),
+        ("a.csv.gz", gzip.compress(EVENTS.replace(b",", b";")), "is separated by `;`"),
+        ("a.csv.gz", gzip.compress(bytes(257) + b"ustar" + bytes(300)), "is a tar archive"),
+        ("a.csv.gz", gzip.compress(EVENTS)[:-5], "corrupt or truncated gzip, copy it again"),
+        ("a.csv.zst", EVENTS, "is text, not a zstd file"),
+        ("a.csv.zst", gzip.compress(EVENTS), "is a gzip file, not a zstd file"),
+        ("a.csv.zst", zstd(EVENTS)[:-5], "corrupt or truncated zstd, copy it again"),
+        ("a.csv.zst", zstd(EVENTS) + b"garbage", "corrupt or truncated zstd, copy it again"),
+        ("a.csv.zst", zstd(UTF16), "what it holds is UTF-16 text"),
+        ("a.zip", EVENTS, "is text, not a zip archive"),
+        ("a.zip", b"garbage" * 9, "is not a zip archive"),
+        ("a.parquet", EVENTS, "is text, not a Parquet file"),
+        ("a.parquet", b"PAR1" + bytes(60), "corrupt or truncated Parquet, copy it again"),
+        ("a.parquet", b"PARE" + bytes(60), "is an encrypted Parquet file"),
+    ],
+    ids=readable,
+)
+def test_content_of_another_kind_is_refused_with_the_remedy(
+    tmp_path: Path, name: str, content: bytes, part: str
+) -> None:
+    assert part in refusal(tmp_path, name, content)
+
+
+def test_parquet_that_is_cut_or_has_other_columns_is_refused(tmp_path: Path) -> None:
+    whole = write_parquet(tmp_path / "w.parquet", text_columns(EVENTS)).read_bytes()
+    assert "corrupt or truncated Parquet" in refusal(tmp_path, "cut.parquet", whole[:-9])
+    other = write_parquet(tmp_path / "o.parquet", {"a": pa.array([1])}).read_bytes()
+    refusal(tmp_path, "other.parquet", other)
+    binary = text_columns(EVENTS) | {"brand": pa.array([b"\xff"] * 3, pa.binary())}
+    content = write_parquet(tmp_path / "b.parquet", binary).read_bytes()
+    assert "is not valid UTF8" in refusal(tmp_path, "b.parquet", content)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.csv.zst", "a.zip", "a.parquet"])
+def test_a_file_without_a_byte_is_empty_in_every_format(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).touch()
+    assert load_file(connection, tmp_path.resolve() / name).status is Status.EMPTY
+
+
+def test_several_zstd_frames_are_one_file(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    head, rest = EVENTS[:200], EVENTS[200:]
+    (tmp_path / "a.csv.zst").write_bytes(zstd(head) + zstd(rest))
+    for tolerant in (False, True):
+        report, _ = rows_of(connection, tmp_path.resolve() / "a.csv.zst", tolerant=tolerant)
+        assert (report.status, report.rows, report.message) == (Status.LOADED, 3, "")
+
+
+def test_a_large_archive_whose_scan_stops_early_is_read_on(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    # More than a pipe holds, so that a reader who leaves would block the writer.
+    new = Lines()
+    rows = [new.line(brand='"a,b"'), new.line(brand='a"b'), *[new.line() for _ in range(5_000)]]
+    content = "\n".join([HEADER, *rows]).encode()
+    archive = write_zip(tmp_path.resolve() / "a.zip", {"a.csv": content})
+    report, _ = rows_of(connection, archive / "a.csv")
+    assert (report.rows, report.rows_with_rescued_data) == (5_002, 1)
+
+
+HEAD: Final = EVENTS
+NOTHING: Final = b"x"
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "part"),
+    [
+        ("a.csv.bz2", NOTHING, "bunzip2"),
+        ("a.csv.xz", NOTHING, "unxz"),
+        ("a.tsv", NOTHING, "separated by tabs"),
+        ("a.tsv.gz", NOTHING, "separated by tabs"),
+        ("a.csv.1", HEAD, "ends in .csv"),
+        ("a.csv.1", NOTHING, "ends in .csv"),
+        ("a.csv~", NOTHING, "ends in .csv"),
+        ("a.csv (1)", NOTHING, "ends in .csv"),
+        ("a.csv.bak", HEAD, "ends in .csv"),
+        ("a.csv.txt", HEAD, "ends in .csv"),
+        ("a.parquet.1", NOTHING, "ends in .parquet"),
+        ("a.txt", HEAD, "ends in .csv"),
+        ("a", HEAD, "ends in .csv"),
+        ("a.txt", HEAD.replace(b",", b"\t"), "separated by tabs"),
+        ("a.gz", gzip.compress(HEAD), "ends in .csv.gz"),
+        ("a.csv.gzip", gzip.compress(HEAD), "ends in .csv.gz"),
+        ("a.zst", zstd(HEAD), "ends in .csv.zst"),
+        ("a.pq", b"PAR1", "ends in .parquet"),
+        ("a", b"PK\x03\x04", "ends in .zip"),
+        ("a.tar.gz", gzip.compress(HEAD), "tar archive"),
+        ("a.tgz", NOTHING, "tar archive"),
+        ("a.7z", NOTHING, "7z x"),
+        ("a.rar", NOTHING, "RAR"),
+        ("a.xlsx", NOTHING, "spreadsheet"),
+        ("a.XLS", NOTHING, "spreadsheet"),
+        ("a.json", b"{}", "JSON"),
+        ("a.jsonl.gz", NOTHING, "JSON"),
+        ("a.avro", NOTHING, "Avro"),
+        ("a.orc", NOTHING, "ORC"),
+        ("a.feather", NOTHING, "Arrow"),
+        ("a.sqlite", NOTHING, "database"),
+        ("a.pkl", NOTHING, "pickle"),
+        ("a.csv.part", HEAD, "looks unfinished"),
+        ("a.zip.crdownload", NOTHING, "looks unfinished"),
+        ("Unconfirmed 7.crdownload", b"PK\x03\x04", "looks unfinished"),
+        ("readme.md", b"# Notes", ""),
+        ("LICENSE", b"MIT", ""),
+        ("paper.pdf", b"%PDF", ""),
+        ("page.html", b"<html>", ""),
+        ("script.py", b"import csv", ""),
+        ("notes.tmp", b"x", ""),
+        ("dbt.log", b"12:00 loaded a.csv", ""),
+    ],
+    ids=readable,
+)
+def test_what_looks_like_data_under_another_name_gets_its_remedy(
+    name: str, head: bytes, part: str
+) -> None:
+    assert format_by_name(name) is None
+    reason = unread_reason(name, head)
+    assert part in reason
+    assert bool(reason) is bool(part)
+
+
+def test_shared_cases(real_data: Path, tmp_path: Path) -> None:
+    cases = real_data.parent / "cases"
+    clean = {"f35_zip_only": 20, "f36_one_csv_one_zip": 40}
+    for case, rows in clean.items():
+        report = load(cases / case, tmp_path / f"{case}.duckdb")
+        assert sum(f.rows - f.rows_with_rescued_data for f in report.files) == rows, case
+    refused = {
+        "f09_semicolon": "separated by `;`",
+        "f13_utf16": "UTF-16",
+        "f33_gz_named_csv": "a gzip file, not text",
+    }
+    for case, part in refused.items():
+        [file] = load(cases / case, tmp_path / f"{case}.duckdb").files
+        assert (file.status, part in file.message) == (Status.REFUSED, True), file
