@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ingestion.file_load import IN_BRONZE, FileReport, Status
 from project.errors import UserError
+from project.output import show
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ def print_report(report: LoadReport, data: Path) -> int:
     """Print the outcome for each file and return 0; UserError if none is in bronze."""
     for file in report.files:
         if file.status is not Status.ALREADY_LOADED:
-            print(_line(file))
+            show(_line(file))
     counts = Counter(file.status for file in report.files)
-    print("files: " + ", ".join(f"{counts[s]} {s}" for s in Status if counts[s]))
+    show("files: " + ", ".join(f"{counts[s]} {s}" for s in Status if counts[s]))
     if not report.count(*IN_BRONZE):
         raise UserError(f"{data}: none of its files could be loaded; reasons above")
     return 0

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from project.errors import UserError
 from project.home import CHECKOUT, home
+from project.settings import without_dbt_flags
 
 
 class Dbt:
@@ -23,6 +24,8 @@ class Dbt:
         # The lifetime value model logs warnings; the default format would name the root logger.
         logging.basicConfig(format="warning: %(message)s")
         os.environ["ECOMMERCE_HOME"] = str(home())
+        # dbt.log on a full disk must not print tracebacks.
+        logging.raiseExceptions = False
         self._manifest = None
         self._manifest = self._invoke("parse").result
 
@@ -44,16 +47,18 @@ class Dbt:
         DuckDBConnectionManager.close_all_connections()
 
     def _invoke(self, *command: str) -> Any:
-        # Importing dbt takes two seconds, which a run with nothing to build must not pay.
-        from dbt.cli.main import dbtRunner
-
         with (
+            without_dbt_flags(),
             tqdm(desc="dbt " + command[0], unit="node", disable=None, leave=False) as bar,
             _without_garbage_collection(),
         ):
+            # Importing dbt takes two seconds, which a run with nothing to build must not pay.
+            from dbt.cli.main import dbtRunner
+
             result = dbtRunner(self._manifest, callbacks=[_node_progress(bar)]).invoke(
                 [
                     "--quiet",
+                    "--no-use-colors",
                     *command,
                     "--target",
                     "local",
@@ -73,7 +78,7 @@ class Dbt:
         if result.exception:
             # What our own macros raise says it all; dbt adds the call stack of the macros.
             message = str(getattr(result.exception, "msg", result.exception))
-            raise UserError(message.split("\n\n> in macro")[0])
+            raise UserError(*message.split("\n\n> in macro")[0].splitlines())
         return result
 
 

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from generator import generate
 from ingestion import bronze, local_loader
 from ingestion.file_load import IN_BRONZE, Status
+from ingestion.landing_files import discover
+from ingestion.load_report import LoadReport
 from pipeline import last_run, summary
 from pipeline.dbt import Dbt
+from project.arguments import nonempty_path
 from project.errors import UserError
-from project.home import (
-    claim,
-    database_path,
-    docs_path,
-    home,
-    landing_path,
-    locked,
-)
+from project.home import claim, database_path, docs_path, home, landing_path, locked
+from project.output import show
 
 HELP: Final = "get data, load bronze, build and test every layer, write docs and a summary"
 
@@ -33,14 +33,15 @@ _REMEDY: Final = "run `make clean` first, or set ECOMMERCE_HOME to another folde
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `run`."""
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
         "--data",
-        type=Path,
+        type=nonempty_path,
         help="file, or folder of .csv and .csv.gz files (default: generate events)",
     )
-    parser.add_argument(
+    source.add_argument(
         "--events",
-        type=int,
+        type=generate.EVENTS_ARGUMENT,
         default=generate.EVENTS,
         metavar="N",
         help="number of events to generate (%(default)s)",
@@ -60,45 +61,61 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    steps = Steps()
-    data = (arguments.data or landing_path()).resolve()
+    database = database_path()
     before, last = last_run.State.now(), last_run.read()
-    is_changed = arguments.full or before != last
-    # dbt refuses a wrong variable while it parses: before anything is generated or loaded.
-    dbt = Dbt() if is_changed else None
-    reject_mixed_data(database_path(), data)
-    if arguments.data is None:
-        with steps.timed("data"):
-            generate.generate(
-                arguments.events,
-                generate.FIRST_DAY,
-                generate.DAYS,
-                generate.SEED,
-                data,
-                remedy=_REMEDY,
+    with ExitStack() as stack:
+        # Open until the summary is read, so that no other process can open it between two steps.
+        connection = (
+            stack.enter_context(local_loader.connect(database)) if before.database else None
+        )
+        is_changed = arguments.full or before != last
+        # dbt refuses a wrong variable while it parses: before anything is generated or loaded.
+        dbt = Dbt() if is_changed else None
+        data = Path(os.path.realpath(arguments.data or landing_path()))
+        steps = Steps()
+        if connection:
+            reject_mixed_data(connection, data)
+        if arguments.data is None:
+            with steps.timed("data"):
+                generate.generate(
+                    arguments.events,
+                    generate.FIRST_DAY,
+                    generate.DAYS,
+                    generate.SEED,
+                    data,
+                    remedy=_REMEDY,
+                )
+        with steps.timed("load"):
+            paths = discover(data)
+            connection = connection or stack.enter_context(local_loader.connect(database))
+            loaded = local_loader.load_files(connection, paths, database)
+        _require_loaded(data, loaded)
+        if loaded.count(Status.LOADED) or dbt:
+            last_run.forget()
+            if not _build(dbt or Dbt(), steps, full_refresh=arguments.full):
+                show("", f"dbt failed; its log is {home() / 'logs' / 'dbt.log'}")
+                return 1
+        else:
+            show(
+                "nothing to build: files, definitions and code are those of the last run"
+                " (FULL=1 does)"
             )
-    with steps.timed("load"):
-        loaded = local_loader.load(data, database_path())
+        figures = summary.read(connection)
+    show(*summary.render(figures, loaded, steps.seconds))
+    last_run.record()
+    return 0
+
+
+def _require_loaded(data: Path, loaded: LoadReport) -> None:
+    """Raise UserError if no file is in bronze, or generated files differ from what is there."""
     if not loaded.count(*IN_BRONZE):
-        raise UserError(summary.nothing_loaded(data, loaded))
+        raise UserError(*summary.nothing_loaded(data, loaded))
     # A real file that was replaced is only reported. Generated files that differ from bronze mean
     # that every figure would describe data that no longer exists.
     if loaded.count(Status.CHANGED) and data.is_relative_to(landing_path()):
         raise UserError(
             f"{database_path()} has other events than the generated files in {data}: {_REMEDY}"
         )
-    if loaded.count(Status.LOADED) or dbt:
-        last_run.forget()
-        if not _build(dbt or Dbt(), steps, full_refresh=arguments.full):
-            print(f"\ndbt failed; its log is {home() / 'logs' / 'dbt.log'}")
-            return 1
-    else:
-        print(
-            "nothing to build: files, definitions and code are those of the last run (FULL=1 does)"
-        )
-    print(summary.render(summary.read(database_path()), loaded, steps.seconds))
-    last_run.record()
-    return 0
 
 
 def _build(dbt: Dbt, steps: Steps, *, full_refresh: bool) -> bool:
@@ -123,7 +140,7 @@ class Steps:
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
         """Print that a step begins, and record how long it takes."""
-        print(f"{name} ...", flush=True)
+        show(f"{name} ...", flush=True)
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
@@ -142,15 +159,12 @@ def publish_docs() -> None:
         ) from error
 
 
-def reject_mixed_data(database: Path, data: Path) -> None:
+def reject_mixed_data(connection: duckdb.DuckDBPyConnection, data: Path) -> None:
     """Raise UserError if generated and real events would end up in one database."""
-    if not database.exists():
-        return
     landing = landing_path()
-    with local_loader.connect(database) as connection:
-        paths = connection.execute(f"select path from {bronze.LEDGER}").fetchall()
+    paths = connection.execute(f"select path from {bronze.LEDGER}").fetchall()
     if any(Path(path).is_relative_to(landing) != data.is_relative_to(landing) for (path,) in paths):
         raise UserError(
-            f"{database} already has events of another origin (generated or real), and the two must"
-            f" not mix: {_REMEDY}"
+            f"{database_path()} already has events of another origin (generated or real), and the"
+            f" two must not mix: {_REMEDY}"
         )

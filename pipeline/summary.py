@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import duckdb
 
-from ingestion import local_loader
 from ingestion.file_load import FileReport, Status
 from ingestion.load_report import LoadReport
 from project.home import database_path, docs_path
@@ -37,9 +36,9 @@ class Figures:
     sessions: int
 
 
-def read(database: Path) -> Figures:
-    """Read the figures from silver and gold."""
-    with local_loader.connect(database) as connection:
+def read(opened: duckdb.DuckDBPyConnection) -> Figures:
+    """Read the figures from silver and gold of an open database."""
+    with opened.cursor() as connection:
         rejections = _rows(
             connection,
             """
@@ -83,8 +82,8 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, 
     return connection.execute(query).fetchall()
 
 
-def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -> str:
-    """Return the summary as text, one subject per line."""
+def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -> list[str]:
+    """Return the lines of the summary, one subject per line."""
     new_rows = sum(file.rows for file in loaded.files if file.status is Status.LOADED)
     quarantined = sum(rows for _, rows in figures.rejections)
     lines = [
@@ -106,17 +105,15 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
         f"Docs         {docs_path() / 'index.html'}",
         "Seconds      " + ", ".join(f"{step} {duration:.1f}" for step, duration in seconds.items()),
     ]
-    return "\n".join(lines)
+    return lines
 
 
-def nothing_loaded(data: Path, loaded: LoadReport) -> str:
-    """Return the message for a folder without a file in bronze."""
-    return "\n".join(
-        [
-            f"{data}: none of its {len(loaded.files)} files could be loaded",
-            *_not_loaded(loaded.files),
-        ]
-    )
+def nothing_loaded(data: Path, loaded: LoadReport) -> list[str]:
+    """Return the lines of the message for a folder without a file in bronze."""
+    return [
+        f"{data}: none of its {len(loaded.files)} files could be loaded",
+        *_not_loaded(loaded.files),
+    ]
 
 
 def _not_loaded(files: Sequence[FileReport]) -> list[str]:
