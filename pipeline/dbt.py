@@ -7,13 +7,17 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from project.database import damage
 from project.errors import UserError
-from project.home import CHECKOUT, home
+from project.home import CHECKOUT, database_path, home
+from project.output import show
 from project.settings import without_dbt_flags
+from project.variables import check_variables
 
 
 class Dbt:
@@ -21,6 +25,7 @@ class Dbt:
 
     def __init__(self) -> None:
         """Parse the project; UserError for a project or a variable that dbt refuses."""
+        check_variables(CHECKOUT / "dbt_project.yml")
         # The lifetime value model logs warnings; the default format would name the root logger.
         logging.basicConfig(format="warning: %(message)s")
         os.environ["ECOMMERCE_HOME"] = str(home())
@@ -30,10 +35,17 @@ class Dbt:
         self._manifest = self._invoke("parse").result
 
     def build(self, *, full_refresh: bool) -> bool:
-        """Build and test every model, print what fails, and return whether all passed."""
+        """Build and test every model, print what fails, and return whether all passed.
+
+        Raises UserError if the database turns out to be damaged.
+        """
         # Unit tests check the code, not the data: `make test` runs them.
         options = ["--full-refresh"] if full_refresh else []
-        return bool(self._invoke("build", "--exclude-resource-type", "unit_test", *options).success)
+        built = self._invoke("build", "--exclude-resource-type", "unit_test", *options)
+        for node in [] if built.success else built.result.results:
+            if message := damage(database_path(), str(node.message)):
+                raise UserError(message)
+        return bool(built.success)
 
     def write_docs(self) -> bool:
         """Write the docs site as one page into the target folder; whether that worked."""
@@ -55,10 +67,15 @@ class Dbt:
             # Importing dbt takes two seconds, which a run with nothing to build must not pay.
             from dbt.cli.main import dbtRunner
 
-            result = dbtRunner(self._manifest, callbacks=[_node_progress(bar)]).invoke(
+            callbacks = [_node_progress(bar), _show_failure]
+            result = dbtRunner(self._manifest, callbacks=callbacks).invoke(
                 [
                     "--quiet",
                     "--no-use-colors",
+                    "--log-level",
+                    "none",
+                    "--log-level-file",
+                    "debug",
                     *command,
                     "--target",
                     "local",
@@ -69,7 +86,7 @@ class Dbt:
                     "--target-path",
                     str(home() / "target"),
                     "--log-path",
-                    str(home() / "logs"),
+                    str(log_path().parent),
                 ]
             )
         # dbt catches Ctrl-C to stop its threads.
@@ -78,8 +95,14 @@ class Dbt:
         if result.exception:
             # What our own macros raise says it all; dbt adds the call stack of the macros.
             message = str(getattr(result.exception, "msg", result.exception))
-            raise UserError(*message.split("\n\n> in macro")[0].splitlines())
+            lines = message.split("\n\n> in macro")[0].splitlines()
+            raise UserError(*lines or [f"{result.exception!r}; see {log_path()}"])
         return result
+
+
+def log_path() -> Path:
+    """Return the file that dbt logs to, with the tracebacks that are not shown."""
+    return home() / "logs" / "dbt.log"
 
 
 @contextmanager
@@ -90,6 +113,16 @@ def _without_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _show_failure(event: Any) -> None:
+    """Print what dbt says of a node that failed; an exception ends dbt and is reported at the end.
+
+    dbt itself would print the traceback of an exception.
+    """
+    name = event.info.name
+    if event.info.level == "error" and not name.startswith("Main") and "Skip" not in name:
+        show(*event.info.msg.splitlines())
 
 
 def _node_progress(bar: tqdm[Any]) -> Callable[[Any], None]:

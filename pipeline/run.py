@@ -20,7 +20,7 @@ from ingestion.file_load import IN_BRONZE, Status
 from ingestion.landing_files import discover
 from ingestion.load_report import LoadReport
 from pipeline import last_run, summary
-from pipeline.dbt import Dbt
+from pipeline.dbt import Dbt, log_path
 from project.arguments import nonempty_path
 from project.errors import UserError
 from project.home import claim, database_path, docs_path, home, landing_path, locked
@@ -62,6 +62,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     database = database_path()
+    data = Path(os.path.realpath(arguments.data or landing_path()))
+    paths = discover(data) if arguments.data else []
     before, last = last_run.State.now(), last_run.read()
     with ExitStack() as stack:
         # Open until the summary is read, so that no other process can open it between two steps.
@@ -71,7 +73,6 @@ def _run(arguments: argparse.Namespace) -> int:
         is_changed = arguments.full or before != last
         # dbt refuses a wrong variable while it parses: before anything is generated or loaded.
         dbt = Dbt() if is_changed else None
-        data = Path(os.path.realpath(arguments.data or landing_path()))
         steps = Steps()
         if connection:
             reject_mixed_data(connection, data)
@@ -86,14 +87,13 @@ def _run(arguments: argparse.Namespace) -> int:
                     remedy=_REMEDY,
                 )
         with steps.timed("load"):
-            paths = discover(data)
             connection = connection or stack.enter_context(local_loader.connect(database))
-            loaded = local_loader.load_files(connection, paths, database)
+            loaded = local_loader.load_files(connection, paths or discover(data), database)
         _require_loaded(data, loaded)
         if loaded.count(Status.LOADED) or dbt:
             last_run.forget()
             if not _build(dbt or Dbt(), steps, full_refresh=arguments.full):
-                show("", f"dbt failed; its log is {home() / 'logs' / 'dbt.log'}")
+                show("", f"dbt failed; its log is {log_path()}")
                 return 1
         else:
             show(
@@ -120,14 +120,16 @@ def _require_loaded(data: Path, loaded: LoadReport) -> None:
 
 def _build(dbt: Dbt, steps: Steps, *, full_refresh: bool) -> bool:
     """Build, test and document everything; whether all passed."""
-    with steps.timed("build"):
-        succeeded = dbt.build(full_refresh=full_refresh)
-    if succeeded:
-        with steps.timed("docs"):
-            succeeded = dbt.write_docs()
-            if succeeded:
-                publish_docs()
-    dbt.close()
+    try:
+        with steps.timed("build"):
+            succeeded = dbt.build(full_refresh=full_refresh)
+        if succeeded:
+            with steps.timed("docs"):
+                succeeded = dbt.write_docs()
+                if succeeded:
+                    publish_docs()
+    finally:
+        dbt.close()
     return succeeded
 
 

@@ -36,8 +36,7 @@ def require_database(database: Path) -> None:
     """
     if not database.exists():
         return
-    if not database.is_file():
-        raise UserError(f"{database}: is no file, so no database; move it away, or {_ELSEWHERE}")
+    _require_file(database)
     with database.open("rb") as file:
         start = file.read(8 + len(_MAGIC))
     if start[8:] != _MAGIC:
@@ -45,10 +44,16 @@ def require_database(database: Path) -> None:
         raise UserError(f"{database}: {what}; {_ANEW}")
 
 
+def _require_file(database: Path) -> None:
+    if not database.is_file():
+        raise UserError(f"{database}: is no file, so no database; move it away, or {_ELSEWHERE}")
+
+
 def require_unused(database: Path) -> None:
     """Raise UserError if another process has the database open; it may be damaged."""
-    if not database.is_file():
+    if not database.exists():
         return
+    _require_file(database)
     with database.open("r+b") as file:
         try:
             # The lock that DuckDB takes; it ends with the block.
@@ -87,9 +92,14 @@ def _known_cause(database: Path, error: duckdb.Error) -> str | None:
             f"{database}: was written by {age} version of DuckDB, which version"
             f" {duckdb.__version__} cannot read; install that version, or {_ELSEWHERE}"
         )
-    if _DAMAGED.search(text):
-        return f"{database}: is damaged; {_ANEW} ({reason(error)})"
-    return None
+    return damage(database, text)
+
+
+def damage(database: Path, text: str) -> str | None:
+    """Return the message for an error text that says that the database is damaged, else None."""
+    if not _DAMAGED.search(text):
+        return None
+    return f"{database}: is damaged; {_ANEW} ({' '.join(text.split())})"
 
 
 def _with_remedy(problem: str, error: duckdb.Error) -> str:
