@@ -148,7 +148,7 @@ def test_a_working_directory_that_is_gone(
 @pytest.mark.parametrize("name", ["TQDM_NCOLS", "TQDM_MININTERVAL", "COLUMNS", "LINES"])
 def test_a_foreign_setting_of_the_wrong_type_does_no_harm(name: str, tmp_path: Path) -> None:
     variables = os.environ | {name: "q", "ECOMMERCE_HOME": str(tmp_path)}
-    script = Path(sys.executable).with_name("ecommerce")
+    script = str(Path(sys.executable).with_name("ecommerce"))
     command = [script, "generate", "--events", "1000", "--days", "1"]
     result = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -20,7 +21,8 @@ from pipeline import run, summary
 from project.errors import UserError
 from project.home import CHECKOUT, claim, locked
 from support.databricks_runs import copy_project
-from support.platform_runs import LOSE_ROWS, Home
+from support.dbt_flags import variables_of_dbt
+from support.platform_runs import LOSE_ROWS, Home, differences
 
 
 @pytest.fixture
@@ -144,7 +146,7 @@ def test_docs_that_cannot_be_written_are_a_user_error(home: Path) -> None:
 @pytest.mark.parametrize(("number", "listed", "more"), [(40, 40, False), (43, 40, True)])
 def test_a_long_list_of_refused_files_is_truncated(number: int, listed: int, more: bool) -> None:
     reports = [FileReport(Path(f"{n}.csv"), Status.REFUSED, message="no") for n in range(number)]
-    text = summary.nothing_loaded(Path("data"), LoadReport(tuple(reports)))
+    text = "\n".join(summary.nothing_loaded(Path("data"), LoadReport(tuple(reports))))
     assert text.count("refused: ") == listed
     assert ("and 3 more" in text) is more
 
@@ -166,6 +168,53 @@ def test_a_run_with_nothing_to_build_ends_at_once(tmp_path: Path) -> None:
         connection.execute(LOSE_ROWS)
     for _ in range(2):
         assert "dbt failed" in home.run(*command, expect=1).stdout
+
+
+@pytest.mark.slow
+def test_neither_dbts_variables_nor_readers_nor_a_closed_pipe_change_a_run(tmp_path: Path) -> None:
+    plain, disturbed = Home(tmp_path / "plain"), Home(tmp_path / "disturbed")
+    files = tmp_path / "files"
+    plain.run("generate", "--events", "3000", "--out", str(files))
+    plain.load(files)
+    # With the same times of loading, all tables are to be the same.
+    disturbed.folder.mkdir()
+    shutil.copyfile(plain.database, disturbed.database)
+    plain.run("run", "--data", str(files))
+    foreign = variables_of_dbt() | {
+        "DBT_SCHEMA_PREFIX": "x_",
+        "DBT_ENGINE_RECORDER_MODE": "replay",
+        "DBT_MACRO_DEBUGGING": "1",
+        "ECOMMERCE_HOME": str(disturbed.folder),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "ecommerce", "run", "--data", str(files)],
+        cwd=CHECKOUT,
+        env=os.environ | foreign,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "load ...\n"
+        process.stdout.close()
+        attempts = 0
+        while process.poll() is None:
+            # From the first line to the last step, no other process gets the database.
+            with suppress(duckdb.IOException):
+                duckdb.connect(str(disturbed.database), read_only=True).close()
+                assert is_ending(disturbed)
+            attempts += 1
+            time.sleep(0.01)
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode == 0
+    assert attempts > 50
+    assert differences(plain, disturbed) == {}
+
+
+def is_ending(home: Home) -> bool:
+    """Whether a run has written its docs, after which it closes the database."""
+    return (home.folder / "docs" / "index.html").exists()
 
 
 def test_a_wrong_variable_stops_a_run_before_any_work(

@@ -62,6 +62,10 @@ def of_version(intact: bytes, version: int) -> bytes:
     return struct.pack("<Q", checksum(header)) + header + intact[4096:]
 
 
+def cut_after(size: int) -> Callable[[bytes, Path], bytes]:
+    return lambda intact, _: intact[:size]
+
+
 def flipped(intact: bytes, start: int) -> bytes:
     return (
         intact[:start]
@@ -79,12 +83,9 @@ def sqlite_file(folder: Path) -> bytes:
 
 CONTENTS: dict[str, tuple[Callable[[bytes, Path], bytes], str]] = {
     "empty": (lambda intact, _: b"", EMPTY),
+    **{f"first {size} bytes": (cut_after(size), OTHER) for size in (1, 8, 11)},
     **{
-        f"first {size} bytes": (lambda intact, _, size=size: intact[:size], OTHER)
-        for size in (1, 8, 11)
-    },
-    **{
-        f"first {size} bytes": (lambda intact, _, size=size: intact[:size], DAMAGED)
+        f"first {size} bytes": (cut_after(size), DAMAGED)
         for size in (12, 100, 4095, 4096, 8192, 12288, 20_000)
     },
     "random": (lambda intact, _: os.urandom(20_000), OTHER),

@@ -65,13 +65,13 @@ def test_a_terminal_without_a_character_gets_its_escape(
 ) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
-    assert guarded(lambda: show("ok 東京") or 0) == 0
+    assert guarded(lambda: lines(0, text="ok 東京")) == 0
     assert written.getvalue() == b"ok \\u6771\\u4eac\n"
 
 
-def lines(code: int, number: int = 1) -> int:
+def lines(code: int, number: int = 1, text: str = "x" * 100) -> int:
     for _ in range(number):
-        show("x" * 100)
+        show(text)
     return code
 
 

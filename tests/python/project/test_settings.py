@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from project.errors import UserError
 from project.home import CHECKOUT
 from project.settings import check_settings, without_dbt_flags
+from support.dbt_flags import variables_of_dbt
 
 BUILD = ["build", "--project-dir", str(CHECKOUT), "--profiles-dir", str(CHECKOUT)]
 
@@ -92,13 +92,6 @@ def test_a_setting_that_does_not_exist_is_named_with_the_one_that_is_meant() -> 
     check_settings({"E_COMMERCE": "", "HOME": ""})
 
 
-def every_option(command: click.Command, parents: tuple[click.Command, ...] = ()) -> Iterator[Any]:
-    yield from command.params
-    if isinstance(command, click.Group):
-        for child in command.commands.values():
-            yield from every_option(child)
-
-
 def flags(environment: Mapping[str, str]) -> dict[str, Any]:
     from dbt.cli.flags import Flags, args_to_context
 
@@ -109,19 +102,6 @@ def flags(environment: Mapping[str, str]) -> dict[str, Any]:
             found = vars(Flags(args_to_context(BUILD))).copy()
         assert os.environ.items() >= environment.items()
     del found["deprecated_env_var_warnings"]
-    return found
-
-
-def variables_of_dbt() -> dict[str, str]:
-    """Return a value that is not the default for each variable that dbt's own options name."""
-    from dbt.cli.main import cli
-
-    found = {}
-    for option in every_option(cli):
-        names = [option.envvar] if isinstance(option.envvar, str) else option.envvar or ()
-        is_switch = isinstance(option.type, click.types.BoolParamType)
-        for name in names:
-            found[name] = str(not option.default) if is_switch else "2"
     return found
 
 
