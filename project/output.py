@@ -66,8 +66,8 @@ def _exit_code(command: Callable[[], int]) -> int:
         print("interrupted; run again to continue", file=sys.stderr)
         return INTERRUPTED
     except SystemExit as end:
-        # Argparse has printed why.
-        return end.code if isinstance(end.code, int) else 0
+        # Argparse, which printed why, gives the code.
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
 
 
 def _show_error(*lines: str) -> None:

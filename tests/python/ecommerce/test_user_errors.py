@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce import cli
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 
 COMMANDS = {
     "run": ["run"],
@@ -152,3 +153,24 @@ def test_a_foreign_setting_of_the_wrong_type_does_no_harm(name: str, tmp_path: P
     command = [script, "generate", "--events", "1000", "--days", "1"]
     result = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_files_of_any_name_are_loaded_and_shown_in_one_line_each(
+    home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "files é"
+    folder.mkdir()
+    header = ",".join(PUBLISHED_COLUMN_NAMES)
+    row = "2019-10-01 00:00:00 UTC,view,1,2,a.b,c,3.5,4,5"
+    for name in ("\x1b[31m", "a\nb", "a\rb", "\x1b]0;x\x07", "\u202ea", "\x9b", "\u2028", "\x7f"):
+        (folder / f"{name}.csv").write_text(f"{header}\n{row}\n")
+    (folder / "refused\x1b[31m\n.csv").write_text("x\n")
+    (folder / os.fsdecode(b"\xff.csv")).write_text("x\n")
+    assert cli.main(["load", "--data", str(folder)]) == 0
+    output, errors = capfd.readouterr()
+    assert errors == ""
+    lines = output.splitlines()
+    assert [line.split()[0] for line in lines].count("loaded") == 8
+    assert [line.split()[0] for line in lines].count("refused") == 2
+    assert len(lines) == 11
+    assert all(line.isprintable() for line in lines)
