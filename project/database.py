@@ -24,8 +24,8 @@ _DAMAGED: Final = re.compile(
     re.IGNORECASE,
 )
 _ELSEWHERE: Final = "use another place by ECOMMERCE_HOME (`ecommerce load`: --database)"
-_ANEW: Final = (
-    "restore a copy of it, or remove it (`make clean`) and run again, which loads all files anew"
+_RESTORE: Final = (
+    "restore a copy of it, or remove it (`make clean`) and run again, which loads all files again"
 )
 
 
@@ -41,7 +41,7 @@ def require_database(database: Path) -> None:
         start = file.read(8 + len(_MAGIC))
     if start[8:] != _MAGIC:
         what = "is not a DuckDB database" if start else "is empty, so no DuckDB database"
-        raise UserError(f"{database}: {what}; {_ANEW}")
+        raise UserError(f"{database}: {what}; {_RESTORE}")
 
 
 def _require_file(database: Path) -> None:
@@ -99,7 +99,7 @@ def damage(database: Path, text: str) -> str | None:
     """Return the message for an error text that says that the database is damaged, else None."""
     if not _DAMAGED.search(text):
         return None
-    return f"{database}: is damaged; {_ANEW} ({' '.join(text.split())})"
+    return f"{database}: is damaged; {_RESTORE} ({' '.join(text.split())})"
 
 
 def _with_remedy(problem: str, error: duckdb.Error) -> str:

@@ -37,7 +37,7 @@ def show(*lines: object, flush: bool = False) -> None:
 def guarded(command: Callable[[], int]) -> int:
     """Run a command whose output cannot fail it, and return its exit code.
 
-    A user's error becomes lines on stderr and exit code 2. Output that nobody reads any more is
+    A user's error becomes lines on stderr and exit code 2. Output whose reader has gone is
     dropped. Output that cannot be written, as on a full disk, turns success into exit code 2.
     """
     _open_standard_descriptors()
