@@ -1,19 +1,29 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3
-BIN := .venv/bin
-EVENTS ?=
-DATA ?=
-FULL ?=
-SHARD ?=
-SHARDS ?=
-DURATIONS ?=
+# What a caller may set. The shell gets each as it was given, and only if it was given: make would
+# run a `$(shell ...)` in it, and the shell what is in backticks. Recipes use "$$DATA", not $(DATA).
+override SETTINGS := DATA DURATIONS EVENTS FULL PYTHON SHARD SHARDS
+override define taken_as_given
+ifneq ($(origin $(1)),undefined)
+override $(1) := $$(value $(1))
+export $(1)
+endif
+endef
+$(foreach name,$(SETTINGS),$(eval $(call taken_as_given,$(name))))
 
+override BIN := .venv/bin
 # Files in the order of conftest.py, the long ones first; xdist would sort by number of tests.
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+override PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # The markers of pyproject.toml: what a change needs on its way is without them.
-QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)
+override QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)
+
+# A misspelled name would be ignored, and generated events would take the place of the data.
+override UNKNOWN := $(foreach UNKNOWN,$(.VARIABLES),$(if \
+	$(filter command,$(firstword $(origin $(UNKNOWN)))),$(UNKNOWN)))
+ifneq ($(strip $(UNKNOWN)),)
+$(error $(strip $(UNKNOWN)): no such variable; there are $(SETTINGS))
+endif
 
 .PHONY: help run test pytest check slow lint lint-aside lint-sql lint-types lint-python lint-spelling bench \
 	figures verify-published clean
@@ -22,8 +32,9 @@ help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
 
 run: .venv/runtime ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000] [FULL=1]
-	@$(BIN)/ecommerce run $(if $(DATA),--data "$(DATA)",$(if $(EVENTS),--events $(EVENTS))) \
-		$(if $(FULL),--full)
+	@case "$${FULL-0}" in 0) full=;; 1) full=--full;; \
+		*) echo "error: FULL is 1 to rebuild every table, or not set" >&2; exit 2;; esac; \
+	$(BIN)/ecommerce run $${DATA+--data "$$DATA"} $${EVENTS+--events "$$EVENTS"} $$full
 
 test: .venv/installed .venv-tools/installed ## Run every check
 	@$(MAKE) --no-print-directory --keep-going --jobs pytest lint-aside
@@ -39,7 +50,7 @@ check: lint ## Run in 90 seconds what most changes can break: lint, types, unit 
 	$(PYTEST) -m "$(QUICK)"
 
 slow: .venv/installed .venv-tools/installed ## Run the tests that `make check` leaves out: make slow [SHARD=1 SHARDS=4]
-	$(PYTEST) -m "not ($(QUICK))" $(if $(SHARD),--splits $(SHARDS) --group $(SHARD)) $(DURATIONS)
+	$(PYTEST) -m "not ($(QUICK))" $${SHARD+--splits "$$SHARDS" --group "$$SHARD"} $$DURATIONS
 
 lint: .venv/installed .venv-tools/installed ## Check the style of SQL, Python and English
 	@# Side by side; each prints as a whole when it ends, and all of them end.
@@ -66,7 +77,7 @@ lint-spelling:
 	$(BIN)/typos
 
 bench: .venv/installed ## Measure speed and memory, write docs/benchmarks.md: make bench [EVENTS=110000000]
-	@$(BIN)/ecommerce bench $(if $(EVENTS),--events $(EVENTS))
+	@$(BIN)/ecommerce bench $${EVENTS+--events "$$EVENTS"}
 
 figures: .venv/runtime ## Print how long the models are and how many macros they use
 	@$(BIN)/python -m project.figures
@@ -76,14 +87,14 @@ verify-published: .venv/runtime ## Compare a build of the full Kaggle files with
 
 clean: .venv/runtime ## Remove what `make run` made
 	@# dbt writes these two here when it is called by hand.
-	@rm -rf target logs "$${ECOMMERCE_HOME:-.local}/bench"
 	@$(BIN)/ecommerce clean
+	@rm -rf target logs
 
 # What a local run needs. The checks need more, which the next rule adds to the same folder.
 .venv/runtime: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	@"$${PYTHON-python3}" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
 		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	"$${PYTHON-python3}" -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -96,6 +107,6 @@ clean: .venv/runtime ## Remove what `make run` made
 # Programs whose pins conflict with ours. The stand-in for a Databricks workspace needs another
 # DuckDB; mypy 2, twice as fast as mypy 1, needs a newer pathspec than dbt admits.
 .venv-tools/installed: requirements-tools.txt
-	$(PYTHON) -m venv .venv-tools
+	"$${PYTHON-python3}" -m venv .venv-tools
 	.venv-tools/bin/python -m pip install --quiet --require-hashes --requirement $<
 	@touch $@

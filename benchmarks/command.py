@@ -10,8 +10,12 @@ from typing import Final
 
 from benchmarks.measure import CommandFailed
 from benchmarks.phases import Results, run
+from generator.generate import MOST_EVENTS
+from project.arguments import nonempty_path, whole_number
 from project.errors import UserError, require_extra
-from project.home import CHECKOUT, home
+from project.home import CHECKOUT, claim, home
+from project.output import show
+from project.settings import without_dbt_flags
 
 HELP: Final = "measure speed and memory, and write the page of benchmarks"
 
@@ -19,14 +23,20 @@ HELP: Final = "measure speed and memory, and write the page of benchmarks"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `ecommerce bench`."""
     parser.add_argument(
-        "--events", type=int, default=1_000_000, help="largest number of events (%(default)s)"
+        "--events",
+        type=whole_number(10_000, MOST_EVENTS),
+        default=1_000_000,
+        help="largest number of events, of which 10,000 hide dbt's start-up (%(default)s)",
     )
     parser.add_argument(
-        "--out", type=Path, default=CHECKOUT / "docs", help="folder of the page (%(default)s)"
+        "--out",
+        type=nonempty_path,
+        default=CHECKOUT / "docs",
+        help="folder of the page (%(default)s)",
     )
     parser.add_argument(
         "--work",
-        type=Path,
+        type=nonempty_path,
         default=home() / "bench",
         help="folder for files, which are kept, and databases, which are removed (%(default)s)",
     )
@@ -37,22 +47,23 @@ def execute(arguments: argparse.Namespace) -> int:
 
     Raises UserError if something could not be measured.
     """
-    if arguments.events < 10_000:
-        raise UserError("--events: must be at least 10000, or dbt's start-up dominates every time")
     require_extra("bench", "matplotlib", "pyspark")
     require_extra("databricks", "dbt.adapters.databricks")
     from benchmarks import report
 
+    if arguments.work == home() / "bench":
+        claim(home())
     try:
         # Write after each size, so that a late failure does not lose an hour's work.
-        for results in run(arguments.events, arguments.work, _log):
-            _write(results, arguments.out, arguments.work)
+        with without_dbt_flags():
+            for results in run(arguments.events, arguments.work, _log):
+                _write(results, arguments.out, arguments.work)
     except CommandFailed as error:
-        raise UserError(str(error)) from error
+        raise UserError(*str(error).splitlines()) from error
     goals = report.goals(results)
     for goal in goals:
-        print(f"{'met   ' if goal.is_met else 'missed'} {goal.name}: {goal.found} ({goal.limit})")
-    print(f"written: {arguments.out / 'benchmarks.md'}")
+        show(f"{'met   ' if goal.is_met else 'missed'} {goal.name}: {goal.found} ({goal.limit})")
+    show(f"written: {arguments.out / 'benchmarks.md'}")
     return int(not all(goal.is_met for goal in goals))
 
 
@@ -67,4 +78,4 @@ def _write(results: Results, out: Path, work: Path) -> None:
 
 
 def _log(step: str) -> None:
-    print(f"{datetime.now():%H:%M:%S} {step}", flush=True)
+    show(f"{datetime.now():%H:%M:%S} {step}", flush=True)

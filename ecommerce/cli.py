@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import benchmarks.command
@@ -16,7 +17,12 @@ import pipeline.clean
 import pipeline.run
 import pipeline.verify_published
 import workspace.trigger
-from project.errors import INTERRUPTED, UserError
+from project.arguments import Parser
+from project.database import explained
+from project.errors import UserError
+from project.home import database_path
+from project.output import guarded
+from project.settings import check_settings
 
 # Each module has HELP, add_arguments and execute, and none needs an extra to be imported.
 _COMMANDS: Final = {
@@ -33,7 +39,7 @@ _COMMANDS: Final = {
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser with every command; each module declares its own arguments."""
-    parser = argparse.ArgumentParser(prog="ecommerce", description=__doc__)
+    parser = Parser(prog="ecommerce", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, module in _COMMANDS.items():
         _add(commands, name, module)
@@ -50,13 +56,30 @@ def _add(commands: Any, name: str, module: Any) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; user errors become one line on stderr."""
-    arguments = build_parser().parse_args(argv)
+    """Run one command and return its exit code; user errors become lines on stderr."""
+    return guarded(lambda: _execute(argv))
+
+
+def _require_working_directory() -> None:
     try:
-        return int(arguments.execute(arguments))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; run again to continue", file=sys.stderr)
-        return INTERRUPTED
+        Path.cwd()
+    except OSError as error:
+        raise UserError("the current folder does not exist any more; change to another") from error
+
+
+def _execute(argv: Sequence[str] | None) -> int:
+    try:
+        _require_working_directory()
+        arguments = build_parser().parse_args(argv)
+        check_settings(os.environ)
+        # Commands say more; this is for what they do not foresee.
+        with explained(database_path()):
+            return int(arguments.execute(arguments))
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        raise UserError(
+            f"{place}{error.strerror or error}; make it accessible or choose another place, then"
+            " run again"
+        ) from error
+    except MemoryError as error:
+        raise UserError("out of memory; leave more memory free, then run again") from error

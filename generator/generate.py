@@ -22,8 +22,10 @@ from tqdm import tqdm
 
 from generator.day_files import DayWriter, file_name, is_file_name, partial_name
 from generator.plan import Plan
+from project.arguments import calendar_day, nonempty_path, number, whole_number
 from project.errors import UserError
 from project.home import MANIFEST, landing_path
+from project.output import show
 
 HELP: Final = "write generated click streams, one CSV file per day"
 # The name hides it from loaders; it is renamed to the manifest when all files are complete.
@@ -36,6 +38,7 @@ SEED: Final = 42
 FEWEST_EVENTS: Final = 1_000
 MOST_EVENTS: Final = 110_000_000
 MOST_DAYS: Final = 3_650
+EVENTS_ARGUMENT: Final = whole_number(FEWEST_EVENTS, MOST_EVENTS)
 # With fewer events, starting a second process costs more than it saves.
 EVENTS_PER_PROCESS: Final = 1_000_000
 
@@ -45,33 +48,48 @@ _writer: DayWriter | None = None
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `generate`."""
     parser.add_argument(
-        "--events", type=int, default=EVENTS, metavar="N", help="number of events (%(default)s)"
+        "--events",
+        type=EVENTS_ARGUMENT,
+        default=EVENTS,
+        metavar="N",
+        help="number of events (%(default)s)",
     )
     parser.add_argument(
         "--from",
         dest="first_day",
-        type=date.fromisoformat,
+        type=calendar_day,
         default=FIRST_DAY,
         metavar="DATE",
         help="first day (%(default)s)",
     )
-    parser.add_argument("--days", type=int, default=DAYS, help="number of days (%(default)s)")
-    parser.add_argument("--seed", type=int, default=SEED, help="seed of all draws (%(default)s)")
     parser.add_argument(
-        "--out", type=Path, default=None, metavar="DIR", help="folder (the landing zone)"
+        "--days",
+        type=whole_number(1, MOST_DAYS),
+        default=DAYS,
+        help="number of days (%(default)s)",
     )
     parser.add_argument(
-        "--dirty", type=float, default=0.0, metavar="SHARE", help="share of malformed lines (0)"
+        "--seed", type=whole_number(0), default=SEED, help="seed of all draws (%(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=nonempty_path, default=None, metavar="DIR", help="folder (the landing zone)"
+    )
+    parser.add_argument(
+        "--dirty",
+        type=number(0, 1),
+        default=0.0,
+        metavar="SHARE",
+        help="share of malformed lines (0)",
     )
 
 
 def execute(args: argparse.Namespace) -> int:
     """Generate, and print the result; returns 0."""
-    out = (args.out or landing_path()).resolve()
+    out = Path(os.path.realpath(args.out or landing_path()))
     present = (out / MANIFEST).exists()
     files = generate(args.events, args.first_day, args.days, args.seed, out, args.dirty)
     state = "already there" if present else "written"
-    print(f"{args.events:,} events in {len(files)} files {state}: {out}")
+    show(f"{args.events:,} events in {len(files)} files {state}: {out}")
     return 0
 
 
@@ -114,7 +132,8 @@ def _check(events: int, first_day: date, days: int, seed: int, dirty_share: floa
         )
     if not 1 <= days <= min(MOST_DAYS, (date.max - first_day).days):
         raise UserError(
-            f"cannot generate {days:,} days from {first_day}: choose from 1 to {MOST_DAYS:,}"
+            f"cannot generate {days:,} days from {first_day}: choose from 1 to {MOST_DAYS:,}, and"
+            f" the last day (--from, --days) before {date.max}"
         )
     if seed < 0:
         raise UserError(f"cannot use the seed {seed}: choose 0 or more")

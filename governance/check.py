@@ -6,14 +6,15 @@ import argparse
 import json
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 from governance import declared
 from governance.live import Catalog
 from governance.state import OWNED, Kind, State
+from project.arguments import nonempty_path, nonempty_text
 from project.errors import UserError
 from project.home import CHECKOUT
+from project.output import show
 from workspace.bundle import deployed, read_bundle
 from workspace.client import add_target, connect
 
@@ -60,12 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target(parser)
     parser.add_argument(
         "--manifest",
-        type=Path,
+        type=nonempty_path,
         default=CHECKOUT / "target" / "manifest.json",
         help="dbt's manifest for that target (default: target/manifest.json)",
     )
     parser.add_argument(
-        "--warehouse-id", help="SQL warehouse to query (default: that of DATABRICKS_HTTP_PATH)"
+        "--warehouse-id",
+        type=nonempty_text,
+        help="SQL warehouse to query (default: that of DATABRICKS_HTTP_PATH)",
     )
     parser.add_argument("--output", choices=("text", "json"), default="text")
 
@@ -86,11 +89,9 @@ def execute(args: argparse.Namespace) -> int:
             "declared": len(expected),
             "findings": [asdict(finding) for finding in findings],
         }
-        print(json.dumps(report, indent=2))
+        show(*json.dumps(report, indent=2).splitlines())
     else:
-        for finding in findings:
-            print(finding)
-        print(f"{catalog}: {len(expected)} declared, {len(findings)} different")
+        show(*findings, f"{catalog}: {len(expected)} declared, {len(findings)} different")
     return 1 if findings else 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from ingestion.discovery import Unread
 from ingestion.file_load import IN_BRONZE, FileReport, Status
 from project.errors import UserError
+from project.output import show
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ def print_report(report: LoadReport, data: Path) -> int:
     """Print the outcome for each file and return 0; UserError if none is in bronze."""
     for file in report.files:
         if file.status is not Status.ALREADY_LOADED:
-            print(_line(file))
+            show(_line(file))
     for unread in report.skipped:
-        print(f"skipped  {unread.path}: {unread.reason}")
+        show(f"skipped  {unread.path}: {unread.reason}")
     counts = {str(status): report.count(status) for status in Status}
     counts["skipped"] = len(report.skipped)
-    print("files: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
+    show("files: " + ", ".join(f"{n} {status}" for status, n in counts.items() if n))
     if not report.count(*IN_BRONZE):
         raise UserError(f"{data}: none of its files could be loaded; reasons above")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import glob
 import os
 from pathlib import Path
@@ -13,12 +12,14 @@ import duckdb
 from tqdm import tqdm
 
 from ingestion import bronze
-from ingestion.discovery import discover, expand
+from ingestion.discovery import Landed, discover, expand
 from ingestion.event_schema import require_known_types
 from ingestion.file_load import load_file
 from ingestion.formats import NotReadableError
 from ingestion.landing_files import Identity
 from ingestion.load_report import LoadReport, print_report
+from project.arguments import nonempty_path
+from project.database import explained, require_database
 from project.errors import UserError
 from project.home import database_path, landing_path
 
@@ -30,10 +31,16 @@ _UNFINISHED: Final = ".unfinished"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `ecommerce load`."""
     parser.add_argument(
-        "--data", type=Path, default=landing_path(), help="file or folder (default: %(default)s)"
+        "--data",
+        type=nonempty_path,
+        default=landing_path(),
+        help="file or folder (default: %(default)s)",
     )
     parser.add_argument(
-        "--database", type=Path, default=database_path(), help="DuckDB file (default: %(default)s)"
+        "--database",
+        type=nonempty_path,
+        default=database_path(),
+        help="DuckDB file (default: %(default)s)",
     )
 
 
@@ -48,50 +55,52 @@ def load(data: Path, database: Path) -> LoadReport:
     Raises UserError if there is no file or the database cannot be written; the report lists files
     that could not be loaded.
     """
-    require_known_types()
     landed = expand(discover(data))
-    reports = []
     with connect(database) as connection:
-        total = sum(_size(path) for path in landed.files)
-        with tqdm(total=total, unit="B", unit_scale=True, desc="load", disable=None) as bar:
-            for path in landed.files:
-                reached = bar.n + _size(path)
-                try:
-                    reports.append(load_file(connection, path, bar.update))
-                except duckdb.Error as error:
-                    remedy = "; free some space, then run again" if _is_full(error) else ""
-                    message = f"{path}: cannot be loaded into {database}: {error}{remedy}"
-                    raise UserError(message) from error
-                bar.update(reached - bar.n)
+        return load_files(connection, landed, database)
+
+
+def load_files(connection: duckdb.DuckDBPyConnection, landed: Landed, database: Path) -> LoadReport:
+    """Load the new ones of the files by a connection of `connect`, like `load`."""
+    require_known_types()
+    reports = []
+    total = sum(_size(path) for path in landed.files)
+    with tqdm(total=total, unit="B", unit_scale=True, desc="load", disable=None) as bar:
+        for path in landed.files:
+            reached = bar.n + _size(path)
+            with explained(database, f"{path}: cannot be loaded into {database}"):
+                reports.append(load_file(connection, path, bar.update))
+            bar.update(reached - bar.n)
     return LoadReport(tuple(reports), landed.unread)
 
 
 def connect(database: Path) -> duckdb.DuckDBPyConnection:
-    """Open the database exclusively, and create its tables if they are missing."""
-    try:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        if not database.exists():
-            _create(database)
-        connection = duckdb.connect(str(database))
-        for left in unfinished_databases(database):
-            left.unlink(missing_ok=True)
-    except duckdb.IOException as error:
-        if "Could not set lock" in str(error):
+    """Open the database exclusively, and create its tables if they are missing.
+
+    A process must not do this twice at a time: checking the file would end the lock on it.
+    """
+    # Only a path that begins with `/` is a file whatever it is called, `:memory:` or `md:x` too.
+    database = Path(os.path.abspath(database))  # noqa: PTH100
+    with explained(database, f"{database}: cannot be opened"):
+        try:
+            database.parent.mkdir(parents=True, exist_ok=True)
+            require_database(database)
+            if not database.exists():
+                _create(database)
+            connection = duckdb.connect(str(database))
+            for left in unfinished_databases(database):
+                left.unlink(missing_ok=True)
+        except OSError as error:
             raise UserError(
-                f"{database}: another process has this database open; wait until it ends or close"
-                f" it, then run again ({error})"
+                f"{error.filename or database}: cannot be written: {error.strerror}; set"
+                " ECOMMERCE_HOME to a writable folder"
             ) from error
-        if "not a valid DuckDB database" in str(error):
-            raise UserError(f"{database}: not a DuckDB database: {error}") from error
-        raise _cannot_open(database, error) from error
-    except (OSError, duckdb.Error) as error:
-        raise _cannot_open(database, error) from error
-    # The order of bronze rows means nothing, and preserving it buffers whole row groups in memory.
-    connection.execute("set preserve_insertion_order = false")
-    connection.execute("set enable_progress_bar = true")
-    connection.execute("set enable_progress_bar_print = false")
-    bronze.create_tables(connection)
-    return connection
+        # The order of bronze rows means nothing, and preserving it buffers whole row groups.
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set enable_progress_bar = true")
+        connection.execute("set enable_progress_bar_print = false")
+        bronze.create_tables(connection)
+        return connection
 
 
 def _create(database: Path) -> None:
@@ -111,18 +120,6 @@ def _create(database: Path) -> None:
 def unfinished_databases(database: Path) -> list[Path]:
     """Return files beside a database that a kill left when it was created."""
     return list(database.parent.glob(f"{glob.escape(database.name)}.[0-9]*{_UNFINISHED}"))
-
-
-def _cannot_open(database: Path, error: Exception) -> UserError:
-    return UserError(
-        f"{database}: cannot be written or opened; set ECOMMERCE_HOME to a writable folder"
-        f" ({error})"
-    )
-
-
-def _is_full(error: duckdb.Error) -> bool:
-    # DuckDB has no error class for a full disk.
-    return os.strerror(errno.ENOSPC) in str(error)
 
 
 def _size(path: Path) -> int:

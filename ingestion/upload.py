@@ -19,8 +19,9 @@ from ingestion.contents import require_readable
 from ingestion.discovery import discover
 from ingestion.formats import NotReadableError, format_by_name
 from ingestion.landing_volume import Contents, LandingVolume
-from project.arguments import positive_integer
+from project.arguments import nonempty_path, positive_integer
 from project.errors import UserError
+from project.output import escaped, show
 from workspace.client import add_target, connect, translate_errors
 
 HELP: Final = "upload CSV, Parquet and zip files into the landing folder of a Databricks workspace"
@@ -41,7 +42,7 @@ class Plan:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `ecommerce upload`."""
     add_target(parser)
-    parser.add_argument("files", nargs="+", type=Path, help="files or folders to upload")
+    parser.add_argument("files", nargs="+", type=nonempty_path, help="files or folders to upload")
     parser.add_argument(
         "--jobs",
         type=positive_integer,
@@ -68,9 +69,9 @@ def execute(args: argparse.Namespace) -> int:
                 volume.delete_note(path.name, sizes[path])
     skipped = {found.path: found.reason for place in landed for found in place.unread}
     for path, reason in skipped.items():
-        print(f"skipped  {path}: {reason}")
+        show(f"skipped  {path}: {reason}")
     for path, reason in plan.refused.items():
-        print(f"refused  {path}: {reason}")
+        show(f"refused  {path}: {reason}")
     upload(volume, args.target, sizes, plan, args.jobs)
     counts = {
         "uploaded": len(plan.send) + len(plan.resend),
@@ -79,7 +80,7 @@ def execute(args: argparse.Namespace) -> int:
         "skipped": len(skipped),
     }
     summary = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    print(f"files: {summary}; in {volume.folder}")
+    show(f"files: {summary}; in {volume.folder}")
     if plan.refused:
         raise UserError(f"{len(plan.refused)} of {len(sizes)} files refused; reasons above")
     return 0
@@ -196,7 +197,7 @@ def upload(
         futures = [pool.submit(send, path, _Progress(bar, lock, stopped)) for path in queue]
         try:
             for future in as_completed(futures):
-                tqdm.write(future.result())
+                tqdm.write(escaped(future.result()))
         except BaseException:
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)

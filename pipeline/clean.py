@@ -9,6 +9,7 @@ from typing import Final
 
 from generator.generate import generated_files
 from ingestion.local_loader import unfinished_databases
+from project.database import require_unused
 from project.errors import UserError
 from project.home import (
     LOCK,
@@ -20,6 +21,7 @@ from project.home import (
     landing_path,
     locked,
 )
+from project.output import show
 
 HELP: Final = "remove the database, the generated files, the docs and the logs of `run`"
 
@@ -36,7 +38,7 @@ def execute(_: argparse.Namespace) -> int:
     folder = home()
     try:
         if not folder.exists() or not any(folder.iterdir()):
-            print(f"nothing to remove: {folder}")
+            show(f"nothing to remove: {folder}")
             return 0
         if not (folder / MARKER).is_file():
             raise UserError(
@@ -44,6 +46,7 @@ def execute(_: argparse.Namespace) -> int:
                 " set ECOMMERCE_HOME to the folder of a run, or remove it yourself"
             )
         with locked(folder):
+            require_unused(database_path())
             for path in _results(folder):
                 _remove(path)
             for path in (landing_path(), docs_path()):
@@ -57,7 +60,7 @@ def execute(_: argparse.Namespace) -> int:
             f"{error.filename or folder}: cannot be removed: {error.strerror or error}; get"
             " write permission, then clean again"
         ) from error
-    print(f"removed the results of `run`: {folder}")
+    show(f"removed the results of `run`: {folder}")
     return 0
 
 

@@ -8,12 +8,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from tqdm import tqdm
 
+from project.database import damage
 from project.errors import UserError
-from project.home import CHECKOUT, home
+from project.home import CHECKOUT, database_path, home
+from project.output import show
+from project.settings import without_dbt_flags
+from project.variables import check_variables
 
 _GATE: Final = "assert_few_new_rows_are_rejected"
 
@@ -32,19 +37,29 @@ class Dbt:
 
     def __init__(self) -> None:
         """Parse the project; UserError for a project or a variable that dbt refuses."""
+        check_variables(CHECKOUT / "dbt_project.yml")
         # The lifetime value model logs warnings; the default format would name the root logger.
         logging.basicConfig(format="warning: %(message)s")
         os.environ["ECOMMERCE_HOME"] = str(home())
+        # dbt.log on a full disk must not print tracebacks.
+        logging.raiseExceptions = False
         self._manifest = None
         self._manifest = self._invoke("parse").result
 
     def build(self, *, full_refresh: bool) -> Build:
-        """Build and test every model, and print what fails."""
+        """Build and test every model, and print what fails.
+
+        Raises UserError if the database turns out to be damaged.
+        """
         # Unit tests check the code, not the data: `make test` runs them.
         options = ["--full-refresh"] if full_refresh else []
-        result = self._invoke("build", "--exclude-resource-type", "unit_test", *options)
-        failed = {run.node.name for run in result.result or () if run.status == "fail"}
-        return Build(bool(result.success), _GATE in failed)
+        built = self._invoke("build", "--exclude-resource-type", "unit_test", *options)
+        unsuccessful = [] if built.success else built.result.results
+        for node in unsuccessful:
+            if message := damage(database_path(), str(node.message)):
+                raise UserError(message)
+        failed = {node.node.name for node in unsuccessful if node.status == "fail"}
+        return Build(bool(built.success), _GATE in failed)
 
     def write_docs(self) -> bool:
         """Write the docs site as one page into the target folder; whether that worked."""
@@ -58,16 +73,23 @@ class Dbt:
         DuckDBConnectionManager.close_all_connections()
 
     def _invoke(self, *command: str) -> Any:
-        # Importing dbt takes two seconds, which a run with nothing to build must not pay.
-        from dbt.cli.main import dbtRunner
-
         with (
+            without_dbt_flags(),
             tqdm(desc="dbt " + command[0], unit="node", disable=None, leave=False) as bar,
             _without_garbage_collection(),
         ):
-            result = dbtRunner(self._manifest, callbacks=[_node_progress(bar)]).invoke(
+            # Importing dbt takes two seconds, which a run with nothing to build must not pay.
+            from dbt.cli.main import dbtRunner
+
+            callbacks = [_node_progress(bar), _show_failure]
+            result = dbtRunner(self._manifest, callbacks=callbacks).invoke(
                 [
                     "--quiet",
+                    "--no-use-colors",
+                    "--log-level",
+                    "none",
+                    "--log-level-file",
+                    "debug",
                     *command,
                     "--target",
                     "local",
@@ -78,7 +100,7 @@ class Dbt:
                     "--target-path",
                     str(home() / "target"),
                     "--log-path",
-                    str(home() / "logs"),
+                    str(log_path().parent),
                 ]
             )
         # dbt catches Ctrl-C to stop its threads.
@@ -87,8 +109,14 @@ class Dbt:
         if result.exception:
             # What our own macros raise says it all; dbt adds the call stack of the macros.
             message = str(getattr(result.exception, "msg", result.exception))
-            raise UserError(message.split("\n\n> in macro")[0])
+            lines = message.split("\n\n> in macro")[0].splitlines()
+            raise UserError(*lines or [f"{result.exception!r}; see {log_path()}"])
         return result
+
+
+def log_path() -> Path:
+    """Return the file that dbt logs to, with the tracebacks that are not shown."""
+    return home() / "logs" / "dbt.log"
 
 
 @contextmanager
@@ -99,6 +127,16 @@ def _without_garbage_collection() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _show_failure(event: Any) -> None:
+    """Print what dbt says of a node that failed; an exception ends dbt and is reported at the end.
+
+    dbt itself would print the traceback of an exception.
+    """
+    name = event.info.name
+    if event.info.level == "error" and not name.startswith("Main") and "Skip" not in name:
+        show(*event.info.msg.splitlines())
 
 
 def _node_progress(bar: tqdm[Any]) -> Callable[[Any], None]:

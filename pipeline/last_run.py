@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -27,7 +26,7 @@ class State:
     """Definitions and code, and the database and the page that they led to."""
 
     code: str
-    """Hash of the project's files, of dbt's variables and of the versions that run them."""
+    """Hash of the project's files and of the versions that run them."""
     database: tuple[int, int] | None
     """Size in bytes and time of the last change in nanoseconds; None if there is no database."""
     has_docs: bool
@@ -83,9 +82,6 @@ def _code() -> str:
         if path.is_file() and path.suffix != ".pyc":
             digest.update(f"{path.relative_to(CHECKOUT)}\0{path.stat().st_size}\0".encode())
             digest.update(path.read_bytes())
-    for name, value in sorted(os.environ.items()):
-        if name.startswith("DBT_"):
-            digest.update(f"{name}={value}\0".encode(errors="surrogateescape"))
     for package in ("dbt-core", "dbt-duckdb", "duckdb"):
         digest.update(f"{package} {version(package)}\0".encode())
     return digest.hexdigest()

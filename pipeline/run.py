@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from generator import generate
 from ingestion import bronze, local_loader
-from ingestion.discovery import discover
+from ingestion.discovery import discover, expand
 from ingestion.file_load import IN_BRONZE, Status
+from ingestion.load_report import LoadReport
 from pipeline import last_run, summary
-from pipeline.dbt import Build, Dbt
+from pipeline.dbt import Build, Dbt, log_path
+from project.arguments import nonempty_path
 from project.errors import UserError
-from project.home import (
-    claim,
-    database_path,
-    docs_path,
-    home,
-    landing_path,
-    locked,
-)
+from project.home import claim, database_path, docs_path, home, landing_path, locked
+from project.output import show
 
 HELP: Final = "get data, load bronze, build and test every layer, write docs and a summary"
 
@@ -34,14 +33,15 @@ _REMEDY: Final = "run `make clean` first, or set ECOMMERCE_HOME to another folde
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `run`."""
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
         "--data",
-        type=Path,
+        type=nonempty_path,
         help="file, or folder of files, as exported or downloaded (default: generate events)",
     )
-    parser.add_argument(
+    source.add_argument(
         "--events",
-        type=int,
+        type=generate.EVENTS_ARGUMENT,
         default=generate.EVENTS,
         metavar="N",
         help="number of events to generate (%(default)s)",
@@ -61,62 +61,78 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    steps = Steps()
-    data = arguments.data or landing_path()
+    database = database_path()
+    is_generating = arguments.data is None
+    data = Path(os.path.realpath(arguments.data or landing_path()))
     before, last = last_run.State.now(), last_run.read()
-    reject_mixed_data(database_path(), data, generating=arguments.data is None)
-    is_changed = arguments.full or before != last
-    # dbt refuses a wrong variable while it parses: before anything is generated or loaded.
-    dbt = Dbt() if is_changed else None
-    if arguments.data is None:
-        with steps.timed("data"):
-            generate.generate(
-                arguments.events,
-                generate.FIRST_DAY,
-                generate.DAYS,
-                generate.SEED,
-                data,
-                remedy=_REMEDY,
+    with ExitStack() as stack:
+        # Open until the summary is read, so that no other process can open it between two steps.
+        connection = (
+            stack.enter_context(local_loader.connect(database)) if before.database else None
+        )
+        reject_mixed_data(connection, data, generating=is_generating)
+        is_changed = arguments.full or before != last
+        # dbt refuses a wrong variable while it parses: before anything is generated or loaded.
+        dbt = Dbt() if is_changed else None
+        steps = Steps()
+        if is_generating:
+            with steps.timed("data"):
+                generate.generate(
+                    arguments.events,
+                    generate.FIRST_DAY,
+                    generate.DAYS,
+                    generate.SEED,
+                    data,
+                    remedy=_REMEDY,
+                )
+        with steps.timed("load"):
+            connection = connection or stack.enter_context(local_loader.connect(database))
+            loaded = local_loader.load_files(connection, expand(discover(data)), database)
+        _require_loaded(data, loaded)
+        built = Build(succeeded=True, is_gate_shut=False)
+        if loaded.count(Status.LOADED) or dbt:
+            last_run.forget()
+            built = _build(dbt or Dbt(), steps, full_refresh=arguments.full)
+            if not (built.succeeded or built.is_gate_shut):
+                show("", f"dbt failed; its log is {log_path()}")
+                return 1
+        else:
+            show(
+                "nothing to build: files, definitions and code are those of the last run"
+                " (FULL=1 does)"
             )
-    with steps.timed("load"):
-        loaded = local_loader.load(data, database_path())
-    if not loaded.count(*IN_BRONZE):
-        raise UserError(summary.nothing_loaded(data, loaded))
-    # A real file that was replaced is only reported. Generated files that differ from bronze mean
-    # that every figure would describe data that no longer exists.
-    if generate.generated_among(f.path for f in loaded.files if f.status is Status.CHANGED):
-        raise UserError(
-            f"{database_path()} has other events than the generated files in {data}: {_REMEDY}"
-        )
-    built = Build(succeeded=True, is_gate_shut=False)
-    if loaded.count(Status.LOADED) or dbt:
-        last_run.forget()
-        built = _build(dbt or Dbt(), steps, full_refresh=arguments.full)
-    else:
-        print(
-            "nothing to build: files, definitions and code are those of the last run (FULL=1 does)"
-        )
-    if not (built.succeeded or built.is_gate_shut):
-        print(f"\ndbt failed; its log is {home() / 'logs' / 'dbt.log'}")
-        return 1
-    figures = summary.read(database_path(), is_gate_shut=built.is_gate_shut)
-    print(summary.render(figures, loaded, steps.seconds))
+        figures = summary.read(connection, is_gate_shut=built.is_gate_shut)
+    show(*summary.render(figures, loaded, steps.seconds))
     if built.is_gate_shut:
         return 1
     last_run.record()
     return 1 if summary.files_without_a_clean_row(figures, loaded) else 0
 
 
+def _require_loaded(data: Path, loaded: LoadReport) -> None:
+    """Raise UserError if no file is in bronze, or generated files differ from what is there."""
+    if not loaded.count(*IN_BRONZE):
+        raise UserError(*summary.nothing_loaded(data, loaded))
+    # A real file that was replaced is only reported. Generated files that differ from bronze mean
+    # that every figure would describe data that no longer exists.
+    if generate.generated_among(f.path for f in loaded.files if f.status is Status.CHANGED):
+        raise UserError(
+            f"{database_path()} has other events than the generated files in {data}: {_REMEDY}"
+        )
+
+
 def _build(dbt: Dbt, steps: Steps, *, full_refresh: bool) -> Build:
     """Build, test and document everything."""
-    with steps.timed("build"):
-        built = dbt.build(full_refresh=full_refresh)
-    if built.succeeded:
-        with steps.timed("docs"):
-            built = replace(built, succeeded=dbt.write_docs())
-            if built.succeeded:
-                publish_docs()
-    dbt.close()
+    try:
+        with steps.timed("build"):
+            built = dbt.build(full_refresh=full_refresh)
+        if built.succeeded:
+            with steps.timed("docs"):
+                built = replace(built, succeeded=dbt.write_docs())
+                if built.succeeded:
+                    publish_docs()
+    finally:
+        dbt.close()
     return built
 
 
@@ -129,7 +145,7 @@ class Steps:
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
         """Print that a step begins, and record how long it takes."""
-        print(f"{name} ...", flush=True)
+        show(f"{name} ...", flush=True)
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
@@ -148,10 +164,13 @@ def publish_docs() -> None:
         ) from error
 
 
-def reject_mixed_data(database: Path, data: Path, *, generating: bool) -> None:
+def reject_mixed_data(
+    connection: duckdb.DuckDBPyConnection | None, data: Path, *, generating: bool
+) -> None:
     """Raise UserError if generated and real events would end up in one database.
 
-    What is generated is known by file, because files of the user may lie beside or below.
+    What is generated is known by file, because files of the user may lie beside or below. There is
+    no connection before there is a database.
     """
     if generating and not data.exists():
         landed = []
@@ -169,14 +188,13 @@ def reject_mixed_data(database: Path, data: Path, *, generating: bool) -> None:
             f"{data} has generated files and others, such as {real[0]}, and the two must not mix:"
             " pass the others alone with --data"
         )
-    if not database.exists():
+    if connection is None:
         return
-    with local_loader.connect(database) as connection:
-        rows = connection.execute(f"select path from {bronze.LEDGER}").fetchall()
+    rows = connection.execute(f"select path from {bronze.LEDGER}").fetchall()
     loaded = [Path(path) for (path,) in rows]
     of_runs = generate.generated_among(loaded)
     if (of_runs and real) or (len(of_runs) < len(loaded) and (generating or generated)):
         raise UserError(
-            f"{database} already has events of another origin (generated or real), and the two must"
-            f" not mix: {_REMEDY}"
+            f"{database_path()} already has events of another origin (generated or real), and the"
+            f" two must not mix: {_REMEDY}"
         )

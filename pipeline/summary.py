@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import duckdb
 
-from ingestion import local_loader
 from ingestion.file_load import FileReport, Status
 from ingestion.load_report import LoadReport
 from project.home import database_path, docs_path
@@ -62,9 +61,9 @@ class Figures:
     """None where the gate is shut: the marts are then those of an earlier build, or missing."""
 
 
-def read(database: Path, *, is_gate_shut: bool) -> Figures:
+def read(opened: duckdb.DuckDBPyConnection, *, is_gate_shut: bool) -> Figures:
     """Read the figures from silver and, where the gate let this build pass, from gold."""
-    with local_loader.connect(database) as connection:
+    with opened.cursor() as connection:
         rejections = _rows(
             connection,
             """
@@ -127,8 +126,8 @@ def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, 
     return connection.execute(query).fetchall()
 
 
-def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -> str:
-    """Return the summary as text, one subject per line."""
+def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -> list[str]:
+    """Return the lines of the summary, one subject per line."""
     new_rows = sum(file.rows for file in loaded.files if file.status is Status.LOADED)
     quarantined = sum(rows for _, rows in figures.rejections)
     lines = [
@@ -155,7 +154,7 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
             f"failed: {files} without a clean row, named above: correct what the reasons say,"
             " land it under another name, and take this one away",
         ]
-    return "\n".join(lines)
+    return lines
 
 
 def files_without_a_clean_row(figures: Figures, loaded: LoadReport) -> list[str]:
@@ -201,14 +200,12 @@ def _key_figures(gold: Gold) -> list[str]:
     ]
 
 
-def nothing_loaded(data: Path, loaded: LoadReport) -> str:
-    """Return the message for a folder without a file in bronze."""
-    return "\n".join(
-        [
-            f"{data}: none of its {len(loaded.files)} files could be loaded",
-            *_not_loaded(loaded),
-        ]
-    )
+def nothing_loaded(data: Path, loaded: LoadReport) -> list[str]:
+    """Return the lines of the message for a folder without a file in bronze."""
+    return [
+        f"{data}: none of its {len(loaded.files)} files could be loaded",
+        *_not_loaded(loaded),
+    ]
 
 
 def _not_loaded(loaded: LoadReport) -> list[str]:

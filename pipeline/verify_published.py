@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import duckdb
 
-from project.errors import UserError
+from project.arguments import nonempty_path
+from project.database import explained, require_database
+from project.errors import UserError, reason
 from project.home import CHECKOUT, database_path
+from project.output import show
+from project.settings import MEMORY_LIMIT
 
 HELP: Final = "compare a build of the full Kaggle files with the published totals"
 # The publisher's files, plain or compressed, by month.
@@ -33,16 +38,19 @@ class Figure(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `ecommerce verify-published`."""
     parser.add_argument(
-        "--expected", type=Path, default=_SEED, help="CSV of the published figures (%(default)s)"
+        "--expected",
+        type=nonempty_path,
+        default=_SEED,
+        help="CSV of the published figures (%(default)s)",
     )
 
 
 def execute(args: argparse.Namespace) -> int:
     """Print every figure; 0 if all match, 1 if any differs, UserError without the files."""
     figures = compare(database_path(), args.expected)
-    print(table(figures))
+    show(*table(figures))
     wrong = sum(figure.found != figure.expected for figure in figures)
-    print(f"\n{len(figures) - wrong} of {len(figures)} figures as published")
+    show("", f"{len(figures) - wrong} of {len(figures)} figures as published")
     return 1 if wrong else 0
 
 
@@ -50,28 +58,34 @@ def compare(database: Path, expected: Path) -> list[Figure]:
     """Return the figures of each loaded month, and of both months together if both are loaded."""
     if not expected.is_file():
         raise UserError(f"{expected}: no such file; pass the CSV of the published figures")
-    if not database.is_file():
+    if not database.exists():
         raise UserError(f"{database}: nothing is built; first run: make run DATA=folder")
-    try:
-        # Distinct counts over all rows spill to files beside the database.
-        settings: dict[str, str | bool | int | float | list[str]] = {
-            "preserve_insertion_order": False,
-            "memory_limit": "8GB",
-        }
-        with duckdb.connect(str(database), read_only=True, config=settings) as connection:
-            months = loaded_months(connection)
-            if not months:
-                raise UserError(
-                    f"{database}: has no row from {' or '.join(FILES.values())}, and other files"
-                    " have no published figures; first run: make run DATA=folder with them"
-                )
-            values = {"published": str(expected), "months": months}
-            rows = connection.execute(_QUERY.read_text("utf-8"), values).fetchall()
-    except duckdb.CatalogException as error:
-        raise UserError(f"{database}: silver is not built; run: make run ({error})") from error
-    except duckdb.Error as error:
-        raise UserError(f"{database} or {expected}: cannot be read: {error}") from error
+    require_database(database)
+    with explained(database, f"{database} or {expected}: cannot be read"):
+        try:
+            rows = _figures(database, expected)
+        except duckdb.CatalogException as error:
+            raise UserError(
+                f"{database}: silver is not built; run: make run ({reason(error)})"
+            ) from error
     return [Figure(*row) for row in rows]
+
+
+def _figures(database: Path, expected: Path) -> list[tuple[Any, ...]]:
+    # Distinct counts over all rows spill to files beside the database.
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "preserve_insertion_order": False,
+        "memory_limit": os.environ.get(MEMORY_LIMIT, "8GB"),
+    }
+    with duckdb.connect(str(database), read_only=True, config=settings) as connection:
+        months = loaded_months(connection)
+        if not months:
+            raise UserError(
+                f"{database}: has no row from {' or '.join(FILES.values())}, and other files"
+                " have no published figures; first run: make run DATA=folder with them"
+            )
+        values = {"published": str(expected), "months": months}
+        return connection.execute(_QUERY.read_text("utf-8"), values).fetchall()
 
 
 def loaded_months(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -82,7 +96,7 @@ def loaded_months(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [*months, "all"] if len(months) == len(FILES) else months
 
 
-def table(figures: list[Figure]) -> str:
+def table(figures: list[Figure]) -> list[str]:
     """Format the figures in columns; the line of a difference ends with the source."""
     lines = [f"{'month':<8}{'figure':<52}{'expected':>16}{'found':>16}{'difference':>16}"]
     for figure in figures:
@@ -90,4 +104,4 @@ def table(figures: list[Figure]) -> str:
         numbers = (figure.expected, figure.found, figure.found - figure.expected)
         line = f"{figure.month:<8}{name:<52}" + "".join(f"{number:>16,.2f}" for number in numbers)
         lines.append(line + (f"  {figure.source}" if numbers[2] else ""))
-    return "\n".join(lines)
+    return lines

@@ -1,12 +1,75 @@
-"""Types of command-line arguments."""
+"""Types of command-line arguments, and a parser whose errors are one line."""
 
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Final, NoReturn
 
 
-def positive_integer(text: str) -> int:
-    """Parse an argument that must be a whole number of 1 or more."""
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
-    return int(text)
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviated options and prints one line for an error."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with code 2 and the message."""
+        self.exit(2, f"error: {message}; see: {self.prog} --help\n")
+
+
+def nonempty_text(value: str) -> str:
+    """Parse an argument that must not be empty."""
+    if not value.strip():
+        raise argparse.ArgumentTypeError("is empty; give a value, or leave the option out")
+    return value
+
+
+def nonempty_path(value: str) -> Path:
+    """Parse a path: an empty one, which would mean the working directory, is refused."""
+    return Path(nonempty_text(value))
+
+
+def whole_number(smallest: int, largest: int | None = None) -> Callable[[str], int]:
+    """Return a parser of whole numbers within limits, both included."""
+
+    def parse(value: str) -> int:
+        is_number = value.isascii() and value.isdecimal() and len(value) < 20
+        if not is_number or not smallest <= int(value) <= (largest or int(value)):
+            limits = f"of {smallest:,} or more" if largest is None else _between(smallest, largest)
+            raise argparse.ArgumentTypeError(f"{value!r} is not a whole number {limits}")
+        return int(value)
+
+    return parse
+
+
+positive_integer: Final = whole_number(1)
+
+
+def number(smallest: float, largest: float) -> Callable[[str], float]:
+    """Return a parser of numbers within limits, both included."""
+
+    def parse(value: str) -> float:
+        try:
+            found = float(value)
+        except ValueError:
+            found = math.nan
+        if not smallest <= found <= largest:
+            raise argparse.ArgumentTypeError(
+                f"{value!r} is not a number {_between(smallest, largest)}"
+            )
+        return found
+
+    return parse
+
+
+def calendar_day(value: str) -> date:
+    """Parse a date."""
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{value!r} is not a date, yyyy-mm-dd") from error
+
+
+def _between(smallest: float, largest: float) -> str:
+    return f"from {smallest:,} to {largest:,}"

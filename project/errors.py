@@ -10,7 +10,19 @@ INTERRUPTED: Final = 130
 
 
 class UserError(Exception):
-    """An error that the user can correct; the message names place and remedy. Exit code 2."""
+    """An error that the user can correct; its lines name place and remedy. Exit code 2.
+
+    A line break belongs between two lines: inside one it is taken for part of a name.
+    """
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+def reason(error: BaseException) -> str:
+    """Return an error's text as one line, to be part of a message."""
+    return " ".join(str(error).split())
 
 
 def require_extra(name: str, *modules: str) -> None:

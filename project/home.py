@@ -18,12 +18,13 @@ LOCK: Final = "run.lock"
 MANIFEST: Final = "generated.json"
 """Lists the parameters of the generated files beside it."""
 # Created by every run, but under names that other projects may use as well.
-_COMMON_NAMES: Final = ("target", "logs", "docs/index.html")
+_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench")
 
 
 def home() -> Path:
     """Return the absolute folder of the local run; it may not exist yet."""
-    return Path(os.environ.get("ECOMMERCE_HOME") or CHECKOUT / ".local").resolve()
+    # Unlike Path.resolve of Python before 3.13, this takes a link to itself.
+    return Path(os.path.realpath(os.environ.get("ECOMMERCE_HOME") or CHECKOUT / ".local"))
 
 
 def database_path() -> Path:

@@ -2,15 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Hashable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final
 
 import yaml
 
+from project.errors import UserError, reason
 from project.home import CHECKOUT
+
+PROJECT_FILE: Final = CHECKOUT / "dbt_project.yml"
+# What says something of the other variables.
+_ABOUT: Final = ("types", "null_allowed", "rising", "falling")
 
 
 def project_variables() -> dict[str, Any]:
     """Return the committed value of each variable by name."""
-    content = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text(encoding="utf-8"))
-    variables: dict[str, Any] = content["vars"]
+    return _read(PROJECT_FILE)
+
+
+def check_variables(file: Path) -> None:
+    """Raise UserError for a variable that is declared twice, has no type or breaks an order.
+
+    The types themselves are checked by macro `check_variables`, which the command line reaches too.
+    """
+    variables = _read(file)
+    typed = {name for names in variables["types"].values() for name in names}
+    for name in variables:
+        if name not in typed and name not in _ABOUT:
+            raise UserError(
+                f"{file}: no var is called {name}; correct the name, or add it to `types`"
+            )
+    for key, sign in (("rising", 1), ("falling", -1)):
+        for names in variables[key]:
+            values = [value for name in names for value in _values(variables.get(name))]
+            if any(sign * later < sign * earlier for earlier, later in pairwise(values)):
+                raise UserError(
+                    f"{file}: var {' and '.join(names)} must be {key}: {values}; correct one"
+                )
+
+
+def _values(value: Any) -> list[float]:
+    values = value if isinstance(value, list) else [value]
+    return [item for item in values if isinstance(item, int | float)]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open(encoding="utf-8") as stream:
+            variables: dict[str, Any] = yaml.load(stream, _UniqueKeys)["vars"]
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{file}: {reason(error)}; correct it") from error
     return variables
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that a mapping has twice, of which YAML would keep the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"{node.start_mark}: {key} is there twice")
+        return super().construct_mapping(node, deep)

@@ -9,7 +9,9 @@ import uuid
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Final
 
+from project.arguments import nonempty_text, number
 from project.errors import INTERRUPTED, UserError
+from project.output import show
 from workspace.client import add_target, connect, translate_errors
 
 if TYPE_CHECKING:
@@ -29,12 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_target(parser)
     parser.add_argument(
         "--job",
+        type=nonempty_text,
         default="bronze_ingestion_job",
         help="name in the bundle, or the id of a job (default: %(default)s)",
     )
     parser.add_argument(
         "--poll-seconds",
-        type=float,
+        type=number(0, 3600),
         default=5,
         help="seconds between two requests for the run's state (default: %(default)s)",
     )
@@ -52,18 +55,18 @@ def execute(args: argparse.Namespace) -> int:
         # The token keeps a retried request from starting a second run.
         run_id = client.jobs.run_now(job_id, idempotency_token=uuid.uuid4().hex).run_id
         url = client.jobs.get_run(run_id).run_page_url
-    print(f"run {run_id} of {args.job}: {url}", flush=True)
+    show(f"run {run_id} of {args.job}: {url}", flush=True)
     with _translate_errors(f"run {run_id}, which may still be running ({url})", args.target):
         try:
             run = follow(client, run_id, args.poll_seconds)
         except KeyboardInterrupt:
-            print(f"stopped following; the run continues, and can be canceled here: {url}")
+            show(f"stopped following; the run continues, and can be canceled here: {url}")
             return INTERRUPTED
         if state_of(run) == SUCCESS:
             return 0
         for task in failed_tasks(run):
-            print(f"failed   {task.task_key}: {error_of(client, task)}")
-    print(f"the run did not succeed; details: {url}")
+            show(*f"failed   {task.task_key}: {error_of(client, task)}".splitlines())
+    show(f"the run did not succeed; details: {url}")
     return 1
 
 
@@ -120,7 +123,7 @@ def follow(client: WorkspaceClient, run_id: int, poll_seconds: float) -> Run:
         run = client.jobs.get_run(run_id)
         for name, state in [("run", state_of(run)), *_task_states(run)]:
             if seen.get(name) != state:
-                print(f"{time.monotonic() - start:>6.0f} s  {name} {state}", flush=True)
+                show(f"{time.monotonic() - start:>6.0f} s  {name} {state}", flush=True)
                 seen[name] = state
         if _life_cycle(run) in _ENDED:
             return run

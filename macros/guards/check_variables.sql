@@ -4,13 +4,15 @@
     {%- set number = '[0-9]+([.][0-9]+)?(e[-+][0-9]+)?' -%}
     {%- set share = '(0([.][0-9]+)?|1([.]0)?|[0-9.]+e-[0-9]+)' -%}
     {%- set forms = {
-        'a whole number above 0': '[1-9][0-9]*',
+        'a whole number above 0': '[1-9][0-9]{0,8}',
         'a number of 0 or more': number,
         'a number above 0': '(?=[0-9.]*[1-9])' ~ number,
         'a share from 0 to 1': share,
         'a share from 0 to 1, or one by target and a default':
         share ~ '|{(?=.*"default": )("[a-z]+": ' ~ share ~ '(, (?!})|(?=})))+}',
-        'a date, yyyy-mm-dd': '("?)[0-9]{4}-(0[1-9]|1[0-2])-([0-2][0-9]|3[01])\\1',
+        'a date, yyyy-mm-dd': '("?)(?!....-(0[2469]|11)-31|....-02-30|.{8}00'
+            ~ '|..([02468][1235679]|[13579][01345789])-02-29)'
+            ~ '[0-9]{4}-(0[1-9]|1[0-2])-([0-2][0-9]|3[01])\\1',
         'a list of four numbers': '\\[(' ~ number ~ ', ){3}' ~ number ~ ']',
         'a list of distinct lower-case names':
         '(?!.*("[a-z0-9_]+").*\\1)\\[("[a-z][a-z0-9_]*"(, (?!])|(?=])))+]',

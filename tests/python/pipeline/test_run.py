@@ -8,20 +8,29 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from ecommerce import cli
+from ingestion import local_loader
 from ingestion.file_load import FileReport, Status
 from ingestion.load_report import LoadReport
 from pipeline import run, summary
 from project.errors import UserError
 from project.home import CHECKOUT, claim, database_path, locked
 from support.databricks_runs import copy_project
+from support.dbt_flags import variables_of_dbt
 from support.dirty_files import HEADER, Lines
-from support.platform_runs import LOSE_ROWS, Home
+from support.platform_runs import LOSE_ROWS, Home, differences
+
+
+def reject_mixed_data(database: Path, data: Path, *, generating: bool) -> None:
+    connection = local_loader.connect(database) if database.exists() else None
+    with connection or nullcontext():
+        run.reject_mixed_data(connection, data, generating=generating)
 
 
 @pytest.fixture
@@ -132,7 +141,7 @@ def test_own_files_in_the_landing_folder_are_not_taken_for_generated_ones(
     assert files(home / "landing") == {own}
     # Loaded by itself, and moved away.
     assert cli.main(["load"]) == 0
-    run.reject_mixed_data(database, home / "landing", generating=False)
+    reject_mixed_data(database, home / "landing", generating=False)
     own.rename(home / "moved.csv")
     assert cli.main(["run"]) == 2
     assert "already has events of another origin" in capsys.readouterr().err
@@ -140,11 +149,11 @@ def test_own_files_in_the_landing_folder_are_not_taken_for_generated_ones(
     (home / "moved.csv").rename(own)
     landing = generated(home)
     with pytest.raises(UserError, match="has generated files and others, such as"):
-        run.reject_mixed_data(database, landing, generating=False)
+        reject_mixed_data(database, landing, generating=False)
     with pytest.raises(UserError, match="is not a generated file"):
-        run.reject_mixed_data(database, landing, generating=True)
+        reject_mixed_data(database, landing, generating=True)
     with pytest.raises(UserError, match="already has events of another origin"):
-        run.reject_mixed_data(database, landing / "events_2019-10-01.csv", generating=False)
+        reject_mixed_data(database, landing / "events_2019-10-01.csv", generating=False)
 
 
 def test_generated_files_and_own_files_elsewhere_do_not_mix(home: Path) -> None:
@@ -152,20 +161,20 @@ def test_generated_files_and_own_files_elsewhere_do_not_mix(home: Path) -> None:
     assert cli.main(["load"]) == 0
     database = database_path()
     own = own_file(home.parent / "mine" / "a.csv")
-    run.reject_mixed_data(database, landing, generating=True)
-    run.reject_mixed_data(database, landing, generating=False)
+    reject_mixed_data(database, landing, generating=True)
+    reject_mixed_data(database, landing, generating=False)
     with pytest.raises(UserError, match="already has events of another origin"):
-        run.reject_mixed_data(database, own.parent, generating=False)
+        reject_mixed_data(database, own.parent, generating=False)
     more = ["generate", "--events", "1000", "--days", "1", "--from", "2020-01-01", "--out"]
     assert cli.main([*more, str(landing / "more")]) == 0
-    run.reject_mixed_data(database, landing, generating=True)
+    reject_mixed_data(database, landing, generating=True)
     # A link, and a file that is gone from the landing folder.
     (home.parent / "link").symlink_to(landing)
-    run.reject_mixed_data(database, home.parent / "link", generating=False)
+    reject_mixed_data(database, home.parent / "link", generating=False)
     shutil.rmtree(landing)
-    run.reject_mixed_data(database, landing, generating=True)
+    reject_mixed_data(database, landing, generating=True)
     with pytest.raises(UserError, match="already has events of another origin"):
-        run.reject_mixed_data(database, own, generating=False)
+        reject_mixed_data(database, own, generating=False)
 
 
 @pytest.mark.kills
@@ -205,7 +214,7 @@ def test_docs_that_cannot_be_written_are_a_user_error(home: Path) -> None:
 @pytest.mark.parametrize(("number", "listed", "more"), [(40, 40, False), (43, 40, True)])
 def test_a_long_list_of_refused_files_is_truncated(number: int, listed: int, more: bool) -> None:
     reports = [FileReport(Path(f"{n}.csv"), Status.REFUSED, message="no") for n in range(number)]
-    text = summary.nothing_loaded(Path("data"), LoadReport(tuple(reports)))
+    text = "\n".join(summary.nothing_loaded(Path("data"), LoadReport(tuple(reports))))
     assert text.count("refused: ") == listed
     assert ("and 3 more" in text) is more
 
@@ -227,6 +236,53 @@ def test_a_run_with_nothing_to_build_ends_at_once(tmp_path: Path) -> None:
         connection.execute(LOSE_ROWS)
     for _ in range(2):
         assert "dbt failed" in home.run(*command, expect=1).stdout
+
+
+@pytest.mark.slow
+def test_neither_dbts_variables_nor_readers_nor_a_closed_pipe_change_a_run(tmp_path: Path) -> None:
+    plain, disturbed = Home(tmp_path / "plain"), Home(tmp_path / "disturbed")
+    files = tmp_path / "files"
+    plain.run("generate", "--events", "3000", "--out", str(files))
+    plain.load(files)
+    # With the same times of loading, all tables are to be the same.
+    disturbed.folder.mkdir()
+    shutil.copyfile(plain.database, disturbed.database)
+    plain.run("run", "--data", str(files))
+    foreign = variables_of_dbt() | {
+        "DBT_SCHEMA_PREFIX": "x_",
+        "DBT_ENGINE_RECORDER_MODE": "replay",
+        "DBT_MACRO_DEBUGGING": "1",
+        "ECOMMERCE_HOME": str(disturbed.folder),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "ecommerce", "run", "--data", str(files)],
+        cwd=CHECKOUT,
+        env=os.environ | foreign,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "load ...\n"
+        process.stdout.close()
+        attempts = 0
+        while process.poll() is None:
+            # From the first line to the last step, no other process gets the database.
+            with suppress(duckdb.IOException):
+                duckdb.connect(str(disturbed.database), read_only=True).close()
+                assert is_ending(disturbed)
+            attempts += 1
+            time.sleep(0.05)
+        assert "Traceback" not in process.stderr.read()
+    assert process.returncode == 0
+    assert attempts > 20
+    assert differences(plain, disturbed) == {}
+
+
+def is_ending(home: Home) -> bool:
+    """Whether a run has written its docs, after which it closes the database."""
+    return (home.folder / "docs" / "index.html").exists()
 
 
 def test_a_wrong_variable_stops_a_run_before_any_work(

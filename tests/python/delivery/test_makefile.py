@@ -1,0 +1,143 @@
+"""The Makefile gives what its caller sets to the programs as it was given, and runs none of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from project.home import CHECKOUT
+
+# Prints its arguments, each ended by NUL.
+PROGRAM = "#!/bin/sh\nprintf '%s\\0' \"$@\"\n"
+SETTINGS = ("DATA", "DURATIONS", "EVENTS", "FULL", "PYTHON", "SHARD", "SHARDS")
+# Written by whatever is run.
+MARK = "executed"
+HOSTILE = (
+    f"$(shell touch {MARK})",
+    f"$$(touch {MARK})",
+    f"`touch {MARK}`",
+    f"; touch {MARK} #",
+    f'" ; touch {MARK} ; "',
+    f"' ; touch {MARK} ; '",
+    f"x\ntouch {MARK}\n",
+    f"$(eval $(shell touch {MARK}))",
+    f"| touch {MARK}",
+    f"$(error x)$(shell touch {MARK})",
+)
+PATHS = (
+    "a folder",
+    "it's",
+    'a "b"',
+    "$HOME $$ $(DATA) ${DATA} $1",
+    "a\nb",
+    "100% #1, (x) [y] {z} *?&|<>;!~\\",
+    "Zürich 東京",
+    "--help",
+    "",
+    *HOSTILE,
+)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with the Makefile alone, whose programs print what they are given."""
+    shutil.copy(CHECKOUT / "Makefile", tmp_path)
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name in ("ecommerce", "python"):
+        (programs / name).write_text(PROGRAM)
+        (programs / name).chmod(0o755)
+    # Newer than what they are made of, which is not here.
+    for name in (
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-tools.txt",
+        "pyproject.toml",
+    ):
+        (tmp_path / name).touch()
+    (tmp_path / ".venv-tools").mkdir()
+    for name in (".venv/runtime", ".venv/installed", ".venv-tools/installed"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def make(checkout: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k not in {*SETTINGS, "MAKEFLAGS"}}
+    return subprocess.run(
+        ["make", "--silent", *arguments],
+        cwd=checkout,
+        env=environment | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def given(result: subprocess.CompletedProcess[str]) -> Sequence[str]:
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split("\0")[:-1]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_run_gets_any_path(checkout: Path, path: str) -> None:
+    assert given(make(checkout, "run", f"DATA={path}")) == ["run", "--data", path]
+    assert given(make(checkout, "run", DATA=path)) == ["run", "--data", path]
+    assert not (checkout / MARK).exists()
+
+
+def test_what_is_not_set_is_not_given(checkout: Path) -> None:
+    assert given(make(checkout, "run")) == ["run"]
+    assert given(make(checkout, "run", "FULL=0")) == ["run"]
+    assert given(make(checkout, "run", "FULL=1", "EVENTS=5")) == ["run", "--events", "5", "--full"]
+    assert given(make(checkout, "bench", "EVENTS=5 6")) == ["bench", "--events", "5 6"]
+    quick = given(make(checkout, "slow"))
+    sharded = given(make(checkout, "slow", "SHARD=1", "SHARDS=4", "DURATIONS=--a b"))
+    assert sharded == [*quick, "--splits", "4", "--group", "1", "--a", "b"]
+
+
+@pytest.mark.parametrize("goal", ["run", "slow", "bench", "clean", "help", ".venv/runtime", "lint"])
+def test_no_variable_is_run(checkout: Path, goal: str) -> None:
+    (checkout / "pyproject.toml").touch()
+    for text in HOSTILE:
+        every = [f"{name}={text}" for name in SETTINGS]
+        make(checkout, "--keep-going", goal, *every)
+        make(checkout, "--keep-going", goal, **dict.fromkeys(SETTINGS, text))
+        assert not (checkout / MARK).exists(), text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DAT", "data", "BIN", "PYTEST", "QUICK", "SETTINGS", "UNKNOWN", "name", "taken_as_given"],
+)
+def test_a_variable_that_does_not_exist_is_refused_or_has_no_effect(
+    checkout: Path, name: str
+) -> None:
+    result = make(checkout, "run", f"{name}=$(shell touch {MARK})")
+    assert not (checkout / MARK).exists()
+    if result.returncode:
+        assert f"{name}: no such variable; there are {' '.join(SETTINGS)}" in result.stderr
+    else:
+        assert given(result) == ["run"]
+    assert (result.returncode != 0) == (name in ("DAT", "data", "name"))
+
+
+@pytest.mark.parametrize("value", ["", "no", "true", "2", "1 "])
+def test_full_is_1_or_0(checkout: Path, value: str) -> None:
+    result = make(checkout, "run", f"FULL={value}")
+    assert result.returncode == 2
+    assert "error: FULL is 1 to rebuild every table" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_refused_clean_removes_nothing(checkout: Path, tmp_path: Path) -> None:
+    (checkout / ".venv" / "bin" / "ecommerce").write_text("#!/bin/sh\nexit 2\n")
+    for folder in ("target", "logs", "home/bench"):
+        (checkout / folder).mkdir(parents=True)
+    assert make(checkout, "clean", ECOMMERCE_HOME=str(checkout / "home")).returncode == 2
+    assert (checkout / "target").exists()
+    assert (checkout / "home" / "bench").exists()

@@ -1,0 +1,176 @@
+"""No error of a user's prints a traceback: one line, exit code 2, and nothing is begun."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ecommerce import cli
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
+
+COMMANDS = {
+    "run": ["run"],
+    "load": ["load"],
+    "generate": ["generate"],
+    "upload": ["upload", "--target", "dev", "x.csv"],
+    "trigger": ["trigger", "--target", "dev"],
+    "verify-published": ["verify-published"],
+    "bench": ["bench"],
+    "clean": ["clean"],
+    "governance check": ["governance", "check", "--target", "dev"],
+}
+# Arguments, and what the message says.
+ARGUMENTS = [
+    (["run", "--data", ""], "argument --data: is empty"),
+    (["run", "--data", " "], "argument --data: is empty"),
+    (["load", "--data", ""], "argument --data: is empty"),
+    (["load", "--database", ""], "argument --database: is empty"),
+    (["generate", "--out", ""], "argument --out: is empty"),
+    (["upload", "--target", "dev", ""], "argument files: is empty"),
+    (["trigger", "--target", "dev", "--job", ""], "argument --job: is empty"),
+    (["verify-published", "--expected", ""], "argument --expected: is empty"),
+    (["bench", "--out", ""], "argument --out: is empty"),
+    (["bench", "--work", ""], "argument --work: is empty"),
+    (["governance", "check", "--target", "dev", "--manifest", ""], "argument --manifest: is empty"),
+    (["governance", "check", "--target", "dev", "--warehouse-id", ""], "--warehouse-id: is empty"),
+    *[
+        ([command, "--events", value], f"argument --events: {value!r} is not a whole number from ")
+        for command in ("run", "generate", "bench")
+        for value in ("", "0", "-5", "5", "1e6", "1_000", "110000001", "٩٩٩٩٩", "x", "9" * 5000)
+    ],
+    *[
+        (["generate", "--days", value], f"argument --days: {value!r} is not a whole number")
+        for value in ("0", "3651", "-1", "x")
+    ],
+    (["generate", "--seed", "-1"], "argument --seed: '-1' is not a whole number of 0 or more"),
+    *[
+        (["generate", "--dirty", value], f"argument --dirty: {value!r} is not a number from 0 to 1")
+        for value in ("nan", "inf", "-0.1", "1.1", "x", "")
+    ],
+    (["generate", "--from", "2019-02-29"], "argument --from: '2019-02-29' is not a date"),
+    (["generate", "--from", "9999-12-01"], "--from, --days"),
+    *[
+        (["trigger", "--target", "dev", "--poll-seconds", value], "argument --poll-seconds: ")
+        for value in ("nan", "inf", "-1", "x")
+    ],
+    (["upload", "--target", "dev", "--jobs", "0", "x"], "--jobs: '0' is not a whole number"),
+    (["trigger", "--target", "production"], "argument --target: invalid choice: 'production'"),
+    (["run", "--data", "x", "--events", "5000"], "--events: not allowed with argument --data"),
+    (["run", "--nope"], "unrecognized arguments: --nope"),
+    (["run", "\x1b[31m"], "unrecognized arguments: \\x1b[31m"),
+    (["nope"], "invalid choice: 'nope'"),
+    ([], "required: command"),
+    (["run", "--data", "/nowhere"], "/nowhere: no such file or folder; pass one with --data"),
+    (["load", "--data", "/nowhere\x1b[31m\nx"], "/nowhere\\x1b[31m\\nx: no such file or folder"),
+    (["load", "--data", "x" * 300], "File name too long"),
+    (["verify-published", "--expected", "/nowhere"], "/nowhere: no such file"),
+    (["verify-published"], "nothing is built; first run: make run DATA=folder"),
+    (["clean"], "is not the home of a run"),
+]  # fmt: skip
+SETTINGS = [
+    ("ECOMMERCE_MEMORY_LIMIT", "lots"),
+    ("ECOMMERCE_MEMORY_LIMIT", ""),
+    ("ECOMMERCE_MEMORY_LIMIT", "4096"),
+    ("ECOMMERCE_MEMORY_LIMIT", "-1"),
+    ("ECOMMERCE_HOME", ""),
+    ("ECOMMERCE_HOME", __file__),
+    ("ECOMMERCE_HOME", f"{__file__}/below"),
+    ("ECOMMERCE_THREADS", "2"),
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (folder / "mine.txt").touch()
+    monkeypatch.setenv("ECOMMERCE_HOME", str(folder))
+    return folder
+
+
+def refused(arguments: Sequence[str], capfd: pytest.CaptureFixture[str]) -> str:
+    """Run a command that must refuse; return its one line."""
+    assert cli.main(arguments) == 2
+    output, errors = capfd.readouterr()
+    assert errors.startswith("error: ")
+    assert errors.count("\n") == 1
+    assert errors.removesuffix("\n").isprintable()
+    assert output == ""
+    return errors
+
+
+@pytest.mark.parametrize(("arguments", "message"), ARGUMENTS, ids=lambda value: str(value)[:60])
+def test_an_argument_is_refused_by_name(
+    arguments: list[str], message: str, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert message in refused(arguments, capfd)
+    assert not list(home.glob("*.duckdb*"))
+    assert not (home / "landing").exists()
+
+
+@pytest.mark.parametrize(("name", "value"), SETTINGS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_checks_every_setting_first(
+    command: str,
+    name: str,
+    value: str,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert refused(COMMANDS[command], capfd).startswith(f"error: {name}: ")
+    assert [path.name for path in home.iterdir()] == ["mine.txt"]
+
+
+def test_every_command_is_in_the_table() -> None:
+    assert {command.split()[0] for command in COMMANDS} == {*cli._COMMANDS, "governance"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_working_directory_that_is_gone(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    monkeypatch.setenv("ECOMMERCE_HOME", "relative")
+    gone.rmdir()
+    message = refused(COMMANDS[command], capfd)
+    os.chdir(tmp_path)
+    assert message == "error: the current folder does not exist any more; change to another\n"
+
+
+@pytest.mark.parametrize("name", ["TQDM_NCOLS", "TQDM_MININTERVAL", "COLUMNS", "LINES"])
+def test_a_foreign_setting_of_the_wrong_type_does_no_harm(name: str, tmp_path: Path) -> None:
+    variables = os.environ | {name: "q", "ECOMMERCE_HOME": str(tmp_path)}
+    script = str(Path(sys.executable).with_name("ecommerce"))
+    command = [script, "generate", "--events", "1000", "--days", "1"]
+    result = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_files_of_any_name_are_loaded_and_shown_in_one_line_each(
+    home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = home / "files é"
+    folder.mkdir()
+    header = ",".join(PUBLISHED_COLUMN_NAMES)
+    row = "2019-10-01 00:00:00 UTC,view,1,2,a.b,c,3.5,4,5"
+    for name in ("\x1b[31m", "a\nb", "a\rb", "\x1b]0;x\x07", "\u202ea", "\x9b", "\u2028", "\x7f"):
+        (folder / f"{name}.csv").write_text(f"{header}\n{row}\n")
+    (folder / "refused\x1b[31m\n.csv").write_text("x\n")
+    (folder / os.fsdecode(b"\xff.csv")).write_text("x\n")
+    assert cli.main(["load", "--data", str(folder)]) == 0
+    output, errors = capfd.readouterr()
+    assert errors == ""
+    lines = output.splitlines()
+    assert [line.split()[0] for line in lines].count("loaded") == 8
+    assert [line.split()[0] for line in lines].count("refused") == 2
+    assert len(lines) == 11
+    assert all(line.isprintable() for line in lines)

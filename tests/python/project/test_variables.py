@@ -1,0 +1,52 @@
+"""The variables of dbt_project.yml: what a run refuses of them before dbt reads the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from project.errors import UserError
+from project.variables import PROJECT_FILE, check_variables, project_variables
+
+CHURN = "  churn_after_days: 30\n"
+
+
+def test_the_committed_variables_are_accepted() -> None:
+    check_variables(PROJECT_FILE)
+    assert project_variables()["churn_after_days"] == 30
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (CHURN, CHURN + "  churn_afterdays: 31\n", "no var is called churn_afterdays"),
+        (CHURN, CHURN * 2, "churn_after_days is there twice"),
+        (CHURN, "  churn_after_days: [30\n", "line "),
+        (CHURN, "\tchurn_after_days: 30\n", "line "),
+        ("as_of_date: null", "as_of_date: 2019-02-31", "day is out of range for month"),
+        (CHURN, "  churn_after_days: 13\n", "and churn_after_days must be rising: [14, 13]"),
+        ("[7, 14, 28, 42]", "[7, 28, 14, 42]", "rfm_recency_days must be rising"),
+        ("[10, 5, 3, 2]", "[2, 3, 5, 10]", "rfm_frequency_orders must be falling"),
+        ("pareto_b_share: 0.95", "pareto_b_share: 0.5", "must be rising: [0.8, 0.5]"),
+    ],
+)
+def test_a_wrong_file_of_variables_is_one_line(
+    tmp_path: Path, before: str, after: str, message: str
+) -> None:
+    file = tmp_path / "dbt_project.yml"
+    text = PROJECT_FILE.read_text("utf-8")
+    assert before in text
+    file.write_text(text.replace(before, after, 1), "utf-8")
+    with pytest.raises(UserError) as caught:
+        check_variables(file)
+    assert str(caught.value).startswith(f"{file}: ")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_thresholds_may_be_equal(tmp_path: Path) -> None:
+    file = tmp_path / "dbt_project.yml"
+    text = PROJECT_FILE.read_text("utf-8")
+    file.write_text(text.replace(CHURN, "  churn_after_days: 14\n"), "utf-8")
+    check_variables(file)
