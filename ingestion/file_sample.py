@@ -73,7 +73,7 @@ _REMEDIES: Final = {
 _LONG_ID: Final = re.compile("[1-9][0-9]{15,18}")
 _LEAST_DIGITS: Final = len(str(MAX_EXACT))
 _ROUNDED: Final = "rounded by a spreadsheet or to a floating-point number"
-# What an unusable value of a column looks like, as far as that tells where it comes from.
+# What an unusable value of a column looks like, as far as that shows where it comes from.
 _ORIGINS: Final = {
     "event_time": (
         ("[0-9]{9,10}([.][0-9]*)?", "seconds since 1970"),
