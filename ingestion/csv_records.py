@@ -80,7 +80,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Record:
-    """A record as it stands in the file, of one physical line if it is malformed."""
+    """A record as the file has it, of one physical line if it is malformed."""
 
     fields: list[str] | None
     """None if it is malformed."""

@@ -73,7 +73,7 @@ _REMEDIES: Final = {
 _LONG_ID: Final = re.compile("[1-9][0-9]{15,18}")
 _LEAST_DIGITS: Final = len(str(MAX_EXACT))
 _ROUNDED: Final = "rounded by a spreadsheet or to a floating-point number"
-# What an unusable value of a column looks like, as far as that tells where it comes from.
+# What an unusable value of a column looks like, as far as that shows where it comes from.
 _ORIGINS: Final = {
     "event_time": (
         ("[0-9]{9,10}([.][0-9]*)?", "seconds since 1970"),
@@ -81,7 +81,10 @@ _ORIGINS: Final = {
         ("[0-9]{15,16}", "microseconds since 1970"),
         ("[0-9]{18,19}", "nanoseconds since 1970"),
         ("[0-9]{5}([.,][0-9]+)?", "a spreadsheet's days since 1900"),
-        ("[0-9]{4}-[0-9]{2}-[0-9]{2}[ T].*", f"no instant from {_EARLIEST} to tomorrow"),
+        (
+            "[0-9]{4}-[0-9]{2}-[0-9]{2}[ T].*",
+            f"of another form, or not from {_EARLIEST} to tomorrow",
+        ),
     ),
     "price": (("-?[0-9.]+,[0-9]{1,2}", "a decimal comma"),),
     **dict.fromkeys(_IDS, (("[0-9]+[.,]?[0-9]*[eE][+]?[0-9]+|[0-9]+[.][0-9]+", _ROUNDED),)),
@@ -242,7 +245,12 @@ def _why_malformed(record: Record, width: int) -> str:
         fields = len(record.content.decode().split(","))
     except UnicodeDecodeError:
         return f"{where}; convert the file to UTF-8"
-    return f"{where}; it has {fields}, so quote commas inside fields, and name each column"
+    remedy = (
+        "quote commas inside fields, or name the additional columns in the header"
+        if fields > width
+        else "complete the lines, or name only the columns that they have"
+    )
+    return f"{where}; it has {fields}, so {remedy}"
 
 
 def _why_unusable(sample: Sample, column: str, row: int) -> str:

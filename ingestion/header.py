@@ -23,7 +23,7 @@ MAX_NAMES: Final = 100
 # What other trackers call the required columns, without case and punctuation.
 _ALIASES: Final = {
     "event_time": "timestamp eventtimestamp time datetime date ts createdat occurredat",
-    "event_type": "event eventname type action activity behavior behaviour",
+    "event_type": "event eventname type action activity behavior",
     "product_id": "product productcode item itemid sku article articleid",
     "category_id": "category cat catid categorynumber",
     "price": "amount value cost unitprice productprice itemprice revenue",
@@ -49,7 +49,7 @@ class HeaderError(ValueError):
 def read_layout(first: Record, is_event: Callable[[list[str]], bool]) -> Layout:
     """Return the layout of a file with this first record; raises HeaderError.
 
-    `is_event` tells whether fields in the published order are an event.
+    `is_event` says whether fields in the published order are an event.
     """
     line = printable(first.content)
     if first.fields is None:

@@ -33,7 +33,7 @@ class Texts(IntEnum):
     """What texts a statement reads; at others that have a value it fails with `UNEXPECTED`.
 
     Planning the expressions for all texts takes as long as loading a small file, and only a
-    statement that fails tells that one of millions of instants has no zone.
+    statement that fails shows that one of millions of instants has no zone.
     """
 
     PUBLISHED = 0
