@@ -1,10 +1,4 @@
-"""SQL for the bronze layer in DuckDB: its tables, and the typing of raw text.
-
-A `bigint` or `timestamp` is accepted only if the value converts back to the same text, so `12.7`,
-`1e3`, ` 12`, `+5`, `007`, `1_000`, `0x10` and `2019-10-1` do not fit. A `double` is a decimal
-number with an optional exponent, or `nan`, `inf`, `infinity` with an optional sign, in any case,
-without blanks; out of range it becomes infinity or 0. DuckDB's own casts would read 12.7 as 13.
-"""
+"""SQL for the bronze layer in DuckDB: its tables, and the rows of a relation of raw text."""
 
 from __future__ import annotations
 
@@ -14,34 +8,22 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from ingestion import typed_text
 from ingestion.csv_records import Batch
 from ingestion.event_schema import (
     COLUMNS,
     EVENT_COLUMN_NAMES,
     EVENT_COLUMNS,
-    EVENT_TIME_FORMAT,
     PUBLISHED_COLUMN_NAMES,
     columns_to_add,
 )
 from ingestion.landing_files import Layout
+from ingestion.typed_text import Texts
 
 SCHEMA: Final = "bronze_layer"
 EVENTS: Final = f"{SCHEMA}.events_raw"
 LEDGER: Final = f"{SCHEMA}.loaded_files"
 
-_DOUBLE: Final = "(?i)[+-]?(([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)"
-
-# By SQL type: DuckDB's cast of the text, and whether the text is what that value is written as.
-_VALUE: Final = {
-    "timestamp": f"try_strptime({{0}}, '{EVENT_TIME_FORMAT}')",
-    "bigint": "try_cast({0} as bigint)",
-    "double": "try_cast({0} as double)",
-}
-_FITS: Final = {
-    "timestamp": f"strftime({{0}}_value, '{EVENT_TIME_FORMAT}') = {{0}}",
-    "bigint": "cast({0}_value as varchar) = {0}",
-    "double": f"{{0}}_value is not null and regexp_full_match({{0}}, '{_DOUBLE}')",
-}
 # DuckDB's own names of types, where they differ.
 _SQL_TYPES: Final = {"VARCHAR": "string"}
 _IDENTIFYING: Final = ("event_time", "product_id", "category_id", "user_id")
@@ -72,35 +54,38 @@ def field_names(layout: Layout) -> list[str]:
     return [f"field_{position}" for position in range(len(layout.names))]
 
 
-def insert_events(raw: str, layout: Layout) -> str:
+def insert_events(raw: str, layout: Layout, texts: Texts) -> str:
     """Return a statement that inserts every row of the relation `raw` into `events_raw`.
 
     `raw` has the text columns `field_names(layout)`, null where empty. The statement takes two
-    parameters: `_source_file` and `_ingested_at`.
+    parameters: `_source_file` and `_ingested_at`. At a text that is not one of `texts` it fails,
+    with an error that `is_unexpected` recognizes.
     """
-    typed = [c.name for c in EVENT_COLUMNS if c.sql_type in _FITS and c.name in layout.names]
     extra = {
         name: field
         for name, field in zip(layout.names, field_names(layout), strict=True)
         if name not in EVENT_COLUMN_NAMES
     }
-    values = [
-        f"case when {c.name}_fits then {c.name}_value end" if c.name in typed else c.name
-        for c in EVENT_COLUMNS
+    present = typed_columns(layout)
+    values = [f"{c}_value" if c in present else c for c in EVENT_COLUMN_NAMES]
+    misfits = {name: f"case when {name}_value is null then {name} end" for name in present}
+    rescued = [f"{_literal(name)}, {text}" for name, text in (misfits | extra).items()]
+    is_whole = [f"({name}_value is not null or {name} is null)" for name in present] + [
+        f"{field} is null" for field in extra.values()
     ]
-    is_whole = [f"{name}_fits" for name in typed] + [f"{f} is null" for f in extra.values()]
-    rescued = [
-        f"{_literal(name)}, case when not coalesce({name}_fits, {name} is null) then {name} end"
-        for name in typed
-    ] + [f"{_literal(name)}, {field}" for name, field in extra.items()]
     # A merge patch drops the keys whose value is null.
-    rescued_data = f"nullif(json_merge_patch('{{}}', json_object({', '.join(rescued)})), '{{}}')"
+    rescued_data = f"json_merge_patch('{{}}', json_object({', '.join(rescued)}))"
     return (
         f"insert into {EVENTS} ({', '.join(EVENT_COLUMN_NAMES)}, _rescued_data, _source_file,"
         f" _ingested_at) select {', '.join(values)},"
         f" case when {' and '.join(is_whole)} then null else {rescued_data} end, ?, ?"
-        f" from ({_typed(_named(raw, layout), typed)})"
+        f" from ({_typed(_named(raw, layout), present, texts)})"
     )
+
+
+def is_unexpected(error: duckdb.Error) -> bool:
+    """Whether a statement of `insert_events` failed at a text that it does not read."""
+    return typed_text.UNEXPECTED in str(error)
 
 
 def insert_batch(
@@ -109,24 +94,25 @@ def insert_batch(
     layout: Layout,
     source_file: str,
     ingested_at: object,
+    texts: Texts,
 ) -> None:
-    """Insert a batch from the tolerant reader."""
-    for texts, column_type, fields in (
+    """Insert a batch from the tolerant reader; `texts` as in `insert_events`."""
+    for records, column_type, fields in (
         (batch.plain, pa.string(), "string_split(text, ',')"),
         (batch.quoted, pa.list_(pa.string()), "text"),
     ):
-        if texts:
+        if records:
             names = enumerate(field_names(layout), start=1)
             columns = ", ".join(f"nullif(fields[{n}], '') as {name}" for n, name in names)
             raw = f"(select {columns} from (select {fields} as fields from texts))"
-            _insert_texts(
+            _execute_on_texts(
                 connection,
-                pa.table({"text": pa.array(texts, column_type)}),
-                insert_events(raw, layout),
+                pa.table({"text": pa.array(records, column_type)}),
+                insert_events(raw, layout, texts),
                 [source_file, ingested_at],
             )
     if batch.malformed:
-        _insert_texts(
+        _execute_on_texts(
             connection,
             pa.table({"text": pa.array(batch.malformed, pa.string())}),
             f"insert into {EVENTS} (_rescued_data, _source_file, _ingested_at)"
@@ -135,16 +121,35 @@ def insert_batch(
         )
 
 
-def _insert_texts(
+def _execute_on_texts(
     connection: duckdb.DuckDBPyConnection,
     texts: pa.Table,
     statement: str,
     parameters: Sequence[object],
-) -> None:
-    """Run an insert that reads `texts`, a relation with the one column `text`."""
+) -> duckdb.DuckDBPyConnection:
+    """Run a statement that reads `texts`, a relation with the one column `text`."""
     # DuckDB reads the local variable `texts`. A registered table would be a catalog entry, and the
     # open transaction would keep its data in memory.
-    connection.execute(statement, parameters)
+    return connection.execute(statement, parameters)
+
+
+def evaluate(
+    connection: duckdb.DuckDBPyConnection,
+    rows: Sequence[Sequence[str]],
+    layout: Layout,
+    expressions: Sequence[str],
+    parameters: Sequence[object],
+) -> list[tuple[Any, ...]]:
+    """Return expressions over the typed rows, in order of the rows."""
+    names = enumerate(field_names(layout), start=1)
+    columns = ", ".join(f"nullif(text[{position}], '') as {name}" for position, name in names)
+    named = _named(f"(select {columns} from texts)", layout)
+    return _execute_on_texts(
+        connection,
+        pa.table({"text": pa.array(rows, pa.list_(pa.string()))}),
+        f"select {', '.join(expressions)} from ({_typed(named, typed_columns(layout))})",
+        parameters,
+    ).fetchall()
 
 
 def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bool:
@@ -152,9 +157,10 @@ def is_event(connection: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> bo
     if len(fields) != len(PUBLISHED_COLUMN_NAMES):
         return False
     raw = ", ".join(f"? as {name}" for name in PUBLISHED_COLUMN_NAMES)
-    fits = " and ".join(f"{name}_fits" for name in _IDENTIFYING)
-    query = f"select coalesce({fits}, false) from ({_typed(f'(select {raw})', _IDENTIFYING)})"
-    row = first_row(connection, query, list(fields))
+    fits = " and ".join(f"{name}_value is not null" for name in _IDENTIFYING)
+    row = first_row(
+        connection, f"select {fits} from ({_typed(f'(select {raw})', _IDENTIFYING)})", list(fields)
+    )
     return row is not None and bool(row[0])
 
 
@@ -174,12 +180,20 @@ def _named(raw: str, layout: Layout) -> str:
     return f"(select {', '.join(present + extra)} from {raw})"
 
 
-def _typed(named: str, columns: Sequence[str]) -> str:
-    """Return `named` with `<column>_value` and `<column>_fits`, null where the text is null."""
+def typed_columns(layout: Layout) -> list[str]:
+    """Return the event columns of a layout whose values are not text."""
+    return [c.name for c in EVENT_COLUMNS if c.sql_type != "string" and c.name in layout.names]
+
+
+def _typed(relation: str, columns: Sequence[str], texts: Texts = Texts.ALL) -> str:
+    """Return a relation with `<column>_value` for `columns`, null where the text does not fit."""
     types = {column.name: column.sql_type for column in EVENT_COLUMNS}
-    values = ", ".join(f"{_VALUE[types[name]].format(name)} as {name}_value" for name in columns)
-    fits = ", ".join(f"{_FITS[types[name]].format(name)} as {name}_fits" for name in columns)
-    return f"select *, {fits} from (select *, {values} from {named})"
+    casts = ", ".join(f"{typed_text.cast(types[name], name)} as {name}_cast" for name in columns)
+    values = ", ".join(
+        f"{typed_text.value(types[name], name, f'{name}_cast', texts)} as {name}_value"
+        for name in columns
+    )
+    return f"select *, {values} from (select *, {casts} from {relation})"
 
 
 def _literal(text: str) -> str:

@@ -16,10 +16,16 @@ Records
     and has as many fields as the file's first record.
   * A last line without a line end counts as a line.
 
+Header
+  * The first record is a header of one physical line, or an event (`ingestion.header`). Where no
+    record has as many fields as the header, because each ends in empty ones that the header does
+    not name, those are additional columns without values.
+
 Rows
   * A well-formed record: an empty field, quoted or not, is null. Text columns keep every character.
     `ingestion.bronze` types the other columns; a value that does not fit leaves its column null and
-    `_rescued_data` = `{"column": "raw text"}`, as does a non-empty field of an additional column.
+    `_rescued_data` = `{"column": "raw text"}`. A value in an additional column is set aside there
+    too, under a name that is no event column's, and says nothing against the row.
   * A malformed record: all event columns null and `_rescued_data` = `{"_line": "<line>"}`: the line
     without its line end, with NUL and non-UTF-8 bytes written as `\xNN`.
 """
@@ -36,6 +42,8 @@ MAX_RECORD_BYTES: Final = 1 << 20
 MAX_LINE_BYTES: Final = 16 << 20
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
+CR_ALONE: Final = "its lines end in CR alone: convert them to LF (`tr '\\r' '\\n'`)"
+
 _BLANKS: Final = b" \t\r\v\f\n"
 _FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*+)"|([^",\n]*+))(,|\Z)')
 
@@ -49,6 +57,10 @@ class LineStream(Protocol):
 
 class LineTooLongError(ValueError):
     """A physical line exceeds `MAX_LINE_BYTES`, which bounds the memory."""
+
+    def __init__(self, start: bytes) -> None:
+        hint = f"; {CR_ALONE}" if b"\r" in start.rstrip(b"\r\n") else ""
+        super().__init__(f"a line is longer than {MAX_LINE_BYTES:,} bytes{hint}")
 
 
 @dataclass
@@ -66,25 +78,55 @@ class Batch:
         return len(self.plain) + len(self.quoted) + len(self.malformed)
 
 
-class RecordReader:
-    """Reads one stream from its start: `first_record` if wanted, then `batches`."""
+@dataclass(frozen=True)
+class Record:
+    """A record as it stands in the file, of one physical line if it is malformed."""
 
-    def __init__(self, stream: LineStream) -> None:
+    fields: list[str] | None
+    """None if it is malformed."""
+    content: bytes
+    """With its line ends."""
+    number: int
+    """Of its first physical line, from 1."""
+
+
+class RecordReader:
+    """Reads one stream from its start: `records` one by one if wanted, then `batches`.
+
+    `first_number` is the number of the stream's first line in its file.
+    """
+
+    def __init__(self, stream: LineStream, first_number: int = 1) -> None:
         self._stream = stream
         self._pushed_back: deque[bytes] = deque()
+        self._lines = first_number - 1
         start = stream.readline(MAX_LINE_BYTES + 1).removeprefix(BYTE_ORDER_MARK)
         if start:
             self._pushed_back.append(start)
 
-    def first_record(self) -> tuple[list[str] | None, bytes]:
-        """Return the first record's fields (None if malformed) and first line (empty if none)."""
+    def records(self, width: int | None = None) -> Iterator[Record]:
+        """Yield the records, of `width` fields if it is given, without blank lines."""
         while line := self._next_line():
-            if line.strip(_BLANKS):
-                text = _decode(line)
-                if b'"' in line:
-                    return self._quoted_fields(line, None), line
-                return None if text is None else text.split(","), line
-        return None, b""
+            if not line.strip(_BLANKS):
+                continue
+            number = self._lines
+            if b'"' in line:
+                fields, content = self._quoted_fields(line, width)
+            else:
+                text, content = _decode(line), line
+                fields = None if text is None else text.split(",")
+                if fields is not None and len(fields) != (width or len(fields)):
+                    fields = None
+            yield Record(fields, content, number)
+
+    def lines(self, most: int, most_bytes: int) -> list[bytes]:
+        """Return the next physical lines, at most `most`, until they have `most_bytes`."""
+        taken: list[bytes] = []
+        size = 0
+        while len(taken) < most and size < most_bytes and (line := self._next_line()):
+            taken.append(line)
+            size += len(line)
+        return taken
 
     def batches(self, width: int, batch_rows: int) -> Iterator[Batch]:
         """Yield batches of `batch_rows` rows, of records with `width` >= 2 fields.
@@ -94,7 +136,7 @@ class RecordReader:
         batch = Batch()
         while line := self._next_line():
             if b'"' in line:
-                if (fields := self._quoted_fields(line, width)) is not None:
+                if (fields := self._quoted_fields(line, width)[0]) is not None:
                     batch.quoted.append(fields)
                 else:
                     batch.malformed.append(printable(line))
@@ -114,11 +156,12 @@ class RecordReader:
         else:
             line = self._stream.readline(MAX_LINE_BYTES + 1)
         if len(line) > MAX_LINE_BYTES:
-            raise LineTooLongError(f"a line is longer than {MAX_LINE_BYTES:,} bytes")
+            raise LineTooLongError(line)
+        self._lines += bool(line)
         return line
 
-    def _quoted_fields(self, line: bytes, width: int | None) -> list[str] | None:
-        """Return the fields of the record that starts with `line`, or None if it is malformed."""
+    def _quoted_fields(self, line: bytes, width: int | None) -> tuple[list[str] | None, bytes]:
+        """Return the fields (None if malformed) and bytes of the record that starts with `line`."""
         following = self._lines_until_quotes_close(line)
         record = b"".join([line, *following])
         fits = not following or len(record) <= MAX_RECORD_BYTES
@@ -126,8 +169,9 @@ class RecordReader:
         quoted = _split_quoted(text) if text is not None else None
         if quoted is None or (width is not None and len(quoted) != width):
             self._pushed_back.extendleft(reversed(following))
-            return None
-        return quoted
+            self._lines -= len(following)
+            return None, line
+        return quoted, record
 
     def _lines_until_quotes_close(self, line: bytes) -> list[bytes]:
         # Under RFC 4180 a line end is inside quotes if and only if the quotes before it are odd.

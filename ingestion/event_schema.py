@@ -19,9 +19,6 @@ from project.home import CHECKOUT
 DEFINITION: Final = "models/bronze/events_raw.yml"
 SQL_TYPES: Final = ("timestamp", "string", "bigint", "double")
 
-# Every published row carries the zone as text; a plain timestamp cast refuses it.
-EVENT_TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S UTC"
-
 
 @dataclass(frozen=True)
 class Column:
@@ -35,6 +32,8 @@ class Column:
     sql_type: str
     comment: str
     is_published: bool = False
+    is_required: bool = False
+    """Whether a header without it is refused."""
 
 
 def read_definition(path: Path) -> tuple[str, tuple[Column, ...]]:
@@ -46,7 +45,8 @@ def read_definition(path: Path) -> tuple[str, tuple[Column, ...]]:
             column["name"],
             column["data_type"],
             column["description"].strip(),
-            bool(_meta(column).get("published")),
+            is_published := bool(_meta(column).get("published")),
+            is_published and not _meta(column).get("optional"),
         )
         for column in table["columns"]
     )
@@ -64,6 +64,7 @@ EVENT_COLUMNS: Final = tuple(column for column in COLUMNS if not column.name.sta
 METADATA_COLUMNS: Final = tuple(column for column in COLUMNS if column.name.startswith("_"))
 EVENT_COLUMN_NAMES: Final = tuple(column.name for column in EVENT_COLUMNS)
 PUBLISHED_COLUMNS: Final = tuple(column for column in EVENT_COLUMNS if column.is_published)
+REQUIRED_COLUMN_NAMES: Final = tuple(column.name for column in EVENT_COLUMNS if column.is_required)
 PUBLISHED_COLUMN_NAMES: Final = tuple(column.name for column in PUBLISHED_COLUMNS)
 
 

@@ -23,6 +23,7 @@ from ingestion.contents import Position, format_of, open_content
 from ingestion.csv_records import BYTE_ORDER_MARK
 from ingestion.formats import Format
 from ingestion.landing_files import Layout, Profile
+from ingestion.typed_text import Texts
 
 _BLOCK_BYTES: Final = 1 << 20
 _COMPRESSIONS: Final = {Format.CSV: "none", Format.GZIP: "gzip", Format.ZSTD: "zstd"}
@@ -40,11 +41,12 @@ def insert_by_scan(
     content: Profile,
     ingested_at: datetime,
     advance: Callable[[int], object],
+    texts: Texts,
 ) -> int:
     """Insert the file's rows within the open transaction and return their number.
 
-    `first_line` is the first physical line with its line end. Raises NotRegularError, after which
-    the caller must roll back.
+    `first_line` is the first physical line with its line end, `texts` as in `bronze.insert_events`,
+    whose error passes. Raises NotRegularError. After both the caller must roll back.
     """
     if not content.is_regular:
         raise NotRegularError("NUL, invalid UTF-8 or mixed line ends")
@@ -57,9 +59,11 @@ def insert_by_scan(
         elif content.commas != content.lines * (len(layout.names) - 1):
             raise NotRegularError("a line with the wrong number of fields")
         with _scan(path, layout, has_quotes=has_quotes) as (scan, position):
-            statement = bronze.insert_events(scan, layout)
+            statement = bronze.insert_events(scan, layout, texts)
             rows = _run(connection, statement, [str(path), ingested_at], advance, position)
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
+        if bronze.is_unexpected(error):
+            raise
         raise NotRegularError(str(error).splitlines()[0]) from error
     if rows != expected:
         raise NotRegularError(f"{expected:,} lines but {rows:,} rows")

@@ -19,19 +19,29 @@ import duckdb
 
 from ingestion import bronze
 from ingestion.contents import content_hash, open_content, require_readable
-from ingestion.csv_records import LineTooLongError, RecordReader, printable
-from ingestion.event_schema import EVENT_COLUMN_NAMES
+from ingestion.csv_records import LineTooLongError, Record, RecordReader
 from ingestion.fast_scan import NotRegularError, insert_by_scan
+from ingestion.file_sample import (
+    FEW_LINES,
+    HEAD_BYTES,
+    HEAD_LINES,
+    Sample,
+    UnusableError,
+    is_published,
+    judge,
+    read_sample,
+)
 from ingestion.formats import NotReadableError
+from ingestion.header import HeaderError, read_layout
 from ingestion.landing_files import (
-    MINIMUM_EVENT_COLUMNS,
-    PUBLISHED_LAYOUT,
     Identity,
     Layout,
     Profile,
-    header_layout,
     profile,
 )
+from ingestion.typed_text import Texts
+
+WITHOUT_ZONE: Final = "event times without a zone are taken as UTC"
 
 _BATCH_ROWS: Final = 50_000
 
@@ -61,6 +71,8 @@ class FileReport:
     rows_with_rescued_data: int = 0
     seconds: float = 0.0
     message: str = ""
+    note: str = ""
+    """What was assumed about a loaded file."""
 
 
 class _NotLoadedError(Exception):
@@ -151,21 +163,30 @@ def _load_new(
 ) -> FileReport:
     """Load a file that the ledger does not know. Raises _NotLoadedError and OSError."""
     try:
-        content, layout, first_line = _inspect(connection, path)
-        reason = ""
-        if not tolerant:
+        require_readable(path)
+        first, sample = _inspect(connection, path, FEW_LINES)
+        content = profile(path)
+        texts = Texts.PUBLISHED
+        if not is_published(sample):
+            _, sample = _inspect(connection, path, HEAD_LINES)
+            is_longer = content.size > HEAD_BYTES or content.lines > HEAD_LINES
+            judge(connection, sample, content.pieces if is_longer else ())
+            texts = Texts.ALL if sample.lacks_zone else Texts.ZONED
+        new = _NewFile(path, before, content, first, sample.layout)
+        while True:
             try:
-                with _transaction(connection):
-                    at = _ingested_at(connection)
-                    insert_by_scan(connection, path, layout, first_line, content, at, advance)
-                    return _record(connection, path, before, content, at, "")
-            except NotRegularError as error:
-                reason = f"read line by line: {error}"
-        with _transaction(connection):
-            at = _ingested_at(connection)
-            _insert_by_reader(connection, path, layout, at, advance)
-            return _record(connection, path, before, content, at, reason)
-    except (_NotLoadedError, LineTooLongError, NotReadableError) as error:
+                return _insert(connection, new, advance, texts, tolerant=tolerant)
+            except duckdb.Error as error:
+                if not bronze.is_unexpected(error) or texts is Texts.ALL:
+                    raise
+                texts = Texts(texts + 1)
+    except (
+        _NotLoadedError,
+        HeaderError,
+        UnusableError,
+        LineTooLongError,
+        NotReadableError,
+    ) as error:
         # A file that is still being written may look broken; the next run reads it whole.
         if Identity.of(path) != before:
             message = "changed while it was read; run again when it is complete"
@@ -175,28 +196,70 @@ def _load_new(
         raise _NotLoadedError(Status.REFUSED, str(error)) from error
 
 
-def _inspect(connection: duckdb.DuckDBPyConnection, path: Path) -> tuple[Profile, Layout, bytes]:
-    """Return profile, layout and first line of an events file; raises _NotLoadedError."""
-    require_readable(path)
+def _inspect(
+    connection: duckdb.DuckDBPyConnection, path: Path, lines: int
+) -> tuple[Record, Sample]:
+    """Return the first record of an events file, and a sample of at most so many more lines.
+
+    Raises _NotLoadedError for a file without a line, HeaderError and LineTooLongError.
+    """
     with open_content(path) as (stream, _):
-        fields, first_line = RecordReader(stream).first_record()
-    if not first_line:
-        raise _NotLoadedError(Status.EMPTY, "has no line yet")
-    try:
-        layout = header_layout(fields or [])
-    except ValueError as error:
-        raise _NotLoadedError(Status.REFUSED, f"{error}; name each column once") from error
-    if layout is None and bronze.is_event(connection, fields or []):
-        layout = PUBLISHED_LAYOUT
-    if layout is None:
-        known = {field.strip().lower() for field in fields or []} & set(EVENT_COLUMN_NAMES)
-        raise _NotLoadedError(
-            Status.REFUSED,
-            f"not an events file: its first line is not an event and names {len(known)} of the"
-            f" {len(EVENT_COLUMN_NAMES)} event columns ({MINIMUM_EVENT_COLUMNS} are needed):"
-            f" {printable(first_line)[:60]!r}",
-        )
-    return profile(path), layout, first_line
+        reader = RecordReader(stream)
+        first = next(reader.records(), None)
+        if first is None:
+            raise _NotLoadedError(Status.EMPTY, "has no line yet")
+        layout = read_layout(first, lambda fields: bronze.is_event(connection, fields))
+        return first, read_sample(reader, first, layout, lines)
+
+
+def lacks_zone(path: Path) -> bool:
+    """Whether the first event times of a loaded file name no zone; raises OSError."""
+    with duckdb.connect() as connection:
+        return _inspect(connection, path, HEAD_LINES)[1].lacks_zone
+
+
+@dataclass(frozen=True)
+class _NewFile:
+    """What is known of a file before it is loaded."""
+
+    path: Path
+    identity: Identity
+    content: Profile
+    first: Record
+    layout: Layout
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    new: _NewFile,
+    advance: Callable[[int], object],
+    texts: Texts,
+    *,
+    tolerant: bool,
+) -> FileReport:
+    """Insert the file's rows and its ledger entry by the fastest way that reads it right."""
+    reason = ""
+    if not tolerant:
+        try:
+            with _transaction(connection):
+                at = _ingested_at(connection)
+                insert_by_scan(
+                    connection,
+                    new.path,
+                    new.layout,
+                    new.first.content,
+                    new.content,
+                    at,
+                    advance,
+                    texts,
+                )
+                return _record(connection, new, at, texts, "")
+        except NotRegularError as error:
+            reason = f"read line by line: {error}"
+    with _transaction(connection):
+        at = _ingested_at(connection)
+        _insert_by_reader(connection, new, at, advance, texts)
+        return _record(connection, new, at, texts, reason)
 
 
 @contextmanager
@@ -222,50 +285,55 @@ def _ingested_at(connection: duckdb.DuckDBPyConnection) -> datetime:
 
 def _insert_by_reader(
     connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    layout: Layout,
+    new: _NewFile,
     ingested_at: datetime,
     advance: Callable[[int], object],
+    texts: Texts,
 ) -> None:
     """Insert the file's rows with the tolerant reader, within the open transaction."""
-    with open_content(path) as (stream, stored):
+    with open_content(new.path) as (stream, stored):
         reader = RecordReader(stream)
-        if layout.has_header:
-            reader.first_record()
+        if new.layout.has_header:
+            next(reader.records())
         done = 0
-        for batch in reader.batches(len(layout.names), _BATCH_ROWS):
-            bronze.insert_batch(connection, batch, layout, str(path), ingested_at)
+        for batch in reader.batches(len(new.layout.names), _BATCH_ROWS):
+            bronze.insert_batch(connection, batch, new.layout, str(new.path), ingested_at, texts)
             advance(stored.tell() - done)
             done = stored.tell()
 
 
 def _record(
     connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    before: Identity,
-    content: Profile,
+    new: _NewFile,
     ingested_at: datetime,
+    texts: Texts,
     message: str,
 ) -> FileReport:
-    """Add the file to the ledger, in the transaction of its rows."""
+    """Add the file to the ledger, in the transaction of its rows.
+
+    Raises _NotLoadedError if it has no row, or changed meanwhile.
+    """
     row = bronze.first_row(
         connection,
         f"select count(*), count(_rescued_data) from {bronze.EVENTS} where _ingested_at = ?",
         [ingested_at],
     )
     rows, rescued = row or (0, 0)
+    if not rows:
+        raise _NotLoadedError(Status.EMPTY, "has a header and no line of data yet")
     connection.execute(
         f"insert into {bronze.LEDGER} values (?, ?, ?, ?, ?, ?, ?)",
         [
-            str(path),
-            before.size,
-            before.modified_ns,
-            content.content_hash,
+            str(new.path),
+            new.identity.size,
+            new.identity.modified_ns,
+            new.content.content_hash,
             rows,
             rescued,
             ingested_at,
         ],
     )
-    if Identity.of(path) != before:
+    if Identity.of(new.path) != new.identity:
         raise _NotLoadedError(Status.GROWING, "")
-    return FileReport(path, Status.LOADED, rows, rescued, message=message)
+    note = WITHOUT_ZONE if texts is Texts.ALL else ""
+    return FileReport(new.path, Status.LOADED, rows, rescued, message=message, note=note)

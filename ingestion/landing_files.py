@@ -13,12 +13,12 @@ import xxhash
 from ingestion import archives
 from ingestion.contents import content_hash, format_of, open_content
 from ingestion.csv_records import BYTE_ORDER_MARK
-from ingestion.event_schema import EVENT_COLUMN_NAMES, PUBLISHED_COLUMN_NAMES
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.formats import Format
 
-MINIMUM_EVENT_COLUMNS: Final = 5
-
 _BLOCK_BYTES: Final = 1 << 20
+_PIECE_BYTES: Final = 1 << 14
+_MOST_PIECES: Final = 8
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Profile:
     has_byte_order_mark: bool
     is_regular: bool
     """Valid UTF-8, no NUL, and all lines end the same way: LF without any CR, or CR LF."""
+    pieces: tuple[bytes, ...] = ()
+    """Physical lines from places that are spread evenly over the file."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def profile(path: Path) -> Profile:
     is_utf8, is_ascii, last = True, True, b""
     digest = xxhash.xxh3_128()
     is_parquet = format_of(path) is Format.PARQUET
+    pieces: list[bytes] = []
+    blocks, blocks_per_piece = 0, 1
     with open_content(path, digest.update) as (source, _):
         while block := source.read(_BLOCK_BYTES):
             if not size:
@@ -95,6 +99,12 @@ def profile(path: Path) -> Profile:
             if is_utf8 and not is_ascii:
                 is_utf8 = _feed(utf8, block)
             last = block[-1:]
+            if blocks % blocks_per_piece == 0:
+                pieces.append(_middle_lines(block))
+            blocks += 1
+            if len(pieces) > _MOST_PIECES:
+                pieces = pieces[::2]
+                blocks_per_piece *= 2
     if is_utf8 and not is_ascii:
         is_utf8 = _feed(utf8, b"", final=True)
     return Profile(
@@ -109,7 +119,15 @@ def profile(path: Path) -> Profile:
         and not has_nul
         and returns == returns_before_feed
         and returns in (0, lines_fed),
+        pieces=tuple(pieces),
     )
+
+
+def _middle_lines(block: bytes) -> bytes:
+    """Return the whole lines of a piece from the middle of a block."""
+    middle = len(block) // 2
+    piece = block[middle : middle + _PIECE_BYTES]
+    return piece[piece.find(b"\n") + 1 : piece.rfind(b"\n") + 1]
 
 
 def _feed(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> bool:
@@ -118,24 +136,3 @@ def _feed(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False)
     except UnicodeDecodeError:
         return False
     return True
-
-
-def header_layout(fields: list[str]) -> Layout | None:
-    """Return the layout that a header describes, or None if it is not that of an events file.
-
-    Case and surrounding space do not matter. Raises ValueError if an event column is named twice,
-    because either could be meant.
-    """
-    names: list[str] = []
-    for position, field in enumerate(fields):
-        name = field.strip()
-        if name.lower() in EVENT_COLUMN_NAMES:
-            if name.lower() in names:
-                raise ValueError(f"the header names {name.lower()} twice")
-            names.append(name.lower())
-        else:
-            # A key of `_rescued_data` must be unique and must not look like a malformed line.
-            usable = name and name != "_line" and name not in names
-            names.append(name if usable else f"_c{position}")
-    known = sum(name in EVENT_COLUMN_NAMES for name in names)
-    return Layout(tuple(names), has_header=True) if known >= MINIMUM_EVENT_COLUMNS else None

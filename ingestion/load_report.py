@@ -45,6 +45,5 @@ def _line(file: FileReport) -> str:
         parts.append(f"{file.rows:,} rows" + (f" in {file.seconds:.1f} s" if file.seconds else ""))
     if file.rows_with_rescued_data:
         parts.append(f"{file.rows_with_rescued_data:,} with rescued data")
-    if file.message:
-        parts.append(file.message)
+    parts.extend(text for text in (file.message, file.note) if text)
     return f"{file.status:<8} {file.path}: {'; '.join(parts)}"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 
 from ingestion import local_loader
-from ingestion.file_load import Status
+from ingestion.file_load import FileReport, Status
 from ingestion.load_report import LoadReport
 from project.home import database_path, docs_path
 
@@ -92,6 +92,7 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
         f"Files        {loaded.count(Status.LOADED)} loaded now, "
         f"{loaded.count(Status.ALREADY_LOADED)} loaded before",
         *_not_loaded(loaded),
+        *_assumed(loaded.files),
         f"Rows         {new_rows:,} read and loaded now, {figures.bronze_rows:,} in bronze",
         f"Clean        {figures.clean_events:,} events",
         f"Quarantined  {quarantined:,} rows"
@@ -127,6 +128,11 @@ def _not_loaded(loaded: LoadReport) -> list[str]:
     ]
     lines.extend(f"  skipped: {unread.path}: {unread.reason}" for unread in loaded.skipped)
     return _cut(lines, "`ecommerce load` with the same --data lists all of them")
+
+
+def _assumed(files: Sequence[FileReport]) -> list[str]:
+    lines = [f"  {file.path}: {file.note}" for file in files if file.note]
+    return _cut(lines, "`ecommerce load` lists all of them")
 
 
 def _per_file(rejected: Sequence[tuple[str, str, int]]) -> list[str]:

@@ -29,6 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="random histories that test_histories.py tries (default: 200, always the same ones)",
     )
     parser.addoption(
+        "--mutations",
+        type=int,
+        help="mutated files that test_byte_fuzz.py loads (default: 2000, always the same ones)",
+    )
+    parser.addoption(
         "--generated-events",
         type=int,
         default=1_000_000,

@@ -86,7 +86,7 @@ def dirty_files() -> list[DirtyFile]:
     files = [
         DirtyFile("empty.csv", b"", 0, status=Status.EMPTY),
         DirtyFile("empty.csv.gz", gzip.compress(b""), 0, status=Status.EMPTY),
-        DirtyFile("header_only.csv", text(), 0),
+        DirtyFile("header_only.csv", text(), 0, status=Status.EMPTY),
         DirtyFile("byte_order_mark.csv", b"\xef\xbb\xbf" + text(*good(3)), 3),
         DirtyFile(
             "byte_order_mark_no_header.csv",
@@ -179,7 +179,7 @@ def dirty_files() -> list[DirtyFile]:
             "wrong_types.csv",
             text(
                 new.line(product_id="12.7"),
-                new.line(event_time="2019-10-01 00:00:00"),
+                new.line(event_time="2019-10-01"),
                 new.line(price="free"),
                 *good(1),
             ),
@@ -189,8 +189,8 @@ def dirty_files() -> list[DirtyFile]:
         ),
         DirtyFile(
             "special_prices.csv",
-            text(new.line(price="nan"), new.line(price="inf"), new.line(price="1e400")),
-            3,
+            text(*[new.line(price=price) for price in ("nan", "inf", "1e400")], *good(1)),
+            4,
             rejected={"invalid_price": 3},
         ),
         DirtyFile("blank_lines.csv", text(new.line(), "", "  \t", new.line(), ""), 2),
@@ -200,6 +200,32 @@ def dirty_files() -> list[DirtyFile]:
             "truncated.csv.gz", compressed[: len(compressed) // 2], 400, status=Status.REFUSED
         ),
         DirtyFile("not_gzip.csv.gz", text(*good(1)), 1, status=Status.REFUSED),
+        DirtyFile(
+            "other_instants.csv",
+            text(
+                new.line(event_time="2019-10-01T00:00:00Z"),
+                new.line(event_time="2019-10-01 02:00:00.123456+02:00"),
+                new.line(event_time="2019-10-01 00:00:00.5 UTC"),
+                new.line(product_id="1004767.0"),
+            ),
+            4,
+        ),
+        DirtyFile("no_zone.csv", text(new.line(event_time="2019-10-01 00:00:00")), 1),
+        DirtyFile("trailing_commas.csv", text(*[line + "," for line in good(3)]), 3),
+        DirtyFile("cr_alone.csv", text(*good(2), end="\r"), 2, status=Status.REFUSED),
+        DirtyFile(
+            "glued_header.csv", text(*good(1), header=HEADER + new.line()), 2, status=Status.REFUSED
+        ),
+        DirtyFile("seconds.csv", text(new.line(event_time="1569888000")), 1, status=Status.REFUSED),
+        DirtyFile(
+            "rounded_ids.csv", text(new.line(category_id="2.05E+18")), 1, status=Status.REFUSED
+        ),
+        DirtyFile(
+            "other_names.csv",
+            text(*good(2), header=HEADER.replace("event_time", "timestamp")),
+            2,
+            status=Status.REFUSED,
+        ),
         DirtyFile("binary.csv", bytes(range(256)) * 64, 0, status=Status.REFUSED),
         DirtyFile("utf16.csv", text(*good(2)).decode().encode("utf-16"), 2, status=Status.REFUSED),
         DirtyFile("other_table.csv", b"brand,revenue\nsamsung,1\n", 1, status=Status.REFUSED),

@@ -42,7 +42,7 @@ FIRST = [
     line("not a time", user=6, session="s6"),
 ]
 # A first build with only quarantined rows: its watermarks are null.
-NOTHING = [line("not a time", user=1)]
+NOTHING = [line("2019-10-01 10:00:00", "purchase", price="0.00")]
 SECOND = [
     line("2019-10-04 00:05:00", "cart", user=3, session="s3"),
     line("2019-10-04 00:06:00", "purchase", user=3, session="s3", price="120.00"),

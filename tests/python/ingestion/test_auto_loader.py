@@ -23,7 +23,7 @@ from ecommerce import cli
 from ingestion import auto_loader, bronze, event_stream, file_load
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from ingestion.event_stream import Limits
-from ingestion.file_load import FileReport, Status
+from ingestion.file_load import WITHOUT_ZONE, FileReport, Status
 from project.errors import UserError
 from project.home import CHECKOUT
 from support.auto_loader_runs import (
@@ -130,6 +130,7 @@ def test_bronze_equals_that_of_the_local_loader(
     for file in report.files:
         if file.status is Status.LOADED:
             assert reported[str(file.path)].startswith(f"{file.rows:,} rows"), file
+            assert reported[str(file.path)].endswith(file.note), file
         else:
             assert reported[str(file.path)].startswith(file.message), file
     assert {file.status for file in report.files} == {Status.LOADED, Status.REFUSED, Status.EMPTY}
@@ -241,6 +242,19 @@ def test_a_file_that_cannot_be_read_yet_is_not_skipped(
     assert lake.counts() == {}
     assert lake.run() == 0
     assert lake.counts() == {"a.csv": 3}
+
+
+def test_a_missing_zone_is_noted_when_the_file_is_loaded(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = lake.land("a.csv")
+    path.write_text(path.read_text().replace(" UTC", ""))
+    lake.land("b.csv")
+    assert lake.run() == 0
+    loaded = re.findall(r"^loaded .*", capsys.readouterr().out, re.MULTILINE)
+    assert [WITHOUT_ZONE in line for line in loaded] == [True, False]
+    assert lake.run() == 0
+    assert WITHOUT_ZONE not in capsys.readouterr().out
 
 
 def test_a_file_that_replaced_a_refused_one_is_reported(

@@ -50,7 +50,8 @@ def project_with_discount(folder: Path, sql_type: str = "double") -> Path:
     """Copy the code into the folder and add a column to the definition."""
     for package in PACKAGES:
         shutil.copytree(CHECKOUT / package, folder / package)
-    shutil.copy(CHECKOUT / "profiles.yml", folder)
+    for name in ("dbt_project.yml", "profiles.yml"):
+        shutil.copy(CHECKOUT / name, folder)
     definition = folder / DEFINITION
     text = definition.read_text("utf-8")
     before = "          - name: _rescued_data\n"

@@ -149,9 +149,12 @@ def histories(draw: st.DrawFn) -> list[Landing]:
         # One line in five is bad.
         st.sampled_from([{}] * 48 + [*FAULTS]),
     )
+    # The loader refuses a file of bad lines.
+    good = st.builds(line, st.sampled_from(events), st.just("plain"), st.just({}))
+    filled = st.tuples(st.lists(lines, max_size=5), good).map(lambda drawn: (*drawn[0], drawn[1]))
     landing = st.builds(
         Landing,
-        lines=st.lists(lines, max_size=6).map(tuple),
+        lines=st.just(()) | filled,
         after=st.sampled_from(
             [After.NOTHING, After.LOAD, After.BUILD, After.BUILD, After.BROKEN_BUILD]
         ),

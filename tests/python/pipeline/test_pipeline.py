@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingestion.file_load import Status
-from support.dirty_files import dirty_files, write_dirty_files
+from support.dirty_files import HEADER, Lines, dirty_files, write_dirty_files
 from support.platform_runs import SNAPSHOTS, Home, differences
 
 pytestmark = pytest.mark.slow
@@ -171,7 +171,10 @@ def test_a_folder_without_any_good_file_is_an_error(tmp_path: Path) -> None:
 
 def test_a_file_of_bad_lines_only_builds_empty_tables(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    landing = write_dirty_file(tmp_path, "special_prices.csv")
+    # Each column reads, so the loader has no reason to refuse it.
+    landing, lines = tmp_path / "gifts.csv", Lines()
+    gifts = [lines.line(event_type="purchase", price="0.00") for _ in range(3)]
+    landing.write_text("\n".join([HEADER, *gifts, ""]), encoding="utf-8")
     output = home.run("run", "--data", str(landing)).stdout
     assert "Clean        0 events" in output
     assert home.query("select count(*) from gold_layer.customer_metrics") == [(0,)]

@@ -1,0 +1,291 @@
+"""A sample of a landed file, judged before it is loaded.
+
+A file of which no line could be a clean event is refused whole, with the column and an example: in
+bronze it would only be rows to throw away, and the ledger would keep the corrected file out. The
+sample is the file's first lines and some from places spread over it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+import duckdb
+
+from ingestion import bronze
+from ingestion.csv_records import CR_ALONE, Record, RecordReader, printable
+from ingestion.event_schema import REQUIRED_COLUMN_NAMES
+from ingestion.header import shown, unique_names
+from ingestion.landing_files import Layout
+from ingestion.typed_text import MAX_EXACT, lacks_zone
+from project.variables import project_variables
+
+HEAD_LINES: Final = 1000
+HEAD_BYTES: Final = 1 << 20
+FEW_LINES: Final = 20
+_MOST_REASONS: Final = 3
+
+# Read at import, on the driver: Spark's workers do not have the file.
+_VARIABLES: Final = project_variables()
+_EVENT_TYPES: Final = _VARIABLES["event_types"]
+_EARLIEST: Final = _VARIABLES["earliest_event_date"]
+
+_IN_QUOTES: Final = ", ".join(f"'{name}'" for name in _EVENT_TYPES)
+_TRIMMED: Final = "trim({}, ' ' || chr(9) || chr(10) || chr(13) || chr(160))"
+
+# By required column, when the value can be that of a clean event: as in macro `event_rules`.
+_CAN_BE_CLEAN: Final = {
+    "event_time": f"event_time_value between timestamp '{_EARLIEST}' and ?::timestamp",
+    "event_type": f"lower({_TRIMMED.format('event_type')}) in ({_IN_QUOTES})",
+    "product_id": "product_id_value > 0",
+    "category_id": "category_id_value > 0",
+    "price": f"price_value between 0 and {_VARIABLES['highest_price']}",
+    "user_id": "user_id_value > 0",
+    "user_session": f"{_TRIMMED.format('user_session')} <> ''",
+}
+
+# Values of published files. Where one of the first lines has them all, the sample needs no SQL,
+# whose planning takes half as long as loading a small file.
+_PUBLISHED: Final = {
+    "event_time": re.compile("[0-9-]{10} ([01][0-9]|2[0-3])(:[0-5][0-9]){2} UTC"),
+    "event_type": re.compile("|".join(_EVENT_TYPES)),
+    "product_id": re.compile("[1-9][0-9]{0,17}"),
+    "category_id": re.compile("[1-9][0-9]{0,18}"),
+    "price": re.compile("[0-9]{1,9}[.][0-9]{1,2}"),
+    "user_id": re.compile("[1-9][0-9]{0,17}"),
+    "user_session": re.compile("[0-9a-f-]{36}"),
+}
+
+_IDS: Final = ("product_id", "category_id", "user_id")
+_REMEDIES: Final = {
+    "event_time": "write instants as 2019-10-01 00:05:00 UTC, or with T, Z or +hh:mm",
+    "event_type": f"use {', '.join(_EVENT_TYPES)}",
+    "price": "write numbers from 0 with a decimal point, without currency or thousands separators",
+    "user_session": "fill in the tracker's session id",
+    **dict.fromkeys(_IDS, "write integers above 0, without blanks or separators"),
+}
+_LONG_ID: Final = re.compile("[1-9][0-9]{15,18}")
+_LEAST_DIGITS: Final = len(str(MAX_EXACT))
+_ROUNDED: Final = "rounded by a spreadsheet or to a floating-point number"
+# What an unusable value of a column looks like, as far as that tells where it comes from.
+_ORIGINS: Final = {
+    "event_time": (
+        ("[0-9]{9,10}([.][0-9]*)?", "seconds since 1970"),
+        ("[0-9]{12,13}", "milliseconds since 1970"),
+        ("[0-9]{15,16}", "microseconds since 1970"),
+        ("[0-9]{18,19}", "nanoseconds since 1970"),
+        ("[0-9]{5}([.,][0-9]+)?", "a spreadsheet's days since 1900"),
+        ("[0-9]{4}-[0-9]{2}-[0-9]{2}[ T].*", f"no instant from {_EARLIEST} to tomorrow"),
+    ),
+    "price": (("-?[0-9.]+,[0-9]{1,2}", "a decimal comma"),),
+    **dict.fromkeys(_IDS, (("[0-9]+[.,]?[0-9]*[eE][+]?[0-9]+|[0-9]+[.][0-9]+", _ROUNDED),)),
+}
+_LOST: Final = "the digits are lost, so export the file again from its source, with ids as text"
+# A column of ids is damaged if chance makes all of them look so in fewer than one of 1,000 files.
+_CHANCE: Final = 0.001
+
+
+class UnusableError(ValueError):
+    """No line of the sample could be a clean event, or a column is damaged."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first records of a file after its header."""
+
+    layout: Layout
+    records: tuple[Record, ...]
+    lacks_zone: bool
+    """Whether an event time names no zone."""
+    is_extended: bool
+    """Whether the layout has columns that the header does not name."""
+
+    @property
+    def rows(self) -> list[tuple[Record, list[str]]]:
+        """The well-formed records with their fields."""
+        return [(record, record.fields) for record in self.records if record.fields is not None]
+
+
+def read_sample(reader: RecordReader, first: Record, named: Layout, most_lines: int) -> Sample:
+    """Return a sample of the stream, of which `first` is read; raises `LineTooLongError`.
+
+    Its layout has columns for the empty fields that each record has beyond those that `named` has.
+    """
+    following = reader.lines(most_lines, HEAD_BYTES)
+    if named.has_header:
+        start, content = first.number + 1, b"".join(following)
+    else:
+        start, content = first.number, b"".join([first.content, *following])
+    records = _records(content, start, None)
+    layout = _with_empty_fields(named, records)
+    width = len(layout.names)
+    if any(record.fields is None or len(record.fields) != width for record in records):
+        records = _records(content, start, width)
+    time = layout.names.index("event_time")
+    lacks = any(record.fields and lacks_zone(record.fields[time]) for record in records)
+    return Sample(layout, tuple(records), lacks, layout is not named)
+
+
+def _records(content: bytes, start: int, width: int | None) -> list[Record]:
+    return list(RecordReader(io.BytesIO(content), start).records(width))
+
+
+def _with_empty_fields(layout: Layout, records: Sequence[Record]) -> Layout:
+    known = len(layout.names)
+    widths = Counter(len(record.fields) for record in records if record.fields is not None)
+    if not widths or known in widths:
+        return layout
+    [(width, _)] = widths.most_common(1)
+    rows = [record.fields for record in records if record.fields and len(record.fields) == width]
+    if width < known or any(any(fields[known:]) for fields in rows):
+        return layout
+    return replace(layout, names=unique_names([*layout.names, *[""] * (width - known)]))
+
+
+def is_published(sample: Sample) -> bool:
+    """Whether a row is surely a clean event, so that a longer sample has nothing to add."""
+    columns = {sample.layout.names.index(name): form for name, form in _PUBLISHED.items()}
+    time, price = (sample.layout.names.index(name) for name in ("event_time", "price"))
+    return (
+        not sample.is_extended
+        and set(bronze.typed_columns(sample.layout)) <= set(REQUIRED_COLUMN_NAMES)
+        and not any(_rounded_id(sample, name, chance=1.0) for name in _IDS)
+        and any(
+            all(form.fullmatch(fields[position]) for position, form in columns.items())
+            and _is_day_of_data(fields[time][:10])
+            and float(fields[price]) <= _VARIABLES["highest_price"]
+            for _, fields in sample.rows
+        )
+    )
+
+
+def _is_day_of_data(text: str) -> bool:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return False
+    return date.fromisoformat(str(_EARLIEST)) <= day <= datetime.now(UTC).date()
+
+
+def judge(
+    connection: duckdb.DuckDBPyConnection, sample: Sample, pieces: Iterable[bytes] = ()
+) -> None:
+    """Raise UnusableError if no line of the sample could be a clean event.
+
+    Also if a typed column never reads, or ids have lost digits. `pieces` are lines from other
+    places of the file, which count for it but not against it.
+    """
+    if not sample.records:
+        return
+    for column in _IDS:
+        if example := _rounded_id(sample, column):
+            raise UnusableError(
+                f"{column} cannot be used, such as {shown(example[1])} in line {example[0].number}"
+                f" ({_ROUNDED}, like all of them); {_LOST}"
+            )
+    if not _faults(connection, sample):
+        return
+    more = [r for piece in pieces for r in _records(piece, 1, len(sample.layout.names))]
+    if more and not _faults(connection, replace(sample, records=(*sample.records, *more))):
+        return
+    raise UnusableError("; ".join(_faults(connection, sample)))
+
+
+def _faults(connection: duckdb.DuckDBPyConnection, sample: Sample) -> list[str]:
+    """Return why the records are unusable, the most frequent reasons first, or nothing."""
+    verdicts = _verdicts(connection, sample)
+    required = [verdicts[name] for name in REQUIRED_COLUMN_NAMES]
+    never = [name for name, fits in verdicts.items() if False in fits and True not in fits]
+    if not never and any(all(row) for row in zip(*required, strict=True)):
+        return []
+    failing = Counter({name: fits.count(False) for name, fits in verdicts.items()})
+    columns = never or [name for name, count in failing.most_common() if count]
+    reasons = [_why_unusable(sample, name, verdicts[name].index(False)) for name in columns]
+    malformed = [record for record in sample.records if record.fields is None]
+    if len(malformed) > len(sample.rows):
+        reasons.insert(0, _why_malformed(malformed[0], len(sample.layout.names)))
+    return reasons[:_MOST_REASONS]
+
+
+def _verdicts(
+    connection: duckdb.DuckDBPyConnection, sample: Sample
+) -> dict[str, list[bool | None]]:
+    """Return by column whether the value in each row is usable; None where it may be missing."""
+    others = set(bronze.typed_columns(sample.layout)) - set(REQUIRED_COLUMN_NAMES)
+    conditions = {name: f"coalesce({_CAN_BE_CLEAN[name]}, false)" for name in REQUIRED_COLUMN_NAMES}
+    conditions |= {n: f"case when {n} is not null then {n}_value is not null end" for n in others}
+    tomorrow = datetime.now(UTC).replace(tzinfo=None) + timedelta(days=1)
+    found = bronze.evaluate(
+        connection,
+        [fields for _, fields in sample.rows],
+        sample.layout,
+        list(conditions.values()),
+        [tomorrow],
+    )
+    return {name: [row[column] for row in found] for column, name in enumerate(conditions)}
+
+
+def _why_malformed(record: Record, width: int) -> str:
+    content = printable(record.content)
+    where = f"line {record.number} cannot be split into {width} fields: {shown(content)}"
+    if "\r" in content:
+        return f"{where}; {CR_ALONE}"
+    if '"' in content:
+        return f"{where}; quote whole fields, and double a quote inside"
+    try:
+        fields = len(record.content.decode().split(","))
+    except UnicodeDecodeError:
+        return f"{where}; convert the file to UTF-8"
+    return f"{where}; it has {fields}, so quote commas inside fields, and name each column"
+
+
+def _why_unusable(sample: Sample, column: str, row: int) -> str:
+    record, fields = sample.rows[row]
+    text = fields[sample.layout.names.index(column)]
+    if not text:
+        return f"{column} is empty in line {record.number}; {_REMEDIES.get(column, 'fill it in')}"
+    origins = (name for form, name in _ORIGINS.get(column, ()) if re.fullmatch(form, text))
+    origin = next(origins, "")
+    remedy = _LOST if origin == _ROUNDED else _REMEDIES.get(column, "correct it")
+    place = f"line {record.number}" + (f" ({origin})" if origin else "")
+    return f"{column} cannot be used, such as {shown(text)} in {place}; {remedy}"
+
+
+def _rounded_id(sample: Sample, column: str, chance: float = _CHANCE) -> tuple[Record, str] | None:
+    """Return an example of ids that a spreadsheet or a float has rounded, None if they are not.
+
+    `chance` is the probability with which ids that are not rounded may look so.
+    """
+    position = sample.layout.names.index(column)
+    long = [
+        (record, fields[position])
+        for record, fields in sample.rows
+        if len(fields[position]) >= _LEAST_DIGITS and _LONG_ID.fullmatch(fields[position])
+    ]
+    ids = {int(text) for _, text in long if int(text) > MAX_EXACT}
+    if not ids or not _are_rounded(ids, chance):
+        return None
+    return next((record, text) for record, text in long if int(text) in ids)
+
+
+def _are_rounded(ids: set[int], chance: float) -> bool:
+    """Whether these ids above 2^53 are floats, or have the digits that one is written with.
+
+    A spreadsheet keeps 15 significant digits, and any float has 17 at most.
+    """
+    for significant in (15, 17):
+        steps = [10 ** max(len(str(number)) - significant, 0) for number in ids]
+        is_multiple = all(number % step == 0 for number, step in zip(ids, steps, strict=True))
+        if is_multiple and math.prod(1 / step for step in steps) < chance:
+            return True
+    # Ids that a service numbers may all end in more zero bits than rounding explains.
+    spacing = int(min(math.ulp(float(number)) for number in ids))
+    shared = math.gcd(*ids)
+    is_float = shared % spacing == 0 and shared & -shared < 8 * spacing
+    return is_float and spacing ** -len(ids) < chance

@@ -1,0 +1,462 @@
+"""A file is read right or refused with the reason and the remedy, and nothing of it stays."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pytest
+
+from ingestion import bronze
+from ingestion.csv_records import MAX_LINE_BYTES
+from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
+from ingestion.file_load import WITHOUT_ZONE, FileReport, Status, load_file
+from ingestion.file_sample import HEAD_LINES
+from project.home import CHECKOUT
+from support.dirty_files import HEADER, Lines
+
+NAMES: Final = list(PUBLISHED_COLUMN_NAMES)
+
+
+@pytest.fixture(params=[False, True], ids=["scan", "reader"])
+def load(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., FileReport]]:
+    """Load bytes as a file into an empty bronze layer, by one of the two ways."""
+    with duckdb.connect() as connection:
+        bronze.create_tables(connection)
+
+        def load_bytes(content: bytes, name: str = "f.csv") -> FileReport:
+            path = tmp_path.resolve() / name
+            path.write_bytes(content)
+            return load_file(connection, path, tolerant=request.param)
+
+        load_bytes.query = lambda sql: connection.execute(sql).fetchall()  # type: ignore[attr-defined]
+        yield load_bytes
+
+
+def query(load: Callable[..., FileReport], sql: str) -> list[tuple[Any, ...]]:
+    rows: list[tuple[Any, ...]] = load.query(sql)  # type: ignore[attr-defined]
+    return rows
+
+
+def text(*lines: str, header: str = HEADER, end: str = "\n") -> bytes:
+    return "".join(line + end for line in (header, *lines)).encode()
+
+
+def good(number: int = 3) -> list[str]:
+    lines = Lines()
+    return [lines.line() for _ in range(number)]
+
+
+def with_each(**changes: str) -> bytes:
+    """A file with these values in each line."""
+    lines = Lines()
+    odd = {name: f'"{value}"' if "," in value else value for name, value in changes.items()}
+    return text(*[lines.line(**odd) for _ in range(3)])
+
+
+def renamed(**names: str) -> bytes:
+    return text(*good(), header=",".join(names.get(name, name) for name in NAMES))
+
+
+def without(name: str) -> bytes:
+    position = NAMES.index(name)
+    rows = [",".join(v for n, v in enumerate(r.split(",")) if n != position) for r in good()]
+    return text(*rows, header=",".join(n for n in NAMES if n != name))
+
+
+def with_ids(column: str, ids: list[str]) -> bytes:
+    lines = Lines()
+    return text(*[lines.line(**{column: number}) for number in ids])
+
+
+CATEGORIES: Final = [2053013555631882655, 2053013558920217191, 2053013561579406073]
+
+# What is wrong -> the file, and what its refusal says.
+REFUSED: Final[dict[str, tuple[bytes, str]]] = {
+    "CR alone ends lines": (text(*good(), end="\r"), "line 1 has a CR inside; its lines end in CR"),
+    "CR alone without a header": ("\r".join(good()).encode(), "its lines end in CR alone"),
+    "CR alone after the header": (
+        f"{HEADER}\n".encode() + "\r".join(good()).encode(),
+        "line 2 cannot be split into 9 fields: .*; its lines end in CR alone",
+    ),
+    "CR alone, one endless line": (
+        HEADER.encode() + b"\r" + (good(1)[0].encode() + b"\r") * (MAX_LINE_BYTES // 100),
+        "longer than .* its lines end in CR alone",
+    ),
+    "LF and CR swapped": (
+        text(*good(), end="\n\r"),
+        r"event_time cannot be used, such as `\\r2019",
+    ),
+    "CR CR LF": (text(*good(), end="\r\r\n"), "line 1 has a CR inside"),
+    "vertical tab ends lines": (text(*good(), end="\v"), r"the character U\+000B"),
+    "form feed in the header": (renamed(brand="brand\f"), r"the character U\+000C"),
+    "record separator in the header": (renamed(brand="br\x1eand"), r"the character U\+001E"),
+    "next line in the header": (renamed(brand="brand\x85"), r"the character U\+0085"),
+    "line separator in the header": (renamed(brand="brand\u2028"), r"the character U\+2028"),
+    "paragraph separator ends lines": (text(*good(), end="\u2029"), r"the character U\+2029"),
+    "an event is glued to the header": (
+        text(*good(2), header=HEADER + good(1)[0]),
+        "the header and an event are one line: `user_session2019-10-01 00:01:00 UTC` is no name",
+    ),
+    "an event is glued by a comma": (
+        text(*good(2), header=f"{HEADER},{good(1)[0]}"),
+        "the header and an event are one line: `2019-10-01 00:01:00 UTC`",
+    ),
+    "an event is glued by a blank": (
+        text(*good(2), header=f"{HEADER} {good(1)[0]}"),
+        "the header and an event are one line",
+    ),
+    "an event in seconds is glued": (
+        text(header=f"{HEADER},1569888000,view,1004767,2053013555631882655,,,2.5,541312140,x"),
+        "the header and an event are one line: `1569888000` is no name",
+    ),
+    "an event in seconds is glued to the last name": (
+        text(*good(2), header=f"{HEADER}1569888000,view,1004767,,,,,,s"),
+        "user_session is missing; `user_session1569888000` looks like it",
+    ),
+    "two headers are glued": (text(*good(), header=HEADER + HEADER), "names event_type twice"),
+    "a column twice": (text(*good(), header=f"{HEADER},Price"), "the header names price twice"),
+    "no end of names": (
+        text(*good(), header=HEADER + "".join(f",x{n}" for n in range(200))),
+        "the header has 209 fields, 100 at most",
+    ),
+    "an open quote": (text(*good(), header=HEADER[:-1] + '"'), "line 1 opens a quote"),
+    "an open quote at the start": (text(*good(), header='"' + HEADER), "line 1 opens a quote"),
+    "quotes inside a name": (
+        text(*good(), header=HEADER.replace("brand", 'br"an"d')),
+        "line 1 has quotes inside a field",
+    ),
+    "a name of two lines": (
+        text(*good(), header=HEADER.replace("brand", '"brand\nname"')),
+        "the header from line 1 on has a line end inside quotes",
+    ),
+    "a name that is not UTF-8": (
+        renamed(brand="brand~").replace(b"~", b"\xe9", 1),
+        "line 1 is not UTF-8 text",
+    ),
+    "a NUL in a name": (renamed(brand="brand\0"), "line 1 is not UTF-8 text"),
+    "two byte-order marks": (
+        b"\xef\xbb\xbf" * 2 + text(*good()),
+        r"event_time is missing; `\\ufeffevent_time` looks like it",
+    ),
+    "the first half of the first line is missing": (
+        "\n".join([good(1)[0][40:], *good()]).encode(),
+        "line 1 is not an event",
+    ),
+    "a title": (
+        text(*good(), header=f"Export of October\n{HEADER}"),
+        "put the header in the",
+    ),
+    "a separator declared": (text(*good(), header=f"sep=,\n{HEADER}"), "put the header in the"),
+    "other names": (
+        renamed(event_time="timestamp", event_type="event", user_session="session_id"),
+        "^event_time is missing; `timestamp` looks like it; event_type is missing; `event` looks"
+        " like it; user_session is missing; `session_id` looks like it: name all columns",
+    ),
+    "names of another case and separator": (
+        renamed(event_time="eventTime", product_id="Product-Id", user_id="User ID"),
+        "event_time is missing; `eventTime` looks like it; product_id is missing; `Product-Id` look"
+        "s like it; user_id is missing; `User ID` looks like it",
+    ),
+    "a name with a typing error": (renamed(price="prise"), "price is missing; `prise` looks like"),
+    "no event_time": (without("event_time"), "^event_time is missing: name"),
+    "no event_type": (without("event_type"), "^event_type is missing: name"),
+    "no product_id": (without("product_id"), "^product_id is missing: name"),
+    "no category_id": (without("category_id"), "^category_id is missing: name"),
+    "no price": (without("price"), "^price is missing: name"),
+    "no user_id": (without("user_id"), "^user_id is missing: name"),
+    "no user_session": (without("user_session"), "^user_session is missing: name"),
+    "seconds": (with_each(event_time="1569888000"), r"`1569888000` in line 2 \(seconds since 1970"),
+    "milliseconds": (with_each(event_time="1569888000123"), r"in line 2 \(milliseconds since 1970"),
+    "microseconds": (with_each(event_time="1569888000123456"), "microseconds since 1970"),
+    "nanoseconds": (with_each(event_time="1569888000123456789"), "nanoseconds since 1970"),
+    "days of a spreadsheet": (with_each(event_time="43739.0034722"), "a spreadsheet's days"),
+    "month first": (
+        with_each(event_time="10/1/2019 0:05"),
+        "event_time cannot be used.*`10",
+    ),
+    "day first": (with_each(event_time="01.10.2019 00:05:00"), "event_time cannot be used"),
+    "without seconds": (with_each(event_time="2019-10-01 00:05"), "event_time cannot be used"),
+    "a date": (with_each(event_time="2019-10-01"), "event_time cannot be used"),
+    "a named zone": (with_each(event_time="2019-10-01 00:05:00 MSK"), "event_time cannot be used"),
+    "a time long ago": (
+        with_each(event_time="1970-01-19 04:04:48 UTC"),
+        "no instant from 2019-01-01 to tomorrow",
+    ),
+    "a time far ahead": (with_each(event_time="2999-01-01T00:00:00Z"), "no instant from 2019-01"),
+    "a decimal comma": (
+        with_each(price="35,79"),
+        "price cannot be used, such as `35,79`",
+    ),
+    "a decimal comma, without quotes": (
+        text(*[line.replace(".82", ",82") for line in good()]),
+        "line 2 cannot be split into 9 fields: .*; it has 10, so quote commas",
+    ),
+    "a currency": (with_each(price="$35.79"), r"price cannot be used, such as `\$35.79` in line 2"),
+    "a currency behind": (with_each(price="35.79 EUR"), "price cannot be used"),
+    "thousands": (with_each(price="1,235.79"), "price cannot be used, such as `1,235.79`"),
+    "negative prices": (with_each(price="-1.00"), "price cannot be used"),
+    "not a number": (with_each(price="NaN"), "price cannot be used"),
+    "no price at all": (with_each(price=""), "price is empty in line 2"),
+    "scientific ids": (
+        with_each(category_id="2.05301E+18"),
+        r"category_id cannot be used, such as `2.05301E\+18` in line 2 \(rounded by a spreadsheet",
+    ),
+    "floating-point ids": (with_each(category_id="2053013555631882752.0"), "rounded by a spread"),
+    "ids with separators": (with_each(user_id="541,312,140"), "user_id cannot be used"),
+    "ids with blanks": (with_each(product_id=" 1004767"), "product_id cannot be used"),
+    "negative ids": (with_each(user_id="-5"), "user_id cannot be used"),
+    "ids with 15 digits": (
+        with_ids("category_id", [str(number // 10_000 * 10_000) for number in CATEGORIES]),
+        "category_id cannot be used, such as `2053013555631880000` in line 2 .*like all of them",
+    ),
+    "one id with 15 digits": (with_ids("category_id", ["2053013555631880000"]), "digits are lost"),
+    "ids as a float is written": (
+        with_ids("category_id", [str(int(float(number)) // 100 * 100) for number in CATEGORIES]),
+        "digits are lost",
+    ),
+    "ids as a float holds them": (
+        with_ids("category_id", [str(int(float(number))) for number in CATEGORIES]),
+        "digits are lost",
+    ),
+    "swapped price and user": (
+        text(*good(), header=HEADER.replace("price,user_id", "user_id,price")),
+        "user_id cannot be used, such as `254.82`",
+    ),
+    "swapped brand and type": (
+        text(
+            *good(),
+            header="event_time,brand,product_id,category_id,category_code,event_type,"
+            "price,user_id,user_session",
+        ),
+        "event_type cannot be used, such as `samsung` in line 2; use view, cart, remove_from_cart",
+    ),
+    "other event types": (with_each(event_type="pageview"), "event_type cannot be used"),
+    "no session": (with_each(user_session=" "), "user_session cannot be used"),
+    "a name of rows, of which the header knows nothing": (
+        text(*[f"{number},{line}" for number, line in enumerate(good())]),
+        "line 2 cannot be split into 9 fields: .*; it has 10",
+    ),
+    "a comma at the end of the header alone": (
+        text(*good(), header=HEADER + ","),
+        "line 2 cannot be split into 10 fields: .*; it has 9",
+    ),
+    "nothing but halves of lines": (
+        text(*[line[:50] for line in good()]),
+        "line 2 cannot be split into 9 fields",
+    ),
+    "each line for another reason": (
+        text(
+            Lines().line(price="free"),
+            Lines().line(price="gratis"),
+            Lines().line(event_time="soon"),
+        ),
+        "^price cannot be used, such as `free` in line 2; .*event_time .*`soon` in line 4",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_file_that_reads_wrong_is_refused(kind: str, load: Callable[..., FileReport]) -> None:
+    content, message = REFUSED[kind]
+    report = load(content)
+    assert report.status is Status.REFUSED, report
+    assert_matches(message, report.message)
+    assert query(load, f"select count(*) from {bronze.EVENTS}") == [(0,)]
+    assert query(load, f"select count(*) from {bronze.LEDGER}") == [(0,)]
+    corrected = load(text(*good()))
+    assert (corrected.status, corrected.rows) == (Status.LOADED, 3)
+
+
+def assert_matches(pattern: str, message: str) -> None:
+    with pytest.raises(ValueError, match=pattern):
+        raise ValueError(message)
+    assert message.isprintable(), "one line, which no terminal obeys"
+
+
+EMPTY: Final = {
+    "nothing": b"",
+    "a byte-order mark": b"\xef\xbb\xbf",
+    "blank lines": b"\n \t\r\n\n\v\f\n",
+    "a header": text(),
+    "a header without a line end": HEADER.encode(),
+    "a header and blank lines": text("", "  ", "\t"),
+    "a quoted header": text(header=",".join(f'"{name}"' for name in NAMES)),
+}
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+def test_a_file_without_a_row_is_not_loaded(
+    kind: str, suffix: str, load: Callable[..., FileReport]
+) -> None:
+    stored = gzip.compress(EMPTY[kind]) if suffix == "csv.gz" else EMPTY[kind]
+    report = load(stored, f"f.{suffix}")
+    assert report.status is Status.EMPTY, report
+    assert report.message in ("has no line yet", "has a header and no line of data yet")
+    assert query(load, f"select count(*) from {bronze.LEDGER}") == [(0,)]
+
+
+def numbered(*, header: str, first: int = 0) -> bytes:
+    return text(*[f"{n},{line}" for n, line in enumerate(good(), first)], header=header)
+
+
+# The file -> how many rows it has, and their values in additional columns.
+READ: Final[dict[str, tuple[bytes, list[str | None]]]] = {
+    "an index without a name": (
+        numbered(header=f",{HEADER}"),
+        ['{"_c0":"0"}', '{"_c0":"1"}', '{"_c0":"2"}'],
+    ),
+    "an index of pandas": (
+        numbered(header=f"Unnamed: 0,{HEADER}", first=1),
+        ['{"Unnamed: 0":"1"}', '{"Unnamed: 0":"2"}', '{"Unnamed: 0":"3"}'],
+    ),
+    "a quoted index of R": (
+        text(
+            *[f'"{number}",{line}' for number, line in enumerate(good(1))],
+            header=",".join(f'"{name}"' for name in ["", *NAMES]),
+        ),
+        ['{"_c0":"0"}'],
+    ),
+    "two additional columns, one with the name of the other's place": (
+        text(good(1)[0] + ",a,b", header=f"{HEADER},_c10,"),
+        ['{"_c10":"a","_c10_":"b"}'],
+    ),
+    "an additional column with the key of malformed lines": (
+        text(good(1)[0] + ",a", header=f"{HEADER},_line"),
+        ['{"_c9":"a"}'],
+    ),
+    "a comma at the end of each row": (text(*[f"{line}," for line in good()]), [None] * 3),
+    "three commas at the end of each row": (text(*[f"{line},,," for line in good()]), [None] * 3),
+    "a comma at the end of each row and of the header": (
+        text(*[f"{line}," for line in good()], header=HEADER + ","),
+        [None] * 3,
+    ),
+    "a header in quotes, upper case and blanks": (
+        text(*good(), header=",".join(f'" {name.upper()} "' for name in NAMES)),
+        [None] * 3,
+    ),
+    "no category code": (without("category_code"), [None] * 3),
+    "no brand": (without("brand"), [None] * 3),
+    "blank lines before the header": (text(*good(), header=f"\n \r\n{HEADER}"), [None] * 3),
+    "a category that is a float by chance": (
+        with_ids("category_id", ["2053013555631882752", "2053013558920217191"]),
+        [None] * 2,
+    ),
+    "ids that a service numbers by 2^22": (
+        with_ids("user_id", [str(n << 22) for n in range(2**40, 2**40 + 9)]),
+        [None] * 9,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_a_file_that_reads_right_is_loaded(kind: str, load: Callable[..., FileReport]) -> None:
+    content, rescued = READ[kind]
+    report = load(content)
+    assert (report.status, report.rows, report.note) == (Status.LOADED, len(rescued), "")
+    sql = "select count(*), count({}) from " + bronze.EVENTS
+    for name in (*NAMES[:4], "price", "user_id", "user_session"):
+        assert query(load, sql.format(name)) == [(len(rescued), len(rescued))], name
+    found = query(load, f"select _rescued_data from {bronze.EVENTS} order by event_time")
+    assert [row[0] for row in found] == rescued
+
+
+@pytest.mark.parametrize("header", [HEADER, ",".join(f'"{name}"' for name in NAMES)])
+def test_a_header_in_the_middle_is_a_row(header: str, load: Callable[..., FileReport]) -> None:
+    first, *others = good()
+    report = load(text(first, header, *others))
+    assert (report.status, report.rows, report.rows_with_rescued_data) == (Status.LOADED, 4, 1)
+
+
+def test_a_row_of_more_fields_does_not_shift_columns(load: Callable[..., FileReport]) -> None:
+    # Without its quotes, 254,82 would make 82 the user.
+    shifted = good(1)[0].replace(".82", ",82") + ","
+    report = load(text(*good(), shifted, good(1)[0] + ","))
+    assert (report.status, report.rows, report.rows_with_rescued_data) == (Status.LOADED, 5, 2)
+
+
+@pytest.mark.parametrize("place", [HEAD_LINES // 2, HEAD_LINES + 550, 3 * HEAD_LINES])
+def test_one_clean_event_in_the_sample_is_enough(
+    place: int, load: Callable[..., FileReport]
+) -> None:
+    lines = Lines()
+    rows = [lines.line(price="free") for _ in range(3 * HEAD_LINES + 1)]
+    # A piece of the sample begins in the middle of a file, which is smaller than a block.
+    rows[place] = lines.line()
+    report = load(text(*rows))
+    in_sample = place != 3 * HEAD_LINES
+    assert report.status is (Status.LOADED if in_sample else Status.REFUSED)
+
+
+ZONES: Final = [" UTC", "Z", "+00:00", " +00:00", "-00"]
+
+
+@pytest.mark.parametrize("zone", ["", *ZONES])
+def test_a_missing_zone_is_noted_once_a_file(zone: str, load: Callable[..., FileReport]) -> None:
+    report = load(with_each(event_time=f"2019-10-01T00:05:00{zone}"))
+    assert report.note == ("" if zone else WITHOUT_ZONE)
+    times = query(load, f"select distinct event_time from {bronze.EVENTS}")
+    assert times == [(datetime(2019, 10, 1, 0, 5),)]
+
+
+def test_one_missing_zone_at_the_end_is_noted(load: Callable[..., FileReport]) -> None:
+    lines = Lines()
+    rows = [lines.line() for _ in range(2 * HEAD_LINES)]
+    report = load(text(*rows, lines.line(event_time="2019-10-01 00:05:00")))
+    assert (report.status, report.rows, report.note) == (
+        Status.LOADED,
+        len(rows) + 1,
+        WITHOUT_ZONE,
+    )
+    assert query(load, f"select count(event_time) from {bronze.EVENTS}") == [(len(rows) + 1,)]
+    # The rows of the first attempt are gone.
+    assert query(load, f"select count(distinct user_id) from {bronze.EVENTS}") == [(len(rows) + 1,)]
+
+
+def test_the_time_zone_of_the_session_changes_nothing(load: Callable[..., FileReport]) -> None:
+    query(load, "set timezone = 'America/New_York'")
+    load(with_each(event_time="2019-10-01 00:05:00+02:00"))
+    assert query(load, f"select max(event_time) from {bronze.EVENTS}") == [
+        (datetime(2019, 9, 30, 22, 5),)
+    ]
+
+
+# Folder of ../shared/cases -> status, rows in bronze, rows with rescued data.
+SHARED: Final = {
+    "f01_pandas_index": (Status.LOADED, 20, 20),
+    "f02_unnamed0": (Status.LOADED, 20, 20),
+    "f04_offset_time": (Status.LOADED, 20, 0),
+    "f05_no_zone": (Status.LOADED, 20, 0),
+    "f06_iso_z": (Status.LOADED, 20, 0),
+    "f07_epoch": (Status.REFUSED, 0, 0),
+    "f16_trailing_comma_rows": (Status.LOADED, 20, 0),
+    "f18_sci_category": (Status.REFUSED, 0, 0),
+    "f20_null_words_text": (Status.LOADED, 20, 0),
+    "f21_null_words_session": (Status.LOADED, 20, 0),
+    "f22_comma_price": (Status.REFUSED, 0, 0),
+    "f27_excel_time": (Status.REFUSED, 0, 0),
+    "h01_cr_only": (Status.REFUSED, 0, 0),
+    "h04_header_joined_first_row": (Status.REFUSED, 0, 0),
+    "h16_gz_with_cr": (Status.REFUSED, 0, 0),
+    "h18_event_col_aliases": (Status.REFUSED, 0, 0),
+    "h19_missing_event_type": (Status.REFUSED, 0, 0),
+}
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_shared_cases(case: str, load: Callable[..., FileReport]) -> None:
+    folder = CHECKOUT.parent / "shared" / "cases" / case
+    if not folder.is_dir():
+        pytest.skip("cases are absent: no folder shared/cases beside the checkout")
+    [path] = folder.iterdir()
+    report = load(path.read_bytes(), path.name)
+    assert (report.status, report.rows, report.rows_with_rescued_data) == SHARED[case]
+    no_zone = WITHOUT_ZONE if case == "f05_no_zone" else ""
+    assert report.note == no_zone
+    times = query(load, f"select count(event_time) from {bronze.EVENTS}")
+    assert times == [(report.rows,)]
