@@ -34,6 +34,7 @@ from ingestion.event_schema import (
 )
 from ingestion.event_stream import AUTO_LOADER, Limits
 from ingestion.file_load import WITHOUT_ZONE, FileReport, Status, lacks_zone
+from ingestion.formats import NotReadableError
 from ingestion.load_report import LoadReport, print_report
 from project.arguments import positive_integer
 from project.errors import UserError
@@ -297,7 +298,7 @@ def report(spark: SparkSession, table: str, landed: Landed, before: int | None) 
 
 def _with_note(found: FileReport) -> FileReport:
     """Add what a worker, which sends nothing but rows, assumed about the file."""
-    with suppress(OSError):
+    with suppress(OSError, NotReadableError):
         if lacks_zone(found.path):
             return replace(found, note=WITHOUT_ZONE)
     return found

@@ -163,6 +163,7 @@ def _load_new(
 ) -> FileReport:
     """Load a file that the ledger does not know. Raises _NotLoadedError and OSError."""
     try:
+        require_readable(path)
         first, sample = _inspect(connection, path, FEW_LINES)
         content = profile(path)
         texts = Texts.PUBLISHED
@@ -203,7 +204,6 @@ def _inspect(
     Raises _NotLoadedError for a file without a line, HeaderError, LineTooLongError and
     NotReadableError.
     """
-    require_readable(path)
     with open_content(path) as (stream, _):
         reader = RecordReader(stream)
         first = next(reader.records(), None)

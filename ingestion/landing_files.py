@@ -76,10 +76,10 @@ def profile(path: Path) -> Profile:
     has_mark = has_nul = False
     utf8 = codecs.getincrementaldecoder("utf-8")()
     is_utf8, is_ascii, last = True, True, b""
-    pieces: list[bytes] = []
-    blocks, blocks_per_piece = 0, 1
     digest = xxhash.xxh3_128()
     is_parquet = format_of(path) is Format.PARQUET
+    pieces: list[bytes] = []
+    blocks, blocks_per_piece = 0, 1
     with open_content(path, digest.update) as (source, _):
         while block := source.read(_BLOCK_BYTES):
             if not size:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from ingestion import bronze
 from ingestion.contents import open_content
-from ingestion.file_load import FileReport, Status, load_file
+from ingestion.file_load import WITHOUT_ZONE, FileReport, Status, load_file
 from ingestion.formats import format_by_name, unread_reason
 from ingestion.local_loader import load
 from support.dirty_files import HEADER, Lines
@@ -155,6 +155,25 @@ def test_a_zoned_timestamp_is_read_in_utc(
     rows_of(connection, path)
     found = connection.execute(f"select distinct event_time from {bronze.EVENTS}").fetchall()
     assert (at.replace(tzinfo=None),) in found
+
+
+def test_columns_of_a_data_frame_are_judged_by_the_contract(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    # A column of integers becomes one of doubles where a value is missing.
+    plain = TYPED | {
+        "event_time": pa.array([datetime(2019, 10, 1, 5, 0, 0, 250_000)] * 3, pa.timestamp("ns")),
+        "user_id": pa.array([541312140.0, None, 3.0]),
+        "user_session": pa.array(["a", "b", "c"]),
+    }
+    report, _ = rows_of(connection, write_parquet(tmp_path.resolve() / "plain.parquet", plain))
+    assert (report.status, report.note) == (Status.LOADED, WITHOUT_ZONE)
+    sql = f"select event_time, user_id from {bronze.EVENTS} where product_id = 1"
+    at = datetime(2019, 10, 1, 5, 0, 0, 250_000)
+    assert connection.execute(sql).fetchall() == [(at, 541312140)]
+    ids = plain | {"category_id": pa.array([2.053013555631883e18] * 3)}
+    content = write_parquet(tmp_path / "ids.parquet", ids).read_bytes()
+    assert "category_id" in refusal(tmp_path, "ids.parquet", content)
 
 
 def test_microseconds_of_parquet_reach_the_text(tmp_path: Path) -> None:

@@ -158,7 +158,10 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         "event_time is missing; `eventTime` looks like it; product_id is missing; `Product-Id` look"
         "s like it; user_id is missing; `User ID` looks like it",
     ),
-    "a name with a typing error": (renamed(price="prices"), "price is missing; `prices` looks like"),
+    "a name with a typing error": (
+        renamed(price="prices"),
+        "price is missing; `prices` looks like",
+    ),
     "no event_time": (without("event_time"), "^event_time is missing: name"),
     "no event_type": (without("event_type"), "^event_type is missing: name"),
     "no product_id": (without("product_id"), "^product_id is missing: name"),
