@@ -17,7 +17,7 @@ from project.errors import UserError, reason
 
 # A DuckDB file has these bytes after a checksum of 8.
 _MAGIC: Final = b"DUCK"
-_HOLDER: Final = re.compile(r"held in (.+? \(PID \d+\))")
+_HOLDER: Final = re.compile(r"held in (.+? \(PID \d+\)|PID \d+)")
 _DAMAGED: Final = re.compile(
     "corrupt|checksum|not a valid DuckDB|read enough bytes|failed to deserialize|INTERNAL Error|"
     "database has been invalidated",
@@ -83,8 +83,8 @@ def _known_cause(database: Path, error: duckdb.Error) -> str | None:
     if "Could not set lock" in text:
         holder = _HOLDER.search(text)
         return (
-            f"{database}: another process has this database open"
-            f"{f', {holder[1]}' if holder else ''}; wait until it ends or close it, then run again"
+            f"{database}: another process has this database open; wait until it ends or close it,"
+            f" then run again{f' ({holder[1]})' if holder else ''}"
         )
     if "storage version" in text:
         age = "a newer" if "newer version" in text.split("Newer")[0] else "another"
