@@ -58,7 +58,7 @@ def read_layout(first: Record, is_event: Callable[[list[str]], bool]) -> Layout:
     known = [name.lower() for name in names if name.lower() in EVENT_COLUMN_NAMES]
     if len(known) < _FEW_NAMES and is_event(first.fields):
         return PUBLISHED_LAYOUT
-    if "\r" in line:
+    if "\r" in line and "\n" not in line:
         raise HeaderError(f"line {first.number} has a CR inside; {CR_ALONE}")
     hints = _hints([name for name in names if name.lower() not in EVENT_COLUMN_NAMES], known)
     if len(known) + len(hints) < _FEW_NAMES:

@@ -130,6 +130,10 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         text(*good(), header=HEADER.replace("brand", '"brand\nname"')),
         "the header from line 1 on has a line end inside quotes",
     ),
+    "a name of two lines that end in CR LF": (
+        text(*good(), header=HEADER.replace("brand", '"brand\r\nname"')),
+        "the header from line 1 on has a line end inside quotes",
+    ),
     "a name that is not UTF-8": (
         renamed(brand="brand~").replace(b"~", b"\xe9", 1),
         "line 1 is not UTF-8 text",
@@ -392,6 +396,7 @@ ONE_BAD: Final = {
     "the first half of a file": text(*good(4))[:-60],
     "two lines glued": text(*good(3), good(1)[0] + good(1)[0]),
     "a line separator for a line end": text(*good(3), good(1)[0] + "\u2028" + good(1)[0]),
+    "the words of an error": text(*good(), good(1)[0] + '"unexpected text: "x'),
     "another header end": HEADER.encode() + b"\r\n" + "\n".join([*good(), "x"]).encode(),
 }
 
