@@ -41,7 +41,7 @@ def test_windows_too_small_for_an_order_share_one() -> None:
     assert small.day_orders.sum() == pytest.approx(1_000 * 1_402_758 / 109_950_743, abs=1)
 
 
-def test_nobody_orders_twice_a_day(orders: Orders, days: np.ndarray) -> None:
+def test_no_buyer_orders_twice_a_day(orders: Orders, days: np.ndarray) -> None:
     assert len(np.unique([orders.buyer, days], axis=1).T) == len(orders.buyer)
 
 

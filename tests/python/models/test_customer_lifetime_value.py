@@ -306,7 +306,7 @@ def buyers_at(orders: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     ("as_of", "tolerance"),
     [
         *((month_end, 0.15) for month_end in ("1997-06-30", "1997-12-31", "1998-02-28")),
-        # The split of the literature, at 39 weeks: nobody foresees the weeks before Christmas.
+        # The split of the literature, at 39 weeks: no model foresees the weeks before Christmas.
         ("1997-09-30", 0.2),
     ],
 )
