@@ -56,7 +56,7 @@ class Figures:
     rejected_files: Sequence[RejectedFile]
     """Those above the limit first."""
     waiting_rows: tuple[int, int]
-    """Rows that gold has not seen, and how many of them are rejected."""
+    """Rows that the gate has not let pass, and how many of them are rejected."""
     gold: Gold | None
     """None where the gate is shut: the marts are then those of an earlier build, or missing."""
 
@@ -188,7 +188,8 @@ def _gate(figures: Figures, loaded: LoadReport) -> str:
 def gate_share() -> float:
     """Return the share of new rows that may be rejected on the target of a local run."""
     share = project_variables()["gate_max_quarantined_share"]
-    return float(share.get("local", share["default"]) if isinstance(share, dict) else share)
+    by_target = share if isinstance(share, dict) else {"local": share}
+    return float(by_target["local"] if "local" in by_target else by_target["default"])
 
 
 def _key_figures(gold: Gold) -> list[str]:

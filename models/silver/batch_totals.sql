@@ -5,8 +5,7 @@
 with
 
 new_files as (
-    -- Hourly activity counts every clean event, and is built behind the gate.
-    select * from {{ since_last_batch(ref('source_files'), of='hourly_activity') }}
+    select * from {{ since_last_batch(ref('source_files'), of='released_files') }}
 ),
 
 rejected_rows as (

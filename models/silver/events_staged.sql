@@ -6,7 +6,8 @@
 {%- do function('sees_segment') -%}
 
 {%- set texts = ['event_type', 'category_code', 'brand', 'user_session'] -%}
-{%- set blanks, capitals = "'" ~ var('blanks') ~ "'", var('special_capitals') -%}
+{%- set blanks = "'" ~ var('blanks') ~ "'" -%}
+{%- set capitals, small_letters = var('special_capitals'), var('special_small_letters') -%}
 {#- What a backslash in a literal means depends on the engine. -#}
 {%- set null_words
     = "'', '" ~ var('null_words') | join("', '") | replace('\\', "' || chr(92) || '") ~ "'" %}
@@ -23,22 +24,22 @@ trimmed as (
 
     -- Most texts are ASCII between two visible characters, which is cheaper to see than a blank.
     select
-        *
-        {%- for text in texts %},
-        case
-            when
-                (
-                    {{ text }} < '!' or right({{ text }}, 1) < '!'
-                    or bit_length({{ text }}) > 8 * length({{ text }})
-                )
-                and (
-                    contains({{ blanks }}, left({{ text }}, 1))
-                    or contains({{ blanks }}, right({{ text }}, 1))
-                )
-                then trim(both {{ blanks }} from {{ text }})
-            else {{ text }}
-        end as trimmed_{{ text }}
-        {%- endfor %}
+        *,
+        {% for text in texts %}
+            case
+                when
+                    (
+                        {{ text }} < '!' or right({{ text }}, 1) < '!'
+                        or bit_length({{ text }}) > 8 * length({{ text }})
+                    )
+                    and (
+                        contains({{ blanks }}, left({{ text }}, 1))
+                        or contains({{ blanks }}, right({{ text }}, 1))
+                    )
+                    then trim(both {{ blanks }} from {{ text }})
+                else {{ text }}
+            end as trimmed_{{ text }}{{ ',' if not loop.last }}
+        {% endfor %}
     from raw_events
 
 ),
@@ -47,18 +48,17 @@ lower_case as (
 
     -- The engines agree on the lower case of all other letters.
     select
-        *
-        {%- for text in texts %},
-        lower(case
-            when
-                bit_length(trimmed_{{ text }}) > 8 * length(trimmed_{{ text }})
-                and regexp_replace(trimmed_{{ text }}, '[{{ capitals }}]', '') <> trimmed_{{ text }}
-                then translate(
-                    trimmed_{{ text }}, '{{ capitals }}', '{{ var('special_small_letters') }}'
-                )
-            else trimmed_{{ text }}
-        end) as lower_{{ text }}
-        {%- endfor %}
+        *,
+        {% for text in texts %}
+            {% set trimmed = 'trimmed_' ~ text %}
+            lower(case
+                when
+                    bit_length({{ trimmed }}) > 8 * length({{ trimmed }})
+                    and regexp_replace({{ trimmed }}, '[{{ capitals }}]', '') <> {{ trimmed }}
+                    then translate({{ trimmed }}, '{{ capitals }}', '{{ small_letters }}')
+                else {{ trimmed }}
+            end) as lower_{{ text }}{{ ',' if not loop.last }}
+        {% endfor %}
     from trimmed
 
 ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import duckdb
 import pytest
 
 from project.home import CHECKOUT
+from project.variables import project_variables
 from support.event_batches import line, write
 from support.platform_runs import WITHOUT_ARTIFACTS, Home, differences, run_dbt
 
@@ -72,8 +74,9 @@ def fresh(home: Home, folder: Path, variables: str) -> Home:
         (PRICE, ["highest_price: 1000000000 before, 100 now"]),
         (PRICE_AND_DATE, ["highest_price: ", "earliest_event_date: 2019-01-01 before, 2019-10-02"]),
         ("event_types: [view, cart, remove_from_cart, purchase, wishlist]", ["wishlist] now"]),
+        ("null_words: [nan, apple]", ["event_normalization changed"]),
     ],
-    ids=["session gap", "price", "price and date", "event type"],
+    ids=["session gap", "price", "price and date", "event type", "null words"],
 )
 def test_a_changed_definition_stops_the_build_and_a_full_refresh_applies_it(
     home: Home, tmp_path: Path, variables: str, named: list[str]
@@ -88,6 +91,14 @@ def test_a_changed_definition_stops_the_build_and_a_full_refresh_applies_it(
     home.dbt("run", "--full-refresh", "--vars", variables)
     assert differences(home, fresh(home, tmp_path, variables)) == {}
     home.dbt(*NEXT, "--vars", variables)
+
+
+@pytest.mark.parametrize("name", ["blanks", "special_capitals", "special_small_letters"])
+def test_a_changed_set_of_characters_stops_the_build(home: Home, name: str) -> None:
+    # White space counts here, which a hash of SQL leaves out.
+    changed = project_variables()[name].replace("\u2001", "").replace("\u0130", "").strip("\x69")
+    output = home.dbt(*NEXT, "--vars", json.dumps({name: changed}), expect=2).stdout
+    assert "event_normalization changed (every table)" in output
 
 
 def test_a_full_refresh_that_died_must_be_run_again(home: Home) -> None:
@@ -160,6 +171,15 @@ def test_the_clean_events_are_not_selected_without_their_feed(
         ("event_types: [view, cart, purchase]", "event_types must name remove_from_cart"),
         ("user_segments: [prospect, big]", "user_segments names big"),
         ("policies: 'yes'", "policies must be true or false"),
+        ("null_words: [NaN]", "null_words must be a list of lower-case words without quotes"),
+        ("null_words: ['it''s']", "null_words must be a list of lower-case words"),
+        ("null_words: [' nan']", "null_words must be a list of lower-case words"),
+        ("null_words: nan", "null_words must be a list of lower-case words"),
+        ('blanks: "\'"', "blanks must be a text without quotes or backslashes"),
+        ("file_max_rejected_share: 10", "file_max_rejected_share must be a share from 0 to 1"),
+        ("gate_max_quarantined_share: 2", "gate_max_quarantined_share must be a share from 0"),
+        ("gate_max_quarantined_share: {local: 1}", "gate_max_quarantined_share must be a share"),
+        ("gate_max_quarantined_share: {default: x}", "gate_max_quarantined_share must be a share"),
     ],
 )
 def test_a_variable_of_the_wrong_type_is_named(

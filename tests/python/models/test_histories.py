@@ -58,6 +58,8 @@ FAULTS: Final = (
     {"category_id": ""},
     {"user_id": ""},
     {"user_session": " "},
+    {"user_session": "NULL"},
+    {"product_id": "2.05E+18"},
     {"price": "-1"},
     {"price": "free"},
     {"price": "nan"},
@@ -127,6 +129,8 @@ def spelled(event: Event, spelling: str) -> dict[str, str]:
         return fields | {name: fields[name].upper() for name in texts}
     if spelling == "blanks":
         return fields | {name: f" {fields[name]} " for name in (*texts, "user_session")}
+    if spelling == "words for nothing":
+        return fields | {name: fields[name] or "NaN" for name in ("category_code", "brand")}
     if spelling == "another price of the same cents":
         return fields | {"price": event.price + "1"}
     return fields
@@ -144,7 +148,10 @@ def histories(draw: st.DrawFn) -> list[Landing]:
         line,
         st.sampled_from(events),
         st.sampled_from(
-            ["plain", "plain", "upper case", "blanks", "another price of the same cents"]
+            [
+                *("plain", "plain", "upper case", "blanks", "words for nothing"),
+                "another price of the same cents",
+            ]
         ),
         # One line in five is bad.
         st.sampled_from([{}] * 48 + [*FAULTS]),

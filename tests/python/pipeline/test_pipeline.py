@@ -230,6 +230,14 @@ def test_the_gate_keeps_gold_from_new_rows_of_which_most_are_rejected(tmp_path: 
     assert f"  {landing / 'more.csv'}: 1 of 10 rows: invalid_price 1" in output
     assert days_in_gold() == [(14,)]
 
+    # Gold has nothing of the newest file, and it is not judged again.
+    land("good_2.csv", *good(3))
+    land("worse.csv", *[new.line(price="x") for _ in range(3)])
+    assert "open: 3 of 6 new rows are rejected" in run(expect=1)
+    (landing / "worse.csv").unlink()
+    land("one.csv", *good(1))
+    assert "open: 0 of 1 new rows are rejected" in run(expect=0)
+
     # Exports overlap: what is there already is no fault.
     shutil.copy(landing / "good.csv", landing / "good (1).csv")
     output = run(expect=0)
