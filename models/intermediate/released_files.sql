@@ -3,7 +3,12 @@
 with
 
 released_files as (
-    select * from {{ ref('source_files') }}
+    select
+        _source_file,
+        raw_rows,
+        _ingested_at,
+        _batch_id
+    from {{ ref('source_files') }}
 )
 
 select * from released_files

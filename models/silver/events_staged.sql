@@ -24,7 +24,6 @@ trimmed as (
 
     -- Most texts are ASCII between two visible characters, which is cheaper to see than a blank.
     select
-        *,
         {% for text in texts %}
             case
                 when
@@ -38,8 +37,9 @@ trimmed as (
                     )
                     then trim(both {{ blanks }} from {{ text }})
                 else {{ text }}
-            end as trimmed_{{ text }}{{ ',' if not loop.last }}
+            end as trimmed_{{ text }},
         {% endfor %}
+        *
     from raw_events
 
 ),
@@ -48,17 +48,16 @@ lower_case as (
 
     -- The engines agree on the lower case of all other letters.
     select
-        *,
         {% for text in texts %}
-            {% set trimmed = 'trimmed_' ~ text %}
             lower(case
                 when
-                    bit_length({{ trimmed }}) > 8 * length({{ trimmed }})
-                    and regexp_replace({{ trimmed }}, '[{{ capitals }}]', '') <> {{ trimmed }}
-                    then translate({{ trimmed }}, '{{ capitals }}', '{{ small_letters }}')
-                else {{ trimmed }}
-            end) as lower_{{ text }}{{ ',' if not loop.last }}
+                    bit_length(trimmed_{{ text }}) > 8 * length(trimmed_{{ text }})
+                    and regexp_replace(trimmed_{{ text }}, '[{{ capitals }}]', '') <> trimmed_{{ text }}
+                    then translate(trimmed_{{ text }}, '{{ capitals }}', '{{ small_letters }}')
+                else trimmed_{{ text }}
+            end) as lower_{{ text }},
         {% endfor %}
+        *
     from trimmed
 
 ),
