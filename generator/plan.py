@@ -159,6 +159,14 @@ class Plan:
 
     def windows(self, day: int) -> list[Window]:
         """Return the windows of a day in order."""
+        return self._windows[day]
+
+    @cached_property
+    def _windows(self) -> list[list[Window]]:
+        return [self._split(day) for day in range(self.days)]
+
+    def _split(self, day: int) -> list[Window]:
+        """Split a day into its windows."""
         events = int(self.day_events[day])
         calendar_day = self.date(day)
         minutes = np.concatenate([[0], np.cumsum(minute_weights(calendar_day))])
@@ -185,8 +193,8 @@ class Plan:
         """The number of orders before each window of each day, and at last of all of them."""
         expected = [
             expected_orders(self.date(day), window)
-            for day in range(self.days)
-            for window in self.windows(day)
+            for day, windows in enumerate(self._windows)
+            for window in windows
         ]
         # Rounding the sum, not the parts, keeps the total where a window has less than one order.
         return np.asarray(np.rint(np.cumsum([0.0, *expected])), dtype=np.int64)
@@ -194,7 +202,7 @@ class Plan:
     @cached_property
     def first_windows(self) -> Ints:
         """The number of windows before each day, and at last of all of them."""
-        return np.cumsum([0, *(len(self.windows(day)) for day in range(self.days))])
+        return np.cumsum([0, *map(len, self._windows)])
 
     @cached_property
     def day_orders(self) -> Ints:

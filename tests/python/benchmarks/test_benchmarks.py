@@ -61,7 +61,7 @@ CHANGED = {
     "segment_loyal_min_orders": 2,
     "segment_new_within_days": 40,
     "segment_vip_min_orders": 5,
-    "segment_vip_min_revenue": 1240,
+    "segment_vip_min_revenue": 1100,
     "session_gap_minutes": 3,
     "user_segments": ["prospect", "at_risk", "vip", "new", "loyal", "lapsed", "regular"],
 }
@@ -168,7 +168,7 @@ def _comparable(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 def few_events(folder: Path) -> Path:
     """Few events in one file, some of a type that only another value of a var admits."""
     files = folder / "few"
-    Home(folder / "generator").run("generate", "--events", "6000", "--out", str(files))
+    Home(folder / "generator").run("generate", "--events", "12000", "--out", str(files))
     rows = lines(files)
     [last, *others] = sorted(files.glob("*.csv"), reverse=True)
     header, *_ = last.read_text("utf-8").splitlines()
