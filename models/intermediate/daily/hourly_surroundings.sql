@@ -14,18 +14,34 @@ hours_of_the_day as (
     select distinct event_hour from hourly_activity
 ),
 
-hours as (
+listed as (
+
+    select
+        event_date,
+        event_hour,
+        events
+    from hourly_activity
+
+    union all
 
     select
         days.event_date,
         hours_of_the_day.event_hour,
-        coalesce(hourly_activity.events, 0) as events
+        0 as events
     from days
     cross join hours_of_the_day
-    left join hourly_activity
-        on
-            days.event_date = hourly_activity.event_date
-            and hours_of_the_day.event_hour = hourly_activity.event_hour
+
+),
+
+hours as (
+
+    -- An hour without an event has 0, or it would not count as quiet.
+    select
+        event_date,
+        event_hour,
+        cast(sum(events) as bigint) as events
+    from listed
+    group by event_date, event_hour
 
 ),
 

@@ -24,7 +24,7 @@ ranked as (
         ] %}
             cast(rank() over (
                 {{ partition }}order by product_totals.revenue desc
-            ) as bigint) as rank{{ place }},
+            ) as bigint) as revenue_rank{{ place }},
         {% endfor %}
         sum(product_totals.revenue) over () as shop_revenue,
         sum(product_totals.revenue) over (
@@ -40,11 +40,11 @@ product_ranks as (
 
     select
         product_id,
-        rank as revenue_rank,
-        rank_in_category as revenue_rank_in_category,
-        case when category_code is not null then rank_in_category_code end
+        revenue_rank,
+        revenue_rank_in_category,
+        case when category_code is not null then revenue_rank_in_category_code end
             as revenue_rank_in_category_code,
-        case when brand is not null then rank_in_brand end as revenue_rank_in_brand,
+        case when brand is not null then revenue_rank_in_brand end as revenue_rank_in_brand,
         {{ rate('revenue', 'shop_revenue') }} as revenue_share,
         -- The revenue ranked above the product decides, so that class A makes at least its share.
         case
