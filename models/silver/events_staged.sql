@@ -52,7 +52,8 @@ lower_case as (
             lower(case
                 when
                     bit_length(trimmed_{{ text }}) > 8 * length(trimmed_{{ text }})
-                    and regexp_replace(trimmed_{{ text }}, '[{{ capitals }}]', '') <> trimmed_{{ text }}
+                    and trimmed_{{ text }}
+                    <> regexp_replace(trimmed_{{ text }}, '[{{ capitals }}]', '')
                     then translate(trimmed_{{ text }}, '{{ capitals }}', '{{ small_letters }}')
                 else trimmed_{{ text }}
             end) as lower_{{ text }},

@@ -112,7 +112,7 @@ def replay(
     """
     _drop_leftovers(connection)
     relations = connection.execute(_RELATIONS).fetchall()
-    present = {name.rpartition(".")[2] for _, name in relations}
+    present = {name.rpartition(".")[2]: kind for kind, name in relations}
     commits = 0
     for name in update.statements:
         is_model = name.startswith("model.")
@@ -124,7 +124,7 @@ def replay(
             # As dbt renders it then: there is no event to replace, and every file is new.
             if table == "events_replaced":
                 continue
-            connection.execute(f"drop table silver_layer.{table}")
+            connection.execute(f"drop {present[table]} silver_layer.{table}")
             is_new = True
         statements = (first if is_new else update).statements[name]
         # A cursor for each node, as in dbt-duckdb: temporary tables end with it.
@@ -139,6 +139,7 @@ def replay(
 
 # What macro last_build gives to the models that call it.
 _LAST_BUILD: Final = {
+    "batch_totals": "released_files",
     "event_copies": "events_quarantined",
     "events_replaced": "events_cleaned",
     "session_starts": "events_cleaned",

@@ -97,7 +97,9 @@ def test_a_changed_definition_stops_the_build_and_a_full_refresh_applies_it(
 def test_a_changed_set_of_characters_stops_the_build(home: Home, name: str) -> None:
     # White space counts here, which a hash of SQL leaves out.
     changed = project_variables()[name].replace("\u2001", "").replace("\u0130", "").strip("\x69")
-    output = home.dbt(*NEXT, "--vars", json.dumps({name: changed}, ensure_ascii=False), expect=2).stdout
+    output = home.dbt(
+        *NEXT, "--vars", json.dumps({name: changed}, ensure_ascii=False), expect=2
+    ).stdout
     assert "event_normalization changed (every table)" in output
 
 
