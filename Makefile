@@ -102,6 +102,9 @@ clean: .venv/runtime ## Remove what `make run` made
 # The linters, the tests and the Databricks adapter as well.
 .venv/installed: requirements-dev.txt .venv/runtime
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
+	@# Where there is Java: an archive of Spark's classes, whose loading is half of a short job.
+	-@$(BIN)/python -c "import sys; sys.path.insert(0, 'tests'); \
+		from support.auto_loader_runs import class_data, java; java() and class_data()"
 	@touch $@
 
 # Programs whose pins conflict with ours. The stand-in for a Databricks workspace needs another

@@ -62,8 +62,8 @@ def require_java() -> None:
 def class_data() -> str:
     """Return the JVM option that maps Spark's classes from an archive instead of parsing them.
 
-    Loading them is half of a short job. The archive belongs to one Java and one Spark, and takes 30
-    seconds to make, so pytest's cache keeps it for later sessions.
+    Loading them is half of a short job. The archive belongs to one Java and one Spark, and takes 20
+    seconds to make: `make` does it with the installation, and pytest's cache keeps it.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     installed = (Path(java() or "").resolve(), Path(pyspark.__file__))

@@ -13,7 +13,7 @@ from typing import Final
 import pyarrow.parquet
 import pytest
 
-from ingestion import auto_loader, bronze
+from ingestion import bronze
 from ingestion.event_schema import (
     COLUMNS,
     DEFINITION,
@@ -23,7 +23,7 @@ from ingestion.event_schema import (
 )
 from project.errors import UserError
 from project.home import CHECKOUT
-from support.auto_loader_runs import CATALOG, TABLE, require_java
+from support.auto_loader_runs import CATALOG, require_java
 from support.dirty_files import HEADER, Lines
 from support.platform_runs import Home, run_command
 
@@ -101,47 +101,52 @@ def test_local_loader_adds_the_column_to_an_existing_table(tmp_path: Path) -> No
     ecommerce(project, home, "load", "--data", str(landing))
 
 
-RUN_JOB: Final = """
+# In one JVM, which takes as long to start as the jobs to run.
+RUN_JOBS: Final = """
+import shutil
 import sys
-sys.path[:0] = sys.argv[1:3]
-import pyarrow.parquet
 from pathlib import Path
-from support.auto_loader_runs import TABLE, auto_loader, start_spark
-folder, create, rows = Path(sys.argv[3]), sys.argv[4], sys.argv[5]
+projects, tests, folder = sys.argv[1:3], sys.argv[3], Path(sys.argv[4])
+sys.path[:0] = [projects[0], tests]
+import pyarrow.parquet
+from support.auto_loader_runs import TABLE, start_spark
 spark = start_spark(folder)
-spark.sql("create schema if not exists bronze_layer")
-spark.sql(f"{create} location '{folder}/bronze_layer.db/events_raw'")
-code = auto_loader.main(sys.argv[6:], source_format="binaryFile")
-if not code:
-    pyarrow.parquet.write_table(spark.table(TABLE).drop("_ingested_at").toArrow(), rows)
-sys.exit(code)
+spark.sql("create schema bronze_layer")
+for number, project in enumerate(projects):
+    sys.path[0] = project
+    for name in list(sys.modules):
+        if name.partition(".")[0] in ("ingestion", "project"):
+            del sys.modules[name]
+    from ingestion import auto_loader
+    assert auto_loader.__file__.startswith(project)
+    for file in (folder / f"files_{number}").iterdir():
+        shutil.move(file, folder / "landing")
+    if auto_loader.main(sys.argv[5:], source_format="binaryFile"):
+        sys.exit(f"job {number} failed")
+    rows = spark.table(TABLE).drop("_ingested_at").toArrow()
+    pyarrow.parquet.write_table(rows, folder / f"rows_{number}.parquet")
 """
-
-
-def run_job(
-    project: Path, folder: Path, rows: Path, expect: int = 0
-) -> subprocess.CompletedProcess[str]:
-    """Run the Auto Loader job of a project on the table that today's definition creates."""
-    command = [
-        *(sys.executable, "-c", RUN_JOB, str(project), str(CHECKOUT / "tests"), str(folder)),
-        *(auto_loader.create_statement(TABLE, "binaryFile"), str(rows), "--catalog", CATALOG),
-        *("--source", str(folder / "landing"), "--checkpoint", str(folder / "checkpoint")),
-    ]
-    return run_command(command, expect, {"PYTHONPATH": None}, folder)
 
 
 @pytest.mark.spark
 def test_auto_loader_adds_the_column_to_an_existing_table(tmp_path: Path) -> None:
     require_java()
     project, lines = project_with_discount(tmp_path / "project"), Lines()
-    land_old(tmp_path / "landing", lines)
-    run_job(CHECKOUT, tmp_path, tmp_path / "old.parquet")
-    assert "discount" not in pyarrow.parquet.read_schema(tmp_path / "old.parquet").names
-    land_new(tmp_path / "landing", lines)
-    run_job(project, tmp_path, tmp_path / "new.parquet")
-    rows = pyarrow.parquet.read_table(tmp_path / "new.parquet").sort_by("user_id").to_pylist()
+    land_old(tmp_path / "files_0", lines)
+    (tmp_path / "files_1").mkdir()
+    land_new(tmp_path / "files_1", lines)
+    (tmp_path / "landing").mkdir()
+    command = [
+        *(sys.executable, "-c", RUN_JOBS, str(CHECKOUT), str(project), str(CHECKOUT / "tests")),
+        *(str(tmp_path), "--catalog", CATALOG),
+        *("--source", str(tmp_path / "landing"), "--checkpoint", str(tmp_path / "checkpoint")),
+    ]
+    run_command(command, 0, {"PYTHONPATH": None}, tmp_path)
+    old, new = (pyarrow.parquet.read_table(tmp_path / f"rows_{n}.parquet") for n in (0, 1))
+    assert "discount" not in old.column_names
     found = [
-        (Path(row["_source_file"]).name, row["discount"], row["_rescued_data"]) for row in rows
+        (Path(row["_source_file"]).name, row["discount"], row["_rescued_data"])
+        for row in new.sort_by("user_id").to_pylist()
     ]
     assert found == EXPECTED
 
