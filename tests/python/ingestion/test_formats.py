@@ -448,19 +448,3 @@ def test_what_looks_like_data_under_another_name_gets_its_remedy(
     reason = unread_reason(name, head)
     assert part in reason
     assert bool(reason) is bool(part)
-
-
-def test_shared_cases(real_data: Path, tmp_path: Path) -> None:
-    cases = real_data.parent / "cases"
-    clean = {"f35_zip_only": 20, "f36_one_csv_one_zip": 40}
-    for case, rows in clean.items():
-        report = load(cases / case, tmp_path / f"{case}.duckdb")
-        assert sum(f.rows - f.rows_with_rescued_data for f in report.files) == rows, case
-    refused = {
-        "f09_semicolon": "separated by `;`",
-        "f13_utf16": "UTF-16",
-        "f33_gz_named_csv": "a gzip file, not text",
-    }
-    for case, part in refused.items():
-        [file] = load(cases / case, tmp_path / f"{case}.duckdb").files
-        assert (file.status, part in file.message) == (Status.REFUSED, True), file

@@ -16,7 +16,6 @@ from ingestion.csv_records import MAX_LINE_BYTES
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import WITHOUT_ZONE, FileReport, Status, load_file
 from ingestion.file_sample import HEAD_LINES
-from project.home import CHECKOUT
 from support.dirty_files import HEADER, Lines
 
 NAMES: Final = list(PUBLISHED_COLUMN_NAMES)
@@ -458,39 +457,3 @@ def test_the_time_zone_of_the_session_changes_nothing(load: Callable[..., FileRe
     assert query(load, f"select max(event_time) from {bronze.EVENTS}") == [
         (datetime(2019, 9, 30, 22, 5),)
     ]
-
-
-# Folder of ../shared/cases -> status, rows in bronze, rows with rescued data.
-SHARED: Final = {
-    "f01_pandas_index": (Status.LOADED, 20, 20),
-    "f02_unnamed0": (Status.LOADED, 20, 20),
-    "f04_offset_time": (Status.LOADED, 20, 0),
-    "f05_no_zone": (Status.LOADED, 20, 0),
-    "f06_iso_z": (Status.LOADED, 20, 0),
-    "f07_epoch": (Status.REFUSED, 0, 0),
-    "f16_trailing_comma_rows": (Status.LOADED, 20, 0),
-    "f18_sci_category": (Status.REFUSED, 0, 0),
-    "f20_null_words_text": (Status.LOADED, 20, 0),
-    "f21_null_words_session": (Status.LOADED, 20, 0),
-    "f22_comma_price": (Status.REFUSED, 0, 0),
-    "f27_excel_time": (Status.REFUSED, 0, 0),
-    "h01_cr_only": (Status.REFUSED, 0, 0),
-    "h04_header_joined_first_row": (Status.REFUSED, 0, 0),
-    "h16_gz_with_cr": (Status.REFUSED, 0, 0),
-    "h18_event_col_aliases": (Status.REFUSED, 0, 0),
-    "h19_missing_event_type": (Status.REFUSED, 0, 0),
-}
-
-
-@pytest.mark.parametrize("case", SHARED)
-def test_shared_cases(case: str, load: Callable[..., FileReport]) -> None:
-    folder = CHECKOUT.parent / "shared" / "cases" / case
-    if not folder.is_dir():
-        pytest.skip("cases are absent: no folder shared/cases beside the checkout")
-    [path] = folder.iterdir()
-    report = load(path.read_bytes(), path.name)
-    assert (report.status, report.rows, report.rows_with_rescued_data) == SHARED[case]
-    no_zone = WITHOUT_ZONE if case == "f05_no_zone" else ""
-    assert report.note == no_zone
-    times = query(load, f"select count(event_time) from {bronze.EVENTS}")
-    assert times == [(report.rows,)]
