@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import duckdb
@@ -25,7 +24,6 @@ from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import FileReport, Status, load_file
 from support.dirty_files import HEADER, Lines
 from support.physical_lines import PhysicalLines, is_blank
-from support.platform_runs import folder_in_memory
 
 FILES_IN_THE_SUITE: Final = 2000
 PARTS: Final = 2
@@ -147,15 +145,12 @@ class Bronze:
 
 
 @pytest.fixture
-def loaded() -> Iterator[Bronze]:
-    with (
-        TemporaryDirectory(dir=folder_in_memory()) as folder,
-        duckdb.connect(config={"threads": 1}) as connection,
-    ):
+def loaded(tmp_path: Path) -> Iterator[Bronze]:
+    with duckdb.connect(config={"threads": 1}) as connection:
         bronze.create_tables(connection)
         # A sixth of the time, for plans that a few rows do not need.
         connection.execute("pragma disable_optimizer")
-        yield Bronze(connection, Path(folder).resolve())
+        yield Bronze(connection, tmp_path.resolve())
 
 
 @pytest.mark.parametrize("part", range(PARTS))
