@@ -11,6 +11,7 @@ from typing import Any, Final
 import duckdb
 import pytest
 
+from ecommerce import cli
 from ingestion import bronze
 from ingestion.csv_records import MAX_LINE_BYTES
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
@@ -457,3 +458,19 @@ def test_the_time_zone_of_the_session_changes_nothing(load: Callable[..., FileRe
     assert query(load, f"select max(event_time) from {bronze.EVENTS}") == [
         (datetime(2019, 9, 30, 22, 5),)
     ]
+
+
+def test_a_folder_of_them_ends_with_one_line_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ECOMMERCE_HOME", str(tmp_path / "home"))
+    contents = [content for content, _ in REFUSED.values()] + list(EMPTY.values())
+    for number, content in enumerate(contents):
+        (tmp_path / f"{number}.csv").write_bytes(content)
+    assert cli.main(["load", "--data", str(tmp_path)]) == 2
+    output, errors = capfd.readouterr()
+    lines = (output + errors).splitlines()
+    for number in range(len(contents)):
+        [_] = [line for line in lines if f"/{number}.csv" in line]
+    assert all(line.isprintable() for line in lines)
+    assert "Traceback" not in errors
