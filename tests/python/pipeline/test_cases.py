@@ -1,4 +1,4 @@
-"""The cases of ../shared/cases, small files as people bring them: each ends with its right value."""
+"""The cases of ../shared/cases, files as people bring them: each ends with its right value."""
 
 from __future__ import annotations
 
