@@ -36,18 +36,19 @@ _VARIABLES: Final = project_variables()
 _EVENT_TYPES: Final = _VARIABLES["event_types"]
 _EARLIEST: Final = _VARIABLES["earliest_event_date"]
 
-_IN_QUOTES: Final = ", ".join(f"'{name}'" for name in _EVENT_TYPES)
-_TRIMMED: Final = "trim({}, ' ' || chr(9) || chr(10) || chr(13) || chr(160))"
+_TYPES: Final = ", ".join(f"'{name}'" for name in _EVENT_TYPES)
+_MISSING: Final = ", ".join(f"'{word}'" for word in ("", *_VARIABLES["null_words"]))
+_SPELLED: Final = f"lower(trim({{}}, '{_VARIABLES['blanks']}'))"
 
 # By required column, when the value can be that of a clean event: as in macro `event_rules`.
 _CAN_BE_CLEAN: Final = {
     "event_time": f"event_time_value between timestamp '{_EARLIEST}' and ?::timestamp",
-    "event_type": f"lower({_TRIMMED.format('event_type')}) in ({_IN_QUOTES})",
+    "event_type": f"{_SPELLED.format('event_type')} in ({_TYPES})",
     "product_id": "product_id_value > 0",
     "category_id": "category_id_value > 0",
     "price": f"price_value between 0 and {_VARIABLES['highest_price']}",
     "user_id": "user_id_value > 0",
-    "user_session": f"{_TRIMMED.format('user_session')} <> ''",
+    "user_session": f"{_SPELLED.format('user_session')} not in ({_MISSING})",
 }
 
 # Values of published files. Where one of the first lines has them all, the sample needs no SQL,

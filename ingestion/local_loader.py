@@ -55,6 +55,7 @@ def load(data: Path, database: Path) -> LoadReport:
     Raises UserError if there is no file or the database cannot be written; the report lists files
     that could not be loaded.
     """
+    require_known_types()
     landed = expand(discover(data))
     with connect(database) as connection:
         return load_files(connection, landed, database)
@@ -62,7 +63,6 @@ def load(data: Path, database: Path) -> LoadReport:
 
 def load_files(connection: duckdb.DuckDBPyConnection, landed: Landed, database: Path) -> LoadReport:
     """Load the new ones of the files by a connection of `connect`, like `load`."""
-    require_known_types()
     reports = []
     total = sum(_size(path) for path in landed.files)
     with tqdm(total=total, unit="B", unit_scale=True, desc="load", disable=None) as bar:

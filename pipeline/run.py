@@ -17,6 +17,7 @@ import duckdb
 from generator import generate
 from ingestion import bronze, local_loader
 from ingestion.discovery import discover, expand
+from ingestion.event_schema import require_known_types
 from ingestion.file_load import IN_BRONZE, Status
 from ingestion.load_report import LoadReport
 from pipeline import last_run, summary
@@ -63,7 +64,9 @@ def execute(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     database = database_path()
     is_generating = arguments.data is None
-    data = Path(os.path.realpath(arguments.data or landing_path()))
+    require_known_types()
+    # Not resolved: a link of /dev/fd to a pipe leads to no path.
+    data = Path(os.path.abspath(arguments.data or landing_path()))  # noqa: PTH100
     before, last = last_run.State.now(), last_run.read()
     with ExitStack() as stack:
         # Open until the summary is read, so that no other process can open it between two steps.

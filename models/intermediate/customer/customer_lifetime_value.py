@@ -1,9 +1,7 @@
 """Predicted value of every buyer: how many orders are to come, and what an order is worth.
 
-[1] Batislam, Denizel, Filiztekin (2007), Empirical Validation and Comparison of Models for Customer
-    Base Analysis: the MBG/NBD model.
-[2] Hoppe, Wagner (2007), Customer Base Analysis: The Case for a Central Variant of the
-    Betageometric/NBD Model; Wagner, Hoppe (2008), Erratum on the MBG/NBD Model.
+[1] Batislam, Denizel, Filiztekin (2007), Empirical Validation and Comparison: the MBG/NBD model.
+[2] Hoppe, Wagner (2007), Customer Base Analysis, and (2008), Erratum on the MBG/NBD Model.
 [3] Fader, Hardie (2013), The Gamma-Gamma Model of Monetary Value.
 Symbols: x = repeat orders, t_x and age (T) = first order to last and to today, n = equal buyers.
 """
@@ -23,9 +21,7 @@ from scipy.special import betaln, expit, gammaln, log_expit
 Floats = NDArray[np.float64]
 HORIZON_DAYS = 90  # fixed by the names of the columns
 VALUE_BINS_PER_E_FOLD = 100  # repeat buyers whose order values differ by < 1 % are fitted as one
-# Orders and as-of date are whole days: from the middle of the first day to the end of the last one
-# is half a day more than their difference.
-HALF_DAY = 0.5
+HALF_DAY = 0.5  # more than the days differ: from the middle of the first to the end of the last
 GROUP = ["frequency", "recency_days", "age_days"]
 
 
@@ -91,7 +87,6 @@ def fit_gamma_gamma(x: Floats, value: Floats, n: Floats) -> Floats:
 def expected_orders(theta: Any, t: float, x: Floats, t_x: Floats, age: Floats) -> Floats:
     """Orders expected within t from now, [2]."""
     r, alpha, a, b = theta
-
     # The 2F1 in [2] is a mean over p, the probability of leaving at an order, which is
     # Beta(a, b + x + 1) while alive. scipy's 2F1 is nan for busy or young buyers; the mean is not.
     def orders_times_density(logit_p: Floats, x: Floats, age: Floats) -> Any:
@@ -108,8 +103,7 @@ def expected_orders(theta: Any, t: float, x: Floats, t_x: Floats, age: Floats) -
 
 def score(groups: pd.DataFrame, value_bins: pd.DataFrame, min_repeat_buyers: int) -> pd.DataFrame:
     """Scores of every group of equal buyers; nan, with a warning, where no model can be fitted."""
-    x, t_x, age, n = groups.to_numpy(float).T
-    age = age + HALF_DAY
+    x, t_x, age, n = (groups + [0, 0, HALF_DAY, 0]).to_numpy(float).T
     repeat_x, _, repeat_n, total_value = value_bins.to_numpy(float).T
     alive = orders = own_share = shop_value = np.full(len(x), np.nan)
     try:

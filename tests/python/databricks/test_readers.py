@@ -14,7 +14,13 @@ from support.databricks_runs import WITHOUT_TESTS, DatabricksHome, copy_project
 
 pytestmark = pytest.mark.warehouse
 
-MARTS = ["customer_metrics", "product_performance", "daily_sales_summary", "conversion_funnel"]
+# The mart -> its revenue.
+MARTS = {
+    "customer_metrics": "revenue",
+    "product_performance": "revenue",
+    "daily_sales_summary": "revenue",
+    "conversion_funnel": "session_revenue",
+}
 # Number of rows and revenue by mart, or an error.
 Answer = dict[str, tuple[int, float]] | str
 
@@ -57,9 +63,9 @@ def totals(databricks: DatabricksHome) -> dict[str, tuple[int, float]]:
     """Return number of rows and revenue by mart, of the versions that are newest together."""
     rows = databricks.query(
         " union all ".join(
-            f"select '{mart}' as mart, count(*) as n, sum(revenue) as revenue"
+            f"select '{mart}' as mart, count(*) as n, sum({revenue}) as revenue"
             f" from gold_layer.{mart}"
-            for mart in MARTS
+            for mart, revenue in MARTS.items()
         )
     )
     return {row["mart"]: (row["n"], float(row["revenue"] or 0)) for row in rows.to_pylist()}

@@ -464,7 +464,7 @@ def test_the_script_needs_no_package_on_its_path(tmp_path: Path) -> None:
     code, message = run("empty")
     assert (code, ".zip or .parquet file in this folder" in message) == (2, True)
     code, message = run("empty", "--max-files-per-trigger", "0")
-    assert (code, "not a positive integer" in message) == (2, True)
+    assert (code, "not a whole number of 1 or more" in message) == (2, True)
     code, message = run("empty", "--max-bytes-per-trigger", "ten")
     assert (code, "not a size such as" in message) == (2, True)
     code, message = run("empty", "--interval", "soon")

@@ -243,6 +243,7 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     ),
     "other event types": (with_each(event_type="pageview"), "event_type cannot be used"),
     "no session": (with_each(user_session=" "), "user_session cannot be used"),
+    "a word for no session": (with_each(user_session=" NaN\u2003"), "user_session cannot be used"),
     "a name of rows, of which the header knows nothing": (
         text(*[f"{number},{line}" for number, line in enumerate(good())]),
         "line 2 cannot be split into 9 fields: .*; it has 10",

@@ -161,7 +161,8 @@ def test_every_declared_variable_is_used_and_every_used_one_declared() -> None:
     project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
     types = project["vars"]["types"].values()
     typed = [name for names in types for name in names]
-    assert sorted([*typed, "null_allowed", "types"]) == sorted(project["vars"])
+    lists = ["falling", "null_allowed", "rising", "types"]
+    assert sorted([*typed, *lists]) == sorted(project["vars"])
     files = [
         path
         for folder in ("models", "macros", "tests", "snapshots", "analyses", "seeds")
