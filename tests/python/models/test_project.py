@@ -174,7 +174,8 @@ def test_every_declared_variable_is_used_and_every_used_one_declared() -> None:
         for path in files
         for name in re.findall(r"""\bvar\(\s*['"](\w+)['"]""", path.read_text("utf-8"))
     }
-    assert used == set(project["vars"])
+    # `make run` checks these two before dbt starts.
+    assert used == set(project["vars"]) - {"rising", "falling"}
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda path: path.stem)
