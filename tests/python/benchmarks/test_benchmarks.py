@@ -36,7 +36,7 @@ MARTS = {"customer_metrics", "product_performance", "daily_sales_summary", "conv
 CHANGED = {
     "active_within_days": 20,
     "as_of_date": "2019-12-15",
-    "catch_up_day_factor": 1.2,
+    "catch_up_day_factor": 3,
     "churn_after_days": 45,
     "churn_medium_risk_after_days": 35,
     "clv_min_repeat_buyers": 5,
