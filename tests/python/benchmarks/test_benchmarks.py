@@ -46,7 +46,7 @@ CHANGED = {
     "highest_price": 900,
     "incomplete_day_min_purchases": 2,
     "incomplete_day_pause_min_events": 5,
-    "incomplete_day_pause_share": 0.15,
+    "incomplete_day_pause_share": 0.12,
     "incomplete_day_share": 0.4,
     "incomplete_day_window_days": 3,
     "left_censored_days": 20,
