@@ -87,6 +87,7 @@ def fit_gamma_gamma(x: Floats, value: Floats, n: Floats) -> Floats:
 def expected_orders(theta: Any, t: float, x: Floats, t_x: Floats, age: Floats) -> Floats:
     """Orders expected within t from now, [2]."""
     r, alpha, a, b = theta
+
     # The 2F1 in [2] is a mean over p, the probability of leaving at an order, which is
     # Beta(a, b + x + 1) while alive. scipy's 2F1 is nan for busy or young buyers; the mean is not.
     def orders_times_density(logit_p: Floats, x: Floats, age: Floats) -> Any:
@@ -103,7 +104,7 @@ def expected_orders(theta: Any, t: float, x: Floats, t_x: Floats, age: Floats) -
 
 def score(groups: pd.DataFrame, value_bins: pd.DataFrame, min_repeat_buyers: int) -> pd.DataFrame:
     """Scores of every group of equal buyers; nan, with a warning, where no model can be fitted."""
-    x, t_x, age, n = (groups + [0, 0, HALF_DAY, 0]).to_numpy(float).T
+    x, t_x, age, n = groups.add([0, 0, HALF_DAY, 0]).to_numpy(float).T
     repeat_x, _, repeat_n, total_value = value_bins.to_numpy(float).T
     alive = orders = own_share = shop_value = np.full(len(x), np.nan)
     try:
