@@ -114,8 +114,7 @@ def score(groups: pd.DataFrame, value_bins: pd.DataFrame, min_repeat_buyers: int
         alive = np.exp(log_probability_alive(theta, x, t_x, age))
         orders = expected_orders(theta, HORIZON_DAYS, x, t_x, age)
         p, q, v = fit_gamma_gamma(repeat_x, total_value / repeat_n, repeat_n)
-        # The weights of [3] eq. 5: the more a buyer has ordered, the more their own mean counts.
-        own_share = p * x / (p * x + q - 1)
+        own_share = p * x / (p * x + q - 1)  # [3] eq. 5: own orders outweigh the shop's mean
         shop_value = np.full(len(x), p * v / (q - 1))
     except FitError as error:
         logging.warning("customer_lifetime_value: predictions are null: %s", error)
