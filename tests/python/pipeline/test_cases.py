@@ -96,11 +96,8 @@ def test_a_case_has_its_right_value(name: str, together: tuple[Home, str]) -> No
     assert ("refused" in said) is (name in REFUSED)
 
 
-@pytest.mark.parametrize(
-    ("command", "name"), [("run", REFUSED[0]), *[("load", name) for name in REFUSED]]
-)
+@pytest.mark.parametrize("name", REFUSED)
 def test_a_refused_case_alone_ends_with_an_error(
-    command: str,
     name: str,
     cases: Path,
     tmp_path: Path,
@@ -108,7 +105,7 @@ def test_a_refused_case_alone_ends_with_an_error(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("ECOMMERCE_HOME", str(tmp_path / "home"))
-    assert cli.main([command, "--data", str(cases / name)]) == 2
+    assert cli.main(["load", "--data", str(cases / name)]) == 2
     output, errors = capfd.readouterr()
     assert errors.startswith("error: ")
     assert CASES[name].says in output + errors
