@@ -11,9 +11,11 @@ Records
     inside it, so `a"b`, `"a"b` and ` "a"` are invalid. Comma, CR and LF inside quotes are data.
   * A record that spans lines is accepted only if its quotes close within `MAX_RECORD_BYTES` and it
     is then well formed. Otherwise only its first physical line is one malformed row and reading
-    resumes at the second line, so a stray quote cannot swallow the lines after it.
+    resumes at the second line, so a stray quote cannot swallow the lines after it. Nor can two:
+    where the first and a following line have the commas of a whole record, it is malformed.
   * A record is well formed when it is valid UTF-8, has no NUL byte, follows the quoting rule
-    and has as many fields as the file's first record.
+    and has as many fields as the header. Empty fields beyond them do not count, and additional
+    columns at the end may be missing: spreadsheets write both in some lines of a file.
   * A last line without a line end counts as a line.
 
 Header
@@ -42,7 +44,7 @@ MAX_RECORD_BYTES: Final = 1 << 20
 MAX_LINE_BYTES: Final = 16 << 20
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
-CR_ALONE: Final = "its lines end in CR alone: convert them to LF (`tr '\\r' '\\n'`)"
+_CR_ALONE: Final = "its lines end in CR alone: convert them to LF (`tr '\\r' '\\n'`)"
 
 _BLANKS: Final = b" \t\r\v\f\n"
 _FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*+)"|([^",\n]*+))(,|\Z)')
@@ -59,7 +61,7 @@ class LineTooLongError(ValueError):
     """A physical line exceeds `MAX_LINE_BYTES`, which bounds the memory."""
 
     def __init__(self, start: bytes) -> None:
-        hint = f"; {CR_ALONE}" if b"\r" in start.rstrip(b"\r\n") else ""
+        hint = f"; {_CR_ALONE}" if b"\r" in start.rstrip(b"\r\n") else ""
         super().__init__(f"a line is longer than {MAX_LINE_BYTES:,} bytes{hint}")
 
 
@@ -76,6 +78,14 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.plain) + len(self.quoted) + len(self.malformed)
+
+
+@dataclass(frozen=True)
+class Width:
+    """How many fields a record has, of at least two: `least` without the additional ones at its end."""
+
+    most: int
+    least: int
 
 
 @dataclass(frozen=True)
@@ -104,8 +114,8 @@ class RecordReader:
         if start:
             self._pushed_back.append(start)
 
-    def records(self, width: int | None = None) -> Iterator[Record]:
-        """Yield the records, of `width` fields if it is given, without blank lines."""
+    def records(self, width: Width | None = None) -> Iterator[Record]:
+        """Yield the records, of that width if one is given, without blank lines."""
         while line := self._next_line():
             if not line.strip(_BLANKS):
                 continue
@@ -114,9 +124,7 @@ class RecordReader:
                 fields, content = self._quoted_fields(line, width)
             else:
                 text, content = _decode(line), line
-                fields = None if text is None else text.split(",")
-                if fields is not None and len(fields) != (width or len(fields)):
-                    fields = None
+                fields = None if text is None else _fitted(text.split(","), width)
             yield Record(fields, content, number)
 
     def lines(self, most: int, most_bytes: int) -> list[bytes]:
@@ -128,22 +136,27 @@ class RecordReader:
             size += len(line)
         return taken
 
-    def batches(self, width: int, batch_rows: int) -> Iterator[Batch]:
-        """Yield batches of `batch_rows` rows, of records with `width` >= 2 fields.
+    def batches(self, width: Width, batch_rows: int) -> Iterator[Batch]:
+        """Yield batches of `batch_rows` rows, of records of that width.
 
         Raises `LineTooLongError` and any error of the stream.
         """
         batch = Batch()
+        commas = width.most - 1
         while line := self._next_line():
             if b'"' in line:
                 if (fields := self._quoted_fields(line, width)[0]) is not None:
                     batch.quoted.append(fields)
                 else:
                     batch.malformed.append(printable(line))
-            elif (text := _decode(line)) is not None and text.count(",") == width - 1:
+            elif (text := _decode(line)) is not None and text.count(",") == commas:
                 batch.plain.append(text)
             elif line.strip(_BLANKS):
-                batch.malformed.append(printable(line))
+                fitted = None if text is None else _fitted(text.split(","), width)
+                if fitted is None:
+                    batch.malformed.append(printable(line))
+                else:
+                    batch.plain.append(",".join(fitted))
             if len(batch) >= batch_rows:
                 yield batch
                 batch = Batch()
@@ -160,18 +173,19 @@ class RecordReader:
         self._lines += bool(line)
         return line
 
-    def _quoted_fields(self, line: bytes, width: int | None) -> tuple[list[str] | None, bytes]:
+    def _quoted_fields(self, line: bytes, width: Width | None) -> tuple[list[str] | None, bytes]:
         """Return the fields (None if malformed) and bytes of the record that starts with `line`."""
         following = self._lines_until_quotes_close(line)
         record = b"".join([line, *following])
         fits = not following or len(record) <= MAX_RECORD_BYTES
         text = _decode(record) if fits else None
         quoted = _split_quoted(text) if text is not None else None
-        if quoted is None or (width is not None and len(quoted) != width):
+        fields = None if quoted is None else _fitted(quoted, width)
+        if fields is None or _are_whole_records(line, following, len(fields)):
             self._pushed_back.extendleft(reversed(following))
             self._lines -= len(following)
             return None, line
-        return quoted, record
+        return fields, record
 
     def _lines_until_quotes_close(self, line: bytes) -> list[bytes]:
         # Under RFC 4180 a line end is inside quotes if and only if the quotes before it are odd.
@@ -182,6 +196,25 @@ class RecordReader:
             size += len(more)
             is_open ^= more.count(b'"') % 2 == 1
         return following
+
+
+def _fitted(fields: list[str], width: Width | None) -> list[str] | None:
+    """Return as many fields as the header has, None if that would lose or shift a value."""
+    if width is None or len(fields) == width.most:
+        return fields
+    if any(fields[width.most :]) or len(fields) < width.least:
+        return None
+    return [*fields[: width.most], *[""] * (width.most - len(fields))]
+
+
+def _are_whole_records(line: bytes, following: list[bytes], fields: int) -> bool:
+    """Whether a record of several lines is more likely two stray quotes, lines apart."""
+    return line.count(b",") >= fields - 1 and any(m.count(b",") >= fields - 1 for m in following)
+
+
+def cr_remedy(line: str) -> str:
+    """Return what is wrong with a line that has CRs inside, and what to do about it."""
+    return _CR_ALONE if line.count("\r") > 1 else "remove it, and end lines with LF"
 
 
 def printable(line: bytes) -> str:

@@ -297,7 +297,7 @@ def _insert_by_reader(
         if new.layout.has_header:
             next(reader.records())
         done = 0
-        for batch in reader.batches(len(new.layout.names), _BATCH_ROWS):
+        for batch in reader.batches(new.layout.width, _BATCH_ROWS):
             bronze.insert_batch(connection, batch, new.layout, str(new.path), ingested_at, texts)
             advance(stored.tell() - done)
             done = stored.tell()

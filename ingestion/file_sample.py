@@ -19,7 +19,7 @@ from typing import Final
 import duckdb
 
 from ingestion import bronze
-from ingestion.csv_records import CR_ALONE, Record, RecordReader, printable
+from ingestion.csv_records import Record, RecordReader, Width, cr_remedy, printable
 from ingestion.event_schema import REQUIRED_COLUMN_NAMES
 from ingestion.header import shown, unique_names
 from ingestion.landing_files import Layout
@@ -69,7 +69,7 @@ _REMEDIES: Final = {
     "event_type": f"use {', '.join(_EVENT_TYPES)}",
     "price": "write numbers from 0 with a decimal point, without currency or thousands separators",
     "user_session": "fill in the tracker's session id",
-    **dict.fromkeys(_IDS, "write integers above 0, without blanks or separators"),
+    **dict.fromkeys(_IDS, "write integers above 0, without blanks, separators or decimals"),
 }
 _LONG_ID: Final = re.compile("[1-9][0-9]{15,18}")
 _LEAST_DIGITS: Final = len(str(MAX_EXACT))
@@ -88,10 +88,16 @@ _ORIGINS: Final = {
         ),
     ),
     "price": (("-?[0-9.]+,[0-9]{1,2}", "a decimal comma"),),
-    **dict.fromkeys(_IDS, (("[0-9]+[.,]?[0-9]*[eE][+]?[0-9]+|[0-9]+[.][0-9]+", _ROUNDED),)),
+    **dict.fromkeys(
+        _IDS,
+        (
+            ("[0-9]+[.]0{2,}", "with decimals"),
+            ("[0-9]+[.,]?[0-9]*[eE][+]?[0-9]+|[0-9]+[.][0-9]+", _ROUNDED),
+        ),
+    ),
 }
 _LOST: Final = "the digits are lost, so export the file again from its source, with ids as text"
-# A column of ids is damaged if chance makes all of them look so in fewer than one of 1,000 files.
+# A column of ids is damaged if chance makes most of them look so in fewer than one of 1,000 files.
 _CHANCE: Final = 0.001
 
 
@@ -128,15 +134,15 @@ def read_sample(reader: RecordReader, first: Record, named: Layout, most_lines: 
         start, content = first.number, b"".join([first.content, *following])
     records = _records(content, start, None)
     layout = _with_empty_fields(named, records)
-    width = len(layout.names)
-    if any(record.fields is None or len(record.fields) != width for record in records):
-        records = _records(content, start, width)
+    most = len(layout.names)
+    if any(record.fields is None or len(record.fields) != most for record in records):
+        records = _records(content, start, layout.width)
     time = layout.names.index("event_time")
     lacks = any(record.fields and lacks_zone(record.fields[time]) for record in records)
     return Sample(layout, tuple(records), lacks, layout is not named)
 
 
-def _records(content: bytes, start: int, width: int | None) -> list[Record]:
+def _records(content: bytes, start: int, width: Width | None) -> list[Record]:
     return list(RecordReader(io.BytesIO(content), start).records(width))
 
 
@@ -191,11 +197,11 @@ def judge(
         if example := _rounded_id(sample, column):
             raise UnusableError(
                 f"{column} cannot be used, such as {shown(example[1])} in line {example[0].number}"
-                f" ({_ROUNDED}, like all of them); {_LOST}"
+                f" ({_ROUNDED}, like most of them); {_LOST}"
             )
     if not _faults(connection, sample):
         return
-    more = [r for piece in pieces for r in _records(piece, 1, len(sample.layout.names))]
+    more = [r for piece in pieces for r in _records(piece, 1, sample.layout.width)]
     if more and not _faults(connection, replace(sample, records=(*sample.records, *more))):
         return
     raise UnusableError("; ".join(_faults(connection, sample)))
@@ -239,7 +245,7 @@ def _why_malformed(record: Record, width: int) -> str:
     content = printable(record.content)
     where = f"line {record.number} cannot be split into {width} fields: {shown(content)}"
     if "\r" in content:
-        return f"{where}; {CR_ALONE}"
+        return f"{where}; {cr_remedy(content)}"
     if '"' in content:
         return f"{where}; quote whole fields, and double a quote inside"
     try:
@@ -267,34 +273,41 @@ def _why_unusable(sample: Sample, column: str, row: int) -> str:
 
 
 def _rounded_id(sample: Sample, column: str, chance: float = _CHANCE) -> tuple[Record, str] | None:
-    """Return an example of ids that a spreadsheet or a float has rounded, None if they are not.
+    """Return an example of ids that a spreadsheet or a float has rounded, None if most are not.
 
     `chance` is the probability with which ids that are not rounded may look so.
     """
     position = sample.layout.names.index(column)
-    long = [
-        (record, fields[position])
-        for record, fields in sample.rows
+    long = {
+        int(fields[position]): (record, fields[position])
+        for record, fields in reversed(sample.rows)
         if len(fields[position]) >= _LEAST_DIGITS and _LONG_ID.fullmatch(fields[position])
-    ]
-    ids = {int(text) for _, text in long if int(text) > MAX_EXACT}
-    if not ids or not _are_rounded(ids, chance):
-        return None
-    return next((record, text) for record, text in long if int(text) in ids)
+    }
+    rounded = _rounded({number for number in long if number > MAX_EXACT}, chance)
+    return next((example for number, example in reversed(long.items()) if number in rounded), None)
 
 
-def _are_rounded(ids: set[int], chance: float) -> bool:
-    """Whether these ids above 2^53 are floats, or have the digits that one is written with.
+def _rounded(ids: set[int], chance: float) -> set[int]:
+    """Return those of ids above 2^53 that are rounded, if these are more than half of them.
 
-    A spreadsheet keeps 15 significant digits, and any float has 17 at most.
+    A spreadsheet keeps 15 significant digits, any float is written with 17 at most, and one of 64 or
+    32 bits is a multiple of its spacing.
     """
+
+    def found(steps: dict[int, int]) -> set[int]:
+        fitting = {number for number, step in steps.items() if number % step == 0}
+        ways = math.comb(len(ids), len(fitting))
+        by_chance = ways * math.prod(1 / steps[number] for number in fitting)
+        return fitting if 2 * len(fitting) > len(ids) and by_chance < chance else set()
+
     for significant in (15, 17):
-        steps = [10 ** max(len(str(number)) - significant, 0) for number in ids]
-        is_multiple = all(number % step == 0 for number, step in zip(ids, steps, strict=True))
-        if is_multiple and math.prod(1 / step for step in steps) < chance:
-            return True
-    # Ids that a service numbers may all end in more zero bits than rounding explains.
-    spacing = int(min(math.ulp(float(number)) for number in ids))
-    shared = math.gcd(*ids)
-    is_float = shared % spacing == 0 and shared & -shared < 8 * spacing
-    return is_float and spacing ** -len(ids) < chance
+        if fitting := found({n: 10 ** max(len(str(n)) - significant, 0) for n in ids}):
+            return fitting
+    for lost_bits in (0, 29):
+        steps = {number: int(math.ulp(float(number))) << lost_bits for number in ids}
+        fitting = found(steps)
+        # Ids that a service numbers may all end in more zero bits than rounding explains.
+        shared = math.gcd(*fitting)
+        if fitting and shared & -shared < 8 * min(steps[number] for number in fitting):
+            return fitting
+    return set()

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Final
 
-from ingestion.csv_records import CR_ALONE, Record, printable
+from ingestion.csv_records import Record, cr_remedy, printable
 from ingestion.event_schema import EVENT_COLUMN_NAMES, REQUIRED_COLUMN_NAMES
 from ingestion.landing_files import PUBLISHED_LAYOUT, Layout
 
@@ -59,7 +59,11 @@ def read_layout(first: Record, is_event: Callable[[list[str]], bool]) -> Layout:
     if len(known) < _FEW_NAMES and is_event(first.fields):
         return PUBLISHED_LAYOUT
     if "\r" in line and "\n" not in line:
-        raise HeaderError(f"line {first.number} has a CR inside; {CR_ALONE}")
+        raise HeaderError(f"line {first.number} has a CR inside; {cr_remedy(line)}")
+    if line.lower().startswith("sep="):
+        raise HeaderError(
+            f"line {first.number} is {shown(line)}, which spreadsheets alone understand; take it away"
+        )
     hints = _hints([name for name in names if name.lower() not in EVENT_COLUMN_NAMES], known)
     if len(known) + len(hints) < _FEW_NAMES:
         raise HeaderError(

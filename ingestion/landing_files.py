@@ -12,8 +12,8 @@ import xxhash
 
 from ingestion import archives
 from ingestion.contents import content_hash, format_of, open_content
-from ingestion.csv_records import BYTE_ORDER_MARK
-from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
+from ingestion.csv_records import BYTE_ORDER_MARK, Width
+from ingestion.event_schema import EVENT_COLUMN_NAMES, PUBLISHED_COLUMN_NAMES
 from ingestion.formats import Format
 
 _BLOCK_BYTES: Final = 1 << 20
@@ -65,6 +65,12 @@ class Layout:
 
     names: tuple[str, ...]
     has_header: bool
+
+    @property
+    def width(self) -> Width:
+        """How many fields a record has; additional columns at the end may be missing."""
+        named = [n for n, name in enumerate(self.names, 1) if name in EVENT_COLUMN_NAMES]
+        return Width(len(self.names), max(named))
 
 
 PUBLISHED_LAYOUT: Final = Layout(PUBLISHED_COLUMN_NAMES, has_header=False)

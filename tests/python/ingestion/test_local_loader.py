@@ -289,6 +289,18 @@ def test_stray_quote_spoils_only_its_own_line(landing: Path, database: Path) -> 
     assert rescued(database) == [{"_line": stray}] * 2
 
 
+@pytest.mark.parametrize("between", [0, 2, 50])
+def test_two_stray_quotes_in_one_column_swallow_no_line(
+    between: int, landing: Path, database: Path
+) -> None:
+    lines = Lines()
+    opens, closes = lines.line(brand='"ultra'), lines.line(brand='tv 55"')
+    content = [HEADER, opens, *[lines.line() for _ in range(between)], closes, lines.line(), ""]
+    report = load_one(landing, database, "\n".join(content).encode())
+    assert (report.rows, report.rows_with_rescued_data) == (between + 3, 2)
+    assert rescued(database) == [{"_line": opens}, {"_line": closes}]
+
+
 def test_multi_line_records_have_a_size_limit(landing: Path, database: Path) -> None:
     lines = Lines()
     within = '"' + ("x" * 1023 + "\n") * (MAX_RECORD_BYTES // 1024 - 1) + '"'
@@ -357,11 +369,14 @@ def test_invalid_quotes_that_duckdb_accepts_are_malformed(
     assert sorted(r["_line"] for r in rescued(database)) == sorted(malformed)
 
 
-def test_empty_tenth_field_that_duckdb_accepts_is_malformed(landing: Path, database: Path) -> None:
+@pytest.mark.parametrize(("tenth", "malformed"), [("", []), ("x", ["x"])])
+def test_only_an_empty_tenth_field_counts_for_nothing(
+    tenth: str, malformed: list[str], landing: Path, database: Path
+) -> None:
     lines = Lines()
-    tenth = lines.line(brand='"a"') + ","
-    report = load_one(landing, database, "\n".join([HEADER, lines.line(), tenth]).encode())
-    assert (report.rows, rescued(database)) == (2, [{"_line": tenth}])
+    longer = lines.line(brand='"a"') + f",{tenth}"
+    report = load_one(landing, database, "\n".join([HEADER, lines.line(), longer]).encode())
+    assert (report.rows, rescued(database)) == (2, [{"_line": longer} for _ in malformed])
 
 
 @pytest.mark.parametrize("brand", ["a", '"a, b"'])

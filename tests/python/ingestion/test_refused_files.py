@@ -87,7 +87,7 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         text(*good(), end="\n\r"),
         r"event_time cannot be used, such as `\\r2019",
     ),
-    "CR CR LF": (text(*good(), end="\r\r\n"), "line 1 has a CR inside"),
+    "CR CR LF": (text(*good(), end="\r\r\n"), "line 1 has a CR inside; remove it"),
     "vertical tab ends lines": (text(*good(), end="\v"), r"the character U\+000B"),
     "form feed in the header": (renamed(brand="brand\f"), r"the character U\+000C"),
     "record separator in the header": (renamed(brand="br\x1eand"), r"the character U\+001E"),
@@ -151,7 +151,11 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         text(*good(), header=f"Export of October\n{HEADER}"),
         "put the header in the",
     ),
-    "a separator declared": (text(*good(), header=f"sep=,\n{HEADER}"), "put the header in the"),
+    "a separator declared": (
+        text(*good(), header=f"SEP=;\n{HEADER}"),
+        "line 1 is `SEP=;`, which spreadsheets alone understand; take it away",
+    ),
+    "one CR in the header": (renamed(brand="br\rand"), "has a CR inside; remove it, and end lines"),
     "other names": (
         renamed(event_time="timestamp", event_type="event", user_session="session_id"),
         "^event_time is missing; `timestamp` looks like it; event_type is missing; `event` looks"
@@ -218,8 +222,28 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "negative ids": (with_each(user_id="-5"), "user_id cannot be used"),
     "ids with 15 digits": (
         with_ids("category_id", [str(number // 10_000 * 10_000) for number in CATEGORIES]),
-        "category_id cannot be used, such as `2053013555631880000` in line 2 .*like all of them",
+        "category_id cannot be used, such as `2053013555631880000` in line 2 .*like most of them",
     ),
+    "nearly all ids with 15 digits": (
+        with_ids("category_id", [str(n // 10_000 * 10_000) for n in CATEGORIES] + ["205301"]),
+        "digits are lost",
+    ),
+    "most ids with 15 digits": (
+        with_ids(
+            "category_id",
+            [*[str((n + 10**5) // 10_000 * 10_000) for n in CATEGORIES], *map(str, CATEGORIES[:2])],
+        ),
+        "such as `2053013555631980000` in line 2",
+    ),
+    "ids with decimals": (
+        with_each(category_id="2053013555631882655.000000000"),
+        r"in line 2 \(with decimals\); write integers above 0, without blanks, separators or deci",
+    ),
+    "ids as a short float holds them": (
+        with_ids("category_id", ["2053013608941486080", "2053013471502368768"]),
+        "digits are lost",
+    ),
+
     "one id with 15 digits": (with_ids("category_id", ["2053013555631880000"]), "digits are lost"),
     "ids as a float is written": (
         with_ids("category_id", [str(int(float(number)) // 100 * 100) for number in CATEGORIES]),
@@ -247,10 +271,6 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "a name of rows, of which the header knows nothing": (
         text(*[f"{number},{line}" for number, line in enumerate(good())]),
         "line 2 cannot be split into 9 fields: .*; it has 10",
-    ),
-    "a comma at the end of the header alone": (
-        text(*good(), header=HEADER + ","),
-        "line 2 cannot be split into 10 fields: .*; it has 9",
     ),
     "nothing but halves of lines": (
         text(*[line[:50] for line in good()]),
@@ -349,6 +369,20 @@ READ: Final[dict[str, tuple[bytes, list[str | None]]]] = {
     ),
     "a comma at the end of each row": (text(*[f"{line}," for line in good()]), [None] * 3),
     "three commas at the end of each row": (text(*[f"{line},,," for line in good()]), [None] * 3),
+    "a comma at the end of the header alone": (text(*good(), header=HEADER + ","), [None] * 3),
+    "a comma at the end of most rows": (
+        text(*[f"{line}," for line in good(3)], *good(1)),
+        [None] * 4,
+    ),
+    "commas at the end of few rows": (text(*good(3), *[f"{r},,," for r in good(2)]), [None] * 5),
+    "a note in few rows": (
+        text(*good(2), good(1)[0] + ",a", good(1)[0] + ",", header=f"{HEADER},note"),
+        [None, None, '{"note":"a"}', None],
+    ),
+    "quotes in rows without the last comma": (
+        text(*[r.replace("samsung", '"s, t"') for r in good(2)], header=f"{HEADER},note,more"),
+        [None] * 2,
+    ),
     "a comma at the end of each row and of the header": (
         text(*[f"{line}," for line in good()], header=HEADER + ","),
         [None] * 3,
