@@ -240,7 +240,7 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         r"in line 2 \(with decimals\); write integers above 0, without blanks, separators or deci",
     ),
     "ids as a short float holds them": (
-        with_ids("category_id", ["2053013608941486080", "2053013471502368768"]),
+        with_ids("category_id", ["2053013608941486080", "2053015258208927744"]),
         "digits are lost",
     ),
 
@@ -376,7 +376,10 @@ READ: Final[dict[str, tuple[bytes, list[str | None]]]] = {
     ),
     "commas at the end of few rows": (text(*good(3), *[f"{r},,," for r in good(2)]), [None] * 5),
     "a note in few rows": (
-        text(*good(2), good(1)[0] + ",a", good(1)[0] + ",", header=f"{HEADER},note"),
+        text(
+            *[row + end for row, end in zip(good(4), ["", "", ",a", ","], strict=True)],
+            header=f"{HEADER},note",
+        ),
         [None, None, '{"note":"a"}', None],
     ),
     "quotes in rows without the last comma": (
@@ -446,7 +449,7 @@ def test_a_row_of_more_fields_does_not_shift_columns(load: Callable[..., FileRep
     # Without its quotes, 254,82 would make 82 the user.
     shifted = good(1)[0].replace(".82", ",82") + ","
     report = load(text(*good(), shifted, good(1)[0] + ","))
-    assert (report.status, report.rows, report.rows_with_rescued_data) == (Status.LOADED, 5, 2)
+    assert (report.status, report.rows, report.rows_with_rescued_data) == (Status.LOADED, 5, 1)
 
 
 @pytest.mark.parametrize("place", [HEAD_LINES // 2, HEAD_LINES + 550, 3 * HEAD_LINES])
