@@ -82,7 +82,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Width:
-    """How many fields a record has, of at least two: `least` without the additional ones at its end."""
+    """Fields of a record, two or more; `least` is without the additional ones at its end."""
 
     most: int
     least: int

@@ -290,8 +290,8 @@ def _rounded_id(sample: Sample, column: str, chance: float = _CHANCE) -> tuple[R
 def _rounded(ids: set[int], chance: float) -> set[int]:
     """Return those of ids above 2^53 that are rounded, if these are more than half of them.
 
-    A spreadsheet keeps 15 significant digits, any float is written with 17 at most, and one of 64 or
-    32 bits is a multiple of its spacing.
+    A spreadsheet keeps 15 significant digits, a float is written with 17 at most, and one of 64 or
+    of 32 bits is a multiple of its spacing.
     """
 
     def found(steps: dict[int, int]) -> set[int]:

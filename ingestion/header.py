@@ -62,7 +62,7 @@ def read_layout(first: Record, is_event: Callable[[list[str]], bool]) -> Layout:
         raise HeaderError(f"line {first.number} has a CR inside; {cr_remedy(line)}")
     if line.lower().startswith("sep="):
         raise HeaderError(
-            f"line {first.number} is {shown(line)}, which spreadsheets alone understand; take it away"
+            f"line {first.number} is {shown(line)}, which only spreadsheets understand; remove it"
         )
     hints = _hints([name for name in names if name.lower() not in EVENT_COLUMN_NAMES], known)
     if len(known) + len(hints) < _FEW_NAMES:

@@ -153,7 +153,7 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     ),
     "a separator declared": (
         text(*good(), header=f"SEP=;\n{HEADER}"),
-        "line 1 is `SEP=;`, which spreadsheets alone understand; take it away",
+        "line 1 is `SEP=;`, which only spreadsheets understand; remove it",
     ),
     "one CR in the header": (renamed(brand="br\rand"), "has a CR inside; remove it, and end lines"),
     "other names": (
@@ -243,7 +243,6 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         with_ids("category_id", ["2053013608941486080", "2053015258208927744"]),
         "digits are lost",
     ),
-
     "one id with 15 digits": (with_ids("category_id", ["2053013555631880000"]), "digits are lost"),
     "ids as a float is written": (
         with_ids("category_id", [str(int(float(number)) // 100 * 100) for number in CATEGORIES]),
