@@ -14,8 +14,8 @@ Records
     resumes at the second line, so a stray quote cannot swallow the lines after it. Nor can two:
     where the first and a following line have the commas of a whole record, it is malformed.
   * A record is well formed when it is valid UTF-8, has no NUL byte, follows the quoting rule
-    and has as many fields as the header. Empty fields beyond them do not count, and additional
-    columns at the end may be missing: spreadsheets write both in some lines of a file.
+    and has as many fields as the header. In a ragged file, as spreadsheets write, empty fields
+    beyond them do not count, and additional columns at the end may be missing.
   * A last line without a line end counts as a line.
 
 Header
@@ -82,10 +82,12 @@ class Batch:
 
 @dataclass(frozen=True)
 class Width:
-    """Fields of a record, two or more; `least` is without the additional ones at its end."""
+    """Fields of a record, two or more; in a ragged file some may be missing, or more be empty."""
 
-    most: int
+    fields: int
     least: int
+    """Without the additional columns at the end."""
+    is_ragged: bool
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class RecordReader:
                 fields, content = self._quoted_fields(line, width)
             else:
                 text, content = _decode(line), line
-                fields = None if text is None else _fitted(text.split(","), width)
+                fields = None if text is None else fitted_fields(text.split(","), width)
             yield Record(fields, content, number)
 
     def lines(self, most: int, most_bytes: int) -> list[bytes]:
@@ -142,7 +144,7 @@ class RecordReader:
         Raises `LineTooLongError` and any error of the stream.
         """
         batch = Batch()
-        commas = width.most - 1
+        commas = width.fields - 1
         while line := self._next_line():
             if b'"' in line:
                 if (fields := self._quoted_fields(line, width)[0]) is not None:
@@ -152,7 +154,7 @@ class RecordReader:
             elif (text := _decode(line)) is not None and text.count(",") == commas:
                 batch.plain.append(text)
             elif line.strip(_BLANKS):
-                fitted = None if text is None else _fitted(text.split(","), width)
+                fitted = None if text is None else fitted_fields(text.split(","), width)
                 if fitted is None:
                     batch.malformed.append(printable(line))
                 else:
@@ -180,7 +182,7 @@ class RecordReader:
         fits = not following or len(record) <= MAX_RECORD_BYTES
         text = _decode(record) if fits else None
         quoted = _split_quoted(text) if text is not None else None
-        fields = None if quoted is None else _fitted(quoted, width)
+        fields = None if quoted is None else fitted_fields(quoted, width)
         if fields is None or _are_whole_records(line, following, len(fields)):
             self._pushed_back.extendleft(reversed(following))
             self._lines -= len(following)
@@ -198,13 +200,13 @@ class RecordReader:
         return following
 
 
-def _fitted(fields: list[str], width: Width | None) -> list[str] | None:
-    """Return as many fields as the header has, None if that would lose or shift a value."""
-    if width is None or len(fields) == width.most:
+def fitted_fields(fields: list[str], width: Width | None) -> list[str] | None:
+    """Return as many fields as the header has, None if they are too few or too many."""
+    if width is None or len(fields) == width.fields:
         return fields
-    if any(fields[width.most :]) or len(fields) < width.least:
+    if not width.is_ragged or any(fields[width.fields :]) or len(fields) < width.least:
         return None
-    return [*fields[: width.most], *[""] * (width.most - len(fields))]
+    return [*fields[: width.fields], *[""] * (width.fields - len(fields))]
 
 
 def _are_whole_records(line: bytes, following: list[bytes], fields: int) -> bool:

@@ -19,7 +19,14 @@ from typing import Final
 import duckdb
 
 from ingestion import bronze
-from ingestion.csv_records import Record, RecordReader, Width, cr_remedy, printable
+from ingestion.csv_records import (
+    Record,
+    RecordReader,
+    Width,
+    cr_remedy,
+    fitted_fields,
+    printable,
+)
 from ingestion.event_schema import REQUIRED_COLUMN_NAMES
 from ingestion.header import shown, unique_names
 from ingestion.landing_files import Layout
@@ -30,6 +37,7 @@ HEAD_LINES: Final = 1000
 HEAD_BYTES: Final = 1 << 20
 FEW_LINES: Final = 20
 _MOST_REASONS: Final = 3
+_RAGGED_SHARE: Final = 0.1
 
 # Read at import, on the driver: Spark's workers do not have the file.
 _VARIABLES: Final = project_variables()
@@ -133,9 +141,9 @@ def read_sample(reader: RecordReader, first: Record, named: Layout, most_lines: 
     else:
         start, content = first.number, b"".join([first.content, *following])
     records = _records(content, start, None)
-    layout = _with_empty_fields(named, records)
-    most = len(layout.names)
-    if any(record.fields is None or len(record.fields) != most for record in records):
+    layout = _ragged(_with_empty_fields(named, records), records)
+    width = layout.width.fields
+    if any(record.fields is None or len(record.fields) != width for record in records):
         records = _records(content, start, layout.width)
     time = layout.names.index("event_time")
     lacks = any(record.fields and lacks_zone(record.fields[time]) for record in records)
@@ -156,6 +164,17 @@ def _with_empty_fields(layout: Layout, records: Sequence[Record]) -> Layout:
     if width < known or any(any(fields[known:]) for fields in rows):
         return layout
     return replace(layout, names=unique_names([*layout.names, *[""] * (width - known)]))
+
+
+def _ragged(layout: Layout, records: Sequence[Record]) -> Layout:
+    """Return the layout as a ragged one if a tenth of the records are so, and two at least.
+
+    In a single one the last field may be empty because a decimal comma has moved all fields.
+    """
+    ragged = replace(layout, is_ragged=True)
+    uneven = [r.fields for r in records if r.fields and len(r.fields) != len(layout.names)]
+    fitting = sum(fitted_fields(fields, ragged.width) is not None for fields in uneven)
+    return ragged if fitting >= max(2, _RAGGED_SHARE * len(records)) else layout
 
 
 def is_published(sample: Sample) -> bool:

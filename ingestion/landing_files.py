@@ -65,12 +65,14 @@ class Layout:
 
     names: tuple[str, ...]
     has_header: bool
+    is_ragged: bool = False
+    """Whether records may end in more empty fields, or without additional ones."""
 
     @property
     def width(self) -> Width:
-        """How many fields a record has; additional columns at the end may be missing."""
+        """How many fields a record has."""
         named = [n for n, name in enumerate(self.names, 1) if name in EVENT_COLUMN_NAMES]
-        return Width(len(self.names), max(named))
+        return Width(len(self.names), max(named), self.is_ragged)
 
 
 PUBLISHED_LAYOUT: Final = Layout(PUBLISHED_COLUMN_NAMES, has_header=False)

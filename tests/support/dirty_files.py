@@ -133,8 +133,8 @@ def dirty_files() -> list[DirtyFile]:
             "wrong_number_of_fields.csv",
             text(*good(1), "only,three,fields", new.line() + ",more", new.line() + ","),
             4,
-            rescued=2,
-            rejected={malformed: 2},
+            rescued=3,
+            rejected={malformed: 3},
         ),
         DirtyFile(
             "quoted_fields.csv",

@@ -369,14 +369,11 @@ def test_invalid_quotes_that_duckdb_accepts_are_malformed(
     assert sorted(r["_line"] for r in rescued(database)) == sorted(malformed)
 
 
-@pytest.mark.parametrize(("tenth", "malformed"), [("", []), ("x", ["x"])])
-def test_only_an_empty_tenth_field_counts_for_nothing(
-    tenth: str, malformed: list[str], landing: Path, database: Path
-) -> None:
+def test_empty_tenth_field_that_duckdb_accepts_is_malformed(landing: Path, database: Path) -> None:
     lines = Lines()
-    longer = lines.line(brand='"a"') + f",{tenth}"
-    report = load_one(landing, database, "\n".join([HEADER, lines.line(), longer]).encode())
-    assert (report.rows, rescued(database)) == (2, [{"_line": longer} for _ in malformed])
+    tenth = lines.line(brand='"a"') + ","
+    report = load_one(landing, database, "\n".join([HEADER, lines.line(), tenth]).encode())
+    assert (report.rows, rescued(database)) == (2, [{"_line": tenth}])
 
 
 @pytest.mark.parametrize("brand", ["a", '"a, b"'])
