@@ -120,8 +120,10 @@ def _members(path: Path) -> tuple[list[Path], list[Unread]]:
 
 def is_landed(relative: PurePath) -> bool:
     """Return whether a path below the landing folder is that of a finished, readable file."""
-    unfinished = any(part.startswith(UNFINISHED) for part in relative.parts)
-    return not unfinished and format_by_name(relative.name) is not None
+    if any(part.startswith(UNFINISHED) for part in relative.parts):
+        return False
+    in_partition = any(map(partition_reason, relative.parts[:-1]))
+    return not in_partition and format_by_name(relative.name) is not None
 
 
 def in_table(path: Path, root: Path) -> bool:

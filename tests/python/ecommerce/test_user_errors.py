@@ -63,6 +63,11 @@ ARGUMENTS = [
     (["upload", "--target", "dev", "--jobs", "0", "x"], "--jobs: '0' is not a whole number"),
     (["trigger", "--target", "production"], "argument --target: invalid choice: 'production'"),
     (["run", "--data", "x", "--events", "5000"], "--events: not allowed with argument --data"),
+    *[
+        ([*command, address], f"{address!r} is an address, not a path; download it first")
+        for command in (["run", "--data"], ["load", "--data"], ["upload", "--target", "dev"])
+        for address in ("https://x/a.csv", "S3://bucket/a", " file:///a.csv")
+    ],
     (["run", "--nope"], "unrecognized arguments: --nope"),
     (["run", "\x1b[31m"], "unrecognized arguments: \\x1b[31m"),
     (["nope"], "invalid choice: 'nope'"),
@@ -202,6 +207,16 @@ def test_a_foreign_setting_of_the_wrong_type_does_no_harm(name: str, tmp_path: P
     script = str(Path(sys.executable).with_name("ecommerce"))
     command = [script, "generate", "--events", "1000", "--days", "1"]
     result = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_warnings_as_errors_do_no_harm(tmp_path: Path) -> None:
+    variables = os.environ | {"PYTHONWARNINGS": "error", "ECOMMERCE_HOME": str(tmp_path)}
+    program = "import ecommerce, warnings; open('a', 'w'); warnings.warn('x', DeprecationWarning)"
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
     assert (result.returncode, result.stderr) == (0, "")
 
 
