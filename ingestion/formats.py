@@ -334,8 +334,12 @@ def _part_reason(lower: str) -> str:
     if part is None:
         return ""
     stem = lower[: part.start()]
-    is_data = format_by_name(stem) or _inner_format(stem) or _foreign_suffix(stem)
-    is_data = is_data or part[1].startswith("z")
+    is_data = (
+        part[1].startswith("z")
+        or format_by_name(stem)
+        or _inner_format(stem)
+        or _foreign_suffix(stem)
+    )
     return "is one part of a split file; join all parts, and land the whole" if is_data else ""
 
 
