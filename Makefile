@@ -34,7 +34,7 @@ help: ## Show this help
 run: .venv/runtime ## Load, build, test and document everything: make run [DATA=folder] [EVENTS=1000000] [FULL=1]
 	@case "$${FULL-0}" in 0) full=;; 1) full=--full;; \
 		*) echo "error: FULL is 1 to rebuild every table, or not set" >&2; exit 2;; esac; \
-	$(BIN)/ecommerce run $${DATA+--data "$$DATA"} $${EVENTS+--events "$$EVENTS"} $$full
+	$(BIN)/ecommerce run $${DATA+--data="$$DATA"} $${EVENTS+--events="$$EVENTS"} $$full
 
 test: .venv/installed .venv-tools/installed ## Run every check
 	@$(MAKE) --no-print-directory --keep-going --jobs pytest lint-aside
@@ -77,7 +77,7 @@ lint-spelling:
 	$(BIN)/typos
 
 bench: .venv/installed ## Measure speed and memory, write docs/benchmarks.md: make bench [EVENTS=110000000]
-	@$(BIN)/ecommerce bench $${EVENTS+--events "$$EVENTS"}
+	@$(BIN)/ecommerce bench $${EVENTS+--events="$$EVENTS"}
 
 figures: .venv/runtime ## Print how long the models are and how many macros they use
 	@$(BIN)/python -m project.figures

@@ -23,6 +23,7 @@ from ingestion.formats import (
     damaged,
     format_by_content,
     format_by_name,
+    partition_reason,
     unread_reason,
 )
 
@@ -113,6 +114,8 @@ def _list(archive: Path) -> Directory:
             continue
         if ".." in parts or parts[0].startswith("/"):
             unread[name] = f"has a name that leads out of the archive; {_UNPACK}"
+        elif reason := next(filter(None, map(partition_reason, parts[:-1])), ""):
+            unread[name] = reason
         elif any(part.startswith(UNFINISHED) for part in parts):
             if format_by_name(name) is not None:
                 unread[name] = f"has a name of unfinished files (`.` or `_`); {_UNPACK}"

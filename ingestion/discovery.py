@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -16,10 +17,12 @@ from ingestion.formats import (
     READABLE,
     NotReadableError,
     format_by_name,
+    mentions_data,
+    partition_reason,
     unread_reason,
 )
 from project.errors import UserError
-from project.home import MANIFEST
+from project.home import MANIFEST, MARKER
 
 # The log of a table format; its older files hold rows that the table no longer has.
 _TABLE_LOGS: Final = {
@@ -27,6 +30,9 @@ _TABLE_LOGS: Final = {
     ".hoodie": "a Hudi table",
     "metadata": "an Iceberg table",
 }
+# What an unfinished folder is searched for data in: enough for any but a whole file system.
+_MOST_ENTRIES: Final = 10_000
+_PLACEHOLDER: Final = ".icloud"
 _SPECIAL: Final = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -114,8 +120,10 @@ def _members(path: Path) -> tuple[list[Path], list[Unread]]:
 
 def is_landed(relative: PurePath) -> bool:
     """Return whether a path below the landing folder is that of a finished, readable file."""
-    unfinished = any(part.startswith(UNFINISHED) for part in relative.parts)
-    return not unfinished and format_by_name(relative.name) is not None
+    if any(part.startswith(UNFINISHED) for part in relative.parts):
+        return False
+    in_partition = any(map(partition_reason, relative.parts[:-1]))
+    return not in_partition and format_by_name(relative.name) is not None
 
 
 def in_table(path: Path, root: Path) -> bool:
@@ -168,6 +176,9 @@ def _walk(root: Path) -> Iterator[Path | Unread]:
             remedy = "write its rows to .parquet or .csv files and land those"
             yield Unread(folder, f"is {title}, whose files hold replaced rows too; {remedy}")
             continue
+        if reason := partition_reason(folder.name):
+            yield Unread(folder, reason)
+            continue
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries)
         for name in names:
@@ -178,6 +189,8 @@ def _walk(root: Path) -> Iterator[Path | Unread]:
                 yield from _broken_link(path)
             elif not target.is_dir():
                 yield from filter(None, [_judge(path, target)])
+            elif _is_home(target):
+                continue
             elif name.startswith(UNFINISHED):
                 yield from _unfinished_folder(path)
             elif path.is_symlink() and (folder == target or target in folder.parents):
@@ -212,8 +225,10 @@ def _judge(path: Path, target: Path) -> Path | Unread | None:
     if name == MANIFEST or name.startswith(APPLE_DOUBLE):
         return None
     if name.startswith(UNFINISHED):
-        if format_by_name(name) is None:
+        if not mentions_data(name):
             return None
+        if name.endswith(_PLACEHOLDER):
+            return Unread(path, "stands for a file that iCloud has not downloaded; download that")
         return Unread(path, f"is unfinished, says the `{name[0]}` of its name; rename it when done")
     if special := _special(target):
         return Unread(path, f"is {special}, not a file; write its content to a file")
@@ -236,11 +251,27 @@ def _special(path: Path) -> str:
 
 
 def _unfinished_folder(path: Path) -> Iterator[Unread]:
-    """Name a folder that is left out if data files lie directly in it."""
-    try:
-        holds_data = any(is_landed(PurePath(child.name)) for child in path.iterdir())
-    except OSError:
-        return
-    if holds_data:
+    """Name a folder that is left out if data files lie in it, at any depth."""
+    if any(_is_data_name(name) for name in islice(_names_below(path), _MOST_ENTRIES)):
         reason = f"is unfinished, says the `{path.name[0]}` of its name; rename it when done"
         yield Unread(path, reason)
+
+
+def _names_below(path: Path) -> Iterator[str]:
+    for _, folders, files in os.walk(path):
+        if MARKER in files:
+            folders.clear()
+        else:
+            yield from (*folders, *files)
+
+
+def _is_home(folder: Path) -> bool:
+    """Whether runs keep their own files in a folder, generated events among them."""
+    try:
+        return (folder / MARKER).exists()
+    except OSError:
+        return False
+
+
+def _is_data_name(name: str) -> bool:
+    return not name.startswith(UNFINISHED) and format_by_name(name) is not None

@@ -80,7 +80,8 @@ _UTF16: Final = "is UTF-16 text; save it as UTF-8: iconv -f UTF-16 -t UTF-8"
 _UTF32: Final = "is UTF-32 text; save it as UTF-8: iconv -f UTF-32 -t UTF-8"
 
 _PDF: Final = f"is a PDF; {_EXPORT}"
-_DOCUMENTS: Final = (_JSON, _MARKUP, _WORKBOOK, _PDF, _UTF16, _UTF32)
+_RICH_TEXT: Final = "is a document (RTF); save it as plain text with commas"
+_DOCUMENTS: Final = (_JSON, _MARKUP, _WORKBOOK, _PDF, _RICH_TEXT, _UTF16, _UTF32)
 
 # Offset and bytes.
 _FOREIGN_SIGNATURES: Final = (
@@ -102,16 +103,22 @@ _FOREIGN_SIGNATURES: Final = (
     (8, b"DUCK", _DATABASE),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _WORKBOOK),
     (0, b"%PDF", _PDF),
+    (0, b"{\\rtf", _RICH_TEXT),
     (0, b"version https://git-lfs", "is a Git LFS pointer, not the file; fetch it: git lfs pull"),
     (0, b"\xff\xfe\0\0", _UTF32),
     (0, b"\0\0\xfe\xff", _UTF32),
     (0, b"\xff\xfe", _UTF16),
     (0, b"\xfe\xff", _UTF16),
 )
+_TAG: Final = re.compile(rb"<[a-zA-Z!?]")
 _PICKLE_START: Final = re.compile(rb"\x80[\x02-\x05]")
 # Office programs write zip archives, whose first member shows whose they are.
 _OFFICE: Final = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|mimetype|_rels/)", re.DOTALL)
 
+_ENCRYPTED: Final = {
+    **dict.fromkeys((".gpg", ".pgp"), "is encrypted; decrypt it: gpg -d"),
+    ".age": "is encrypted; decrypt it: age -d",
+}
 _FOREIGN_SUFFIXES: Final = {
     **dict.fromkeys((".bz2", ".bz"), _BZIP2),
     ".xz": _XZ,
@@ -138,14 +145,24 @@ _FOREIGN_SUFFIXES: Final = {
     **dict.fromkeys((".pkl", ".pickle"), _PICKLE),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb"), _DATABASE),
     ".sql": f"is a dump of a database; {_EXPORT}",
+    **_ENCRYPTED,
     **dict.fromkeys((".rds", ".rdata", ".rda", ".dta", ".sas7bdat"), _STATISTICS),
 }
+# What other programs keep beside data.
+_COMPANIONS: Final = (
+    *(".md5", ".sha1", ".sha256", ".sha512", ".crc", ".dvc", ".lnk", ".torrent", ".asc", ".sig"),
+    *(".url", ".swp", ".lock"),
+)
+_COMPANION_NAMES: Final = ("thumbs.db", "desktop.ini", ".ds_store")
+_LOCK_OF_OFFICE: Final = ".~lock."
+# As `split` and archivers name the parts of a file.
+_PART: Final = re.compile(r"\.(part[-_.]?[0-9]+|part[a-z]{2}|[0-9]{3}|z[0-9]{2}|a[a-z])$")
 _UNFINISHED: Final = (
     *(".part", ".partial", ".crdownload", ".download", ".filepart", ".tmp", ".temp", ".aria2"),
     *(".opdownload", ".incomplete", ".unfinished"),
 )
 # What follows where the name should end: `a.csv.1`, `a.csv~`, `a.csv (1)`, `a.parquet.bak`.
-_INNER_SUFFIX: Final = re.compile(r"\.(csv|parquet)([^a-z].*|$)", re.DOTALL)
+_INNER_SUFFIX: Final = re.compile(r"\.(csv|parquet|zip)([^a-z].*|$)", re.DOTALL)
 # Other spellings of what is read.
 _SYNONYMS: Final = {
     ".gz": Format.GZIP,
@@ -212,12 +229,14 @@ def unread_reason(name: str, head: bytes) -> str:
     Empty if it does not look like data.
     """
     lower = name.lower()
+    if _is_companion(lower):
+        return ""
     if lower.endswith(_UNFINISHED):
         stem = lower.rpartition(".")[0]
         if format_by_name(stem) or unread_reason(stem, head):
             return "looks unfinished; complete it, then rename it so that its name does not say so"
         return ""
-    if reason := _foreign_suffix(lower):
+    if reason := _foreign_suffix(lower) or _part_reason(lower):
         return reason
     if reason := _foreign_content(head):
         # Pages, notes and settings of any folder are no data.
@@ -232,6 +251,21 @@ def unread_reason(name: str, head: bytes) -> str:
         return f"holds events, but its name does not say so; {_rename(Format.CSV)}"
     inner = _inner_format(lower)
     return f"has a name that is not read; {_rename(inner)}" if inner else ""
+
+
+def mentions_data(name: str) -> bool:
+    """Return whether a name says somewhere, not only at its end, that the file is readable data."""
+    lower = name.lower()
+    is_data = format_by_name(lower) is not None or _inner_format(lower) is not None
+    return is_data and not _is_companion(lower)
+
+
+def partition_reason(folder: str) -> str:
+    """Return why files in a folder of this name lack a column, with the remedy; empty if not."""
+    column, equals, _ = folder.partition("=")
+    if not equals or column.lower() not in EVENT_COLUMN_NAMES:
+        return ""
+    return f"has the values of {column} in the name of the folder; write them into its files"
 
 
 def other_separator(line: str) -> str | None:
@@ -270,10 +304,10 @@ def _foreign_content(head: bytes) -> str:
         return _PICKLE
     if _is_utf16(head):
         return _UTF16
-    start = head.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1]
-    if start in (b"{", b"["):
+    start = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
+    if start.startswith((b"{", b"[")):
         return _JSON
-    return _MARKUP if start == b"<" else ""
+    return _MARKUP if _TAG.match(start) else ""
 
 
 def _is_utf16(head: bytes) -> bool:
@@ -293,6 +327,28 @@ def _foreign_suffix(lower: str) -> str | None:
         return _TAR
     suffix = re.search(r"\.[a-z0-9]+$", stem)
     return _FOREIGN_SUFFIXES.get(suffix[0]) if suffix else None
+
+
+def _part_reason(lower: str) -> str:
+    part = _PART.search(lower)
+    if part is None:
+        return ""
+    stem = lower[: part.start()]
+    is_data = (
+        part[1].startswith("z")
+        or format_by_name(stem)
+        or _inner_format(stem)
+        or _foreign_suffix(stem)
+    )
+    return "is one part of a split file; join all parts, and land the whole" if is_data else ""
+
+
+def _is_companion(lower: str) -> bool:
+    return (
+        lower in _COMPANION_NAMES
+        or lower.endswith(_COMPANIONS)
+        or lower.startswith(_LOCK_OF_OFFICE)
+    )
 
 
 def _inner_format(lower: str) -> Format | None:

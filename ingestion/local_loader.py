@@ -18,8 +18,8 @@ from ingestion.file_load import load_file
 from ingestion.formats import NotReadableError
 from ingestion.landing_files import Identity
 from ingestion.load_report import LoadReport, print_report
-from project.arguments import nonempty_path
-from project.database import explained, require_database
+from project.arguments import data_path, nonempty_path
+from project.database import explained, require_database, require_usable_path
 from project.errors import UserError
 from project.home import database_path, landing_path
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `ecommerce load`."""
     parser.add_argument(
         "--data",
-        type=nonempty_path,
+        type=data_path,
         default=landing_path(),
         help="file or folder (default: %(default)s)",
     )
@@ -81,6 +81,7 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
     """
     # Only a path that begins with `/` is a file whatever it is called, `:memory:` or `md:x` too.
     database = Path(os.path.abspath(database))  # noqa: PTH100
+    require_usable_path(database)
     with explained(database, f"{database}: cannot be opened"):
         try:
             database.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """Parquet files as CSV text, so that one contract holds for all formats.
 
 Typed columns become the text that the contract reads: a timestamp in UTC, `12` for an integer,
-`12.0` for a double without a fraction. Text stays as it is.
+`12.0` for a double without a fraction, `1.2e+09` for a float that has lost digits. Text stays as it
+is, also as bytes; other bytes become hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ingestion.csv_records import MAX_RECORD_BYTES
+from ingestion.event_schema import EVENT_COLUMN_NAMES
 from ingestion.formats import damaged
 
 _ROWS_PER_BATCH: Final = 20_000
@@ -37,8 +39,8 @@ _PLAIN: Final = (
     "UBIGINT",
     "UINTEGER",
     "DOUBLE",
-    "FLOAT",
 )
+_FIRST_INEXACT_FLOAT: Final = 1 << 24
 _ZONED: Final = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 
 
@@ -89,7 +91,10 @@ def open_text(path: Path) -> Iterator[_Text]:
         try:
             scan = _scan(path)
             types = [str(kind) for kind in connection.sql(f"from {scan}").types]
-            fields = [f"coalesce({_field(n, kind)}, '')" for n, kind in enumerate(types)]
+            fields = [
+                f"coalesce({_field(n, kind, _is_event_column(name))}, '')"
+                for n, (name, kind) in enumerate(zip(names, types, strict=True))
+            ]
             aliases = ", ".join(f"c{n}" for n in range(len(types)))
             record = " || ',' || ".join(fields)
             # One row stays one line where the contract has no record of several lines.
@@ -117,10 +122,14 @@ def _scan(path: Path) -> str:
     # DuckDB takes the path for a glob; brackets make each special character literal.
     pattern = "".join(f"[{c}]" if c in "*?[" else c for c in str(path)).replace("'", "''")
     # Otherwise a folder such as `month=10` would become a column.
-    return f"read_parquet('{pattern}', hive_partitioning = false, binary_as_string = true)"
+    return f"read_parquet('{pattern}', hive_partitioning = false, binary_as_string = false)"
 
 
-def _field(position: int, kind: str) -> str:
+def _is_event_column(name: str) -> bool:
+    return name.strip().lower() in EVENT_COLUMN_NAMES
+
+
+def _field(position: int, kind: str, is_event_column: bool) -> str:
     """Return the SQL for one column's text, quoted as CSV where necessary."""
     column = f"c{position}"
     text = f"cast({column} as varchar)"
@@ -134,8 +143,16 @@ def _field(position: int, kind: str) -> str:
             f" then strftime({stamp}, '{_SECONDS}{zone}')"
             f" else strftime({stamp}, '{_SECONDS}.%f{zone}') end, {text})"
         )
+    if kind == "FLOAT":
+        # No text of a whole number may come from it: that would be an id, and a wrong one.
+        is_inexact = f"isfinite({column}) and abs({column}) >= {_FIRST_INEXACT_FLOAT}"
+        return f"case when {is_inexact} then format('{{:.8e}}', {column}) else {text} end"
     if kind in _PLAIN:
         return text
+    if kind == "BLOB":
+        # Of an event column they are damage, which `decode` names.
+        text = f"decode({column})"
+        text = text if is_event_column else f"coalesce(try({text}), hex({column}))"
     return (
         f"case when regexp_matches({text}, '[\",\\r\\n]')"
         f" then '\"' || replace({text}, '\"', '\"\"') || '\"' else {text} end"

@@ -19,7 +19,7 @@ from ingestion.contents import require_readable
 from ingestion.discovery import discover
 from ingestion.formats import NotReadableError, format_by_name
 from ingestion.landing_volume import Contents, LandingVolume
-from project.arguments import nonempty_path, positive_integer
+from project.arguments import data_path, positive_integer
 from project.errors import UserError
 from project.output import escaped, show
 from workspace.client import add_target, connect, translate_errors
@@ -42,7 +42,7 @@ class Plan:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `ecommerce upload`."""
     add_target(parser)
-    parser.add_argument("files", nargs="+", type=nonempty_path, help="files or folders to upload")
+    parser.add_argument("files", nargs="+", type=data_path, help="files or folders to upload")
     parser.add_argument(
         "--jobs",
         type=positive_integer,

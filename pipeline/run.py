@@ -22,7 +22,7 @@ from ingestion.file_load import IN_BRONZE, Status
 from ingestion.load_report import LoadReport
 from pipeline import last_run, summary
 from pipeline.dbt import Build, Dbt, log_path
-from project.arguments import nonempty_path
+from project.arguments import data_path
 from project.errors import UserError
 from project.home import claim, database_path, docs_path, home, landing_path, locked
 from project.output import show
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--data",
-        type=nonempty_path,
+        type=data_path,
         help="file, or folder of files, as exported or downloaded (default: generate events)",
     )
     source.add_argument(

@@ -174,8 +174,8 @@ def _gate(figures: Figures, loaded: LoadReport) -> str:
         rows, rejected = figures.waiting_rows
         return (
             f"shut, gold stays as it was: {rejected:,} of {rows:,} new rows are rejected, more than"
-            f" {share:.0%}; correct the files and land them under other names, or raise"
-            " gate_max_quarantined_share in dbt_project.yml"
+            f" {share:.0%}; take the files named above away, `make clean`, and run again with"
+            " corrected ones; or raise gate_max_quarantined_share in dbt_project.yml"
         )
     new = {str(file.path) for file in loaded.files if file.status is Status.LOADED}
     rows = sum(file.rows for file in loaded.files if file.status is Status.LOADED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -28,6 +29,15 @@ def nonempty_text(value: str) -> str:
 def nonempty_path(value: str) -> Path:
     """Parse a path: an empty one, which would mean the working directory, is refused."""
     return Path(nonempty_text(value))
+
+
+def data_path(value: str) -> Path:
+    """Parse the path of data to read, which is on this machine."""
+    if re.match("[A-Za-z][A-Za-z0-9+.-]*://", value.strip()):
+        raise argparse.ArgumentTypeError(
+            f"{value!r} is an address, not a path; download it first, and pass the file"
+        )
+    return nonempty_path(value)
 
 
 def whole_number(smallest: int, largest: int | None = None) -> Callable[[str], int]:

@@ -29,6 +29,16 @@ _RESTORE: Final = (
 )
 
 
+def require_usable_path(database: Path) -> None:
+    """Raise UserError for an absolute path that DuckDB cannot open as it is written."""
+    path = str(database)
+    if "\\" in path:
+        raise UserError(f"{path}: has a backslash, which DuckDB changes; {_ELSEWHERE}")
+    # Bytes that are no UTF-8 are lone surrogates in the text of a path.
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        raise UserError(f"{path}: is no UTF-8, as DuckDB needs a path to be; {_ELSEWHERE}")
+
+
 def require_database(database: Path) -> None:
     """Raise UserError if the path exists and is not a DuckDB file.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from project.errors import UserError
+from project.home import CHECKOUT
 
 HOME: Final = "ECOMMERCE_HOME"
 MEMORY_LIMIT: Final = "ECOMMERCE_MEMORY_LIMIT"
@@ -18,13 +19,18 @@ _PREFIX: Final = "ECOMMERCE_"
 _SIZE: Final = re.compile(r"([0-9]{1,9}(?:[.][0-9]{1,9})?) ?([KMGT])(i?)B", re.IGNORECASE)
 # Below this DuckDB builds nothing: its buffers alone need as much.
 _LEAST_MEMORY: Final = 100_000_000
+# Beyond, the number of bytes is none that DuckDB can hold.
+_MOST_MEMORY: Final = 2**63
+# dbt-duckdb takes the path of the database for an address.
+_MISREAD: Final = re.compile(r"[#?\\]")
 # Every flag of dbt has a variable of this prefix, and so have all its other switches.
 _DBT: Final = "DBT_"
 
 
 def check_settings(environment: Mapping[str, str]) -> None:
     """Raise UserError for the first setting that cannot be used, or that does not exist."""
-    for name, value in sorted(environment.items()):
+    given = {HOME: str(CHECKOUT / ".local")} | dict(environment)
+    for name, value in sorted(given.items()):
         if not name.startswith(_PREFIX):
             continue
         if name not in _CHECKS:
@@ -45,8 +51,11 @@ def _memory_fault(value: str) -> str | None:
         return f"{value!r} is not an amount of memory; write a number and a unit, such as 4GB"
     amount, unit, binary = found.groups()
     power = "kmgt".index(unit.lower()) + 1
-    if float(amount) * (1024 if binary else 1000) ** power < _LEAST_MEMORY:
+    size = float(amount) * (1024 if binary else 1000) ** power
+    if size < _LEAST_MEMORY:
         return f"{value!r} is too little for any build; give 100MB or more"
+    if size >= _MOST_MEMORY:
+        return f"{value!r} is more than DuckDB can count, 2^63 bytes; give what the machine has"
     return None
 
 
@@ -57,6 +66,13 @@ def _home_fault(value: str) -> str | None:
         return f"{value!r} begins with ~, which only a shell replaces; write the folder out"
     try:
         path = Path(os.path.realpath(value))
+        if misread := _MISREAD.search(str(path)):
+            return (
+                f"{str(path)!r} has the character {misread[0]}, at which dbt-duckdb cuts or changes"
+                " the path; rename the folder, or give another"
+            )
+        if not str(path).isprintable():
+            return f"{str(path)!r} has a character that does not print; rename the folder"
         nearest = next(folder for folder in (path, *path.parents) if os.path.lexists(folder))
         if not nearest.is_dir():
             what = "is no folder" if nearest == path else f"is below {nearest}, which is no folder"

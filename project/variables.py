@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Hashable
 from itertools import pairwise
 from pathlib import Path
@@ -14,26 +16,47 @@ from project.home import CHECKOUT
 
 PROJECT_FILE: Final = CHECKOUT / "dbt_project.yml"
 # What says something of the other variables.
-_ABOUT: Final = ("types", "null_allowed", "rising", "falling")
+_ABOUT: Final = ("forms", "types", "null_allowed", "rising", "falling")
 
 
 def project_variables() -> dict[str, Any]:
-    """Return the committed value of each variable by name."""
+    """Return the value of each variable by name. Raises UserError as `check_variables` does."""
+    check_variables(PROJECT_FILE)
     return _read(PROJECT_FILE)
 
 
 def check_variables(file: Path) -> None:
-    """Raise UserError for a variable that is declared twice, has no type or breaks an order.
+    """Raise UserError for a variable that is missing, declared twice, mistyped or breaks an order.
 
-    The types themselves are checked by macro `check_variables`, which the command line reaches too.
+    Macro `check_variables` matches the same forms, also with variables of the command line.
     """
     variables = _read(file)
-    typed = {name for names in variables["types"].values() for name in names}
+    try:
+        _check(file, variables)
+    except (AttributeError, KeyError, TypeError, re.error) as error:
+        raise UserError(
+            f"{file}: what `vars` says under {', '.join(_ABOUT)} is incomplete"
+            f" ({type(error).__name__}: {reason(error)}); restore it"
+        ) from error
+
+
+def _check(file: Path, variables: dict[str, Any]) -> None:
+    typed = {name: kind for kind, names in variables["types"].items() for name in names}
     for name in variables:
         if name not in typed and name not in _ABOUT:
             raise UserError(
                 f"{file}: no var is called {name}; correct the name, or add it to `types`"
             )
+    for name, kind in typed.items():
+        if name not in variables:
+            raise UserError(f"{file}: var {name} is missing; it must be {kind}: put it back")
+        value = variables[name]
+        if value is None and name in variables["null_allowed"]:
+            continue
+        # Dates are the one type of YAML that JSON does not have.
+        text = json.dumps(value, default=str)
+        if not re.fullmatch(variables["forms"][kind], text):
+            raise UserError(f"{file}: var {name} must be {kind}; it is {text}: correct it")
     for key, sign in (("rising", 1), ("falling", -1)):
         for names in variables[key]:
             values = [value for name in names for value in _values(variables.get(name))]
@@ -51,9 +74,12 @@ def _values(value: Any) -> list[float]:
 def _read(file: Path) -> dict[str, Any]:
     try:
         with file.open(encoding="utf-8") as stream:
-            variables: dict[str, Any] = yaml.load(stream, _UniqueKeys)["vars"]
+            project = yaml.load(stream, _UniqueKeys)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{file}: {reason(error)}; correct it") from error
+    variables = project.get("vars") if isinstance(project, dict) else None
+    if not isinstance(variables, dict):
+        raise UserError(f"{file}: has no mapping `vars`; restore it")
     return variables
 
 

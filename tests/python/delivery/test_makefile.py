@@ -38,6 +38,7 @@ PATHS = (
     "100% #1, (x) [y] {z} *?&|<>;!~\\",
     "Zürich 東京",
     "--help",
+    "-x",
     "",
     *HOSTILE,
 )
@@ -85,16 +86,16 @@ def given(result: subprocess.CompletedProcess[str]) -> Sequence[str]:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_run_gets_any_path(checkout: Path, path: str) -> None:
-    assert given(make(checkout, "run", f"DATA={path}")) == ["run", "--data", path]
-    assert given(make(checkout, "run", DATA=path)) == ["run", "--data", path]
+    assert given(make(checkout, "run", f"DATA={path}")) == ["run", f"--data={path}"]
+    assert given(make(checkout, "run", DATA=path)) == ["run", f"--data={path}"]
     assert not (checkout / MARK).exists()
 
 
 def test_what_is_not_set_is_not_given(checkout: Path) -> None:
     assert given(make(checkout, "run")) == ["run"]
     assert given(make(checkout, "run", "FULL=0")) == ["run"]
-    assert given(make(checkout, "run", "FULL=1", "EVENTS=5")) == ["run", "--events", "5", "--full"]
-    assert given(make(checkout, "bench", "EVENTS=5 6")) == ["bench", "--events", "5 6"]
+    assert given(make(checkout, "run", "FULL=1", "EVENTS=5")) == ["run", "--events=5", "--full"]
+    assert given(make(checkout, "bench", "EVENTS=5 6")) == ["bench", "--events=5 6"]
     quick = given(make(checkout, "slow"))
     sharded = given(make(checkout, "slow", "SHARD=1", "SHARDS=4", "DURATIONS=--a b"))
     assert sharded == [*quick, "--splits", "4", "--group", "1", "--a", "b"]

@@ -12,6 +12,8 @@ import pytest
 
 from ecommerce import cli
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
+from project.home import CHECKOUT
+from project.variables import PROJECT_FILE
 
 COMMANDS = {
     "run": ["run"],
@@ -61,6 +63,11 @@ ARGUMENTS = [
     (["upload", "--target", "dev", "--jobs", "0", "x"], "--jobs: '0' is not a whole number"),
     (["trigger", "--target", "production"], "argument --target: invalid choice: 'production'"),
     (["run", "--data", "x", "--events", "5000"], "--events: not allowed with argument --data"),
+    *[
+        ([*command, address], f"{address!r} is an address, not a path; download it first")
+        for command in (["run", "--data"], ["load", "--data"], ["upload", "--target", "dev"])
+        for address in ("https://x/a.csv", "S3://bucket/a", " file:///a.csv")
+    ],
     (["run", "--nope"], "unrecognized arguments: --nope"),
     (["run", "\x1b[31m"], "unrecognized arguments: \\x1b[31m"),
     (["nope"], "invalid choice: 'nope'"),
@@ -72,7 +79,10 @@ ARGUMENTS = [
     (["verify-published"], "nothing is built; first run: make run DATA=folder"),
     (["clean"], "is not the home of a run"),
 ]  # fmt: skip
+EVENT = ",".join(PUBLISHED_COLUMN_NAMES) + "\n2019-10-01 00:00:00 UTC,view,1,2,a.b,c,3.5,4,5\n"
 SETTINGS = [
+    ("ECOMMERCE_MEMORY_LIMIT", "18446745TB"),
+    ("ECOMMERCE_HOME", "shop #1"),
     ("ECOMMERCE_MEMORY_LIMIT", "lots"),
     ("ECOMMERCE_MEMORY_LIMIT", ""),
     ("ECOMMERCE_MEMORY_LIMIT", "4096"),
@@ -128,6 +138,51 @@ def test_every_command_checks_every_setting_first(
     assert [path.name for path in home.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        ("\nvars:\n", "\nvars:\n\t- x\n", "line "),
+        ("  event_types: [view", "  event_types: [View", "var event_types must be a list of"),
+        ("\n  blanks: ", "\n  blank: ", "no var is called blank"),
+    ],
+)
+def test_every_command_refuses_a_wrong_project_file(
+    tmp_path: Path, before: str, after: str, fault: str
+) -> None:
+    file = tmp_path / "dbt_project.yml"
+    text = PROJECT_FILE.read_text("utf-8")
+    assert before in text
+    file.write_text(text.replace(before, after, 1), "utf-8")
+    program = f"""
+from pathlib import Path
+import project.variables
+project.variables.PROJECT_FILE = Path({str(file)!r})
+from ecommerce.cli import main
+print(*(main(command) for command in {list(COMMANDS.values())!r}))
+"""
+    environment = os.environ | {"ECOMMERCE_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(
+        command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False
+    )
+    lines = result.stderr.splitlines()
+    assert len(lines) == len(COMMANDS), result.stderr
+    assert all(line.startswith(f"error: {file}: ") and fault in line for line in lines)
+    assert result.stdout.split() == ["2"] * len(COMMANDS)
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("name", ["a\\b.duckdb", os.fsdecode(b"\xff.duckdb"), "a\\b/c.duckdb"])
+def test_a_path_that_duckdb_would_change_is_no_database(
+    name: str, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (home / "a.csv").write_text(EVENT)
+    database = str(home / name)
+    message = refused(["load", "--data", str(home), "--database", database], capfd)
+    assert "use another place by ECOMMERCE_HOME (`ecommerce load`: --database)" in message
+    assert len(list(home.iterdir())) == 2
+
+
 def test_every_command_is_in_the_table() -> None:
     assert {command.split()[0] for command in COMMANDS} == {*cli._COMMANDS, "governance"}
 
@@ -152,6 +207,16 @@ def test_a_foreign_setting_of_the_wrong_type_does_no_harm(name: str, tmp_path: P
     script = str(Path(sys.executable).with_name("ecommerce"))
     command = [script, "generate", "--events", "1000", "--days", "1"]
     result = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_warnings_as_errors_do_no_harm(tmp_path: Path) -> None:
+    variables = os.environ | {"PYTHONWARNINGS": "error", "ECOMMERCE_HOME": str(tmp_path)}
+    program = "import ecommerce, warnings; open('a', 'w'); warnings.warn('x', DeprecationWarning)"
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(
+        command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False
+    )
     assert (result.returncode, result.stderr) == (0, "")
 
 

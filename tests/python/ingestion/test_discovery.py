@@ -14,7 +14,7 @@ from ecommerce import cli
 from ingestion.discovery import Landed, discover, expand
 from ingestion.local_loader import load
 from project.errors import UserError
-from project.home import CHECKOUT
+from project.home import CHECKOUT, claim
 from support.dirty_files import Lines
 from support.event_files import csv_text, write_parquet, write_zip
 
@@ -146,6 +146,68 @@ def test_everything_else_that_looks_like_data_is_named(folder: Path) -> None:
     }
     assert "Delta table" in unread(landed)["table"]
     assert all(";" in reason or "not followed" in reason for reason in unread(landed).values())
+
+
+def test_data_in_unfinished_files_and_folders_is_named(folder: Path) -> None:
+    mine = write(folder / "a.csv")
+    for name in (
+        *("_old/2019/x.csv", ".backup/2019/10/x.parquet", "_all/.deep/x.csv.gz", "_/brand=a/x.csv"),
+        *(".2019-Nov.csv.icloud", ".2019-Nov.csv.Xy12Zz", ".2019-Nov.csv.part"),
+        *(".syncthing.2019-Nov.csv.tmp", ".a.parquet.123", ".b.zip.icloud", "_c.csv.gz.tmp"),
+    ):
+        write(folder / name)
+    silent = (".a.csv.crc", ".~lock.a.csv#", ".a.csv.swp", ".git/a/b", "_b/.c/d.log", "_b/._x.csv")
+    for name in silent:
+        write(folder / name)
+    landed = discover(folder)
+    assert landed.files == (mine,)
+    reasons = unread(landed)
+    assert set(reasons) == {
+        *("_old", ".backup", "_all", "_"),
+        *(".2019-Nov.csv.icloud", ".2019-Nov.csv.Xy12Zz", ".2019-Nov.csv.part"),
+        *(".syncthing.2019-Nov.csv.tmp", ".a.parquet.123", ".b.zip.icloud", "_c.csv.gz.tmp"),
+    }
+    assert "download" in reasons[".2019-Nov.csv.icloud"]
+    assert all(";" in reason for reason in reasons.values())
+
+
+def test_a_folder_with_a_column_in_its_name_is_not_read(folder: Path, tmp_path: Path) -> None:
+    mine = write(folder / "month=10" / "a.csv")
+    for name in ("brand=samsung", "event_type=view/brand=x", "Event_Time=2019-10-01"):
+        write(folder / name / "part-0.csv", csv_text(Lines()))
+    landed = discover(folder)
+    assert landed.files == (mine,)
+    assert unread(landed) == {
+        name: f"has the values of {column} in the name of the folder; write them into its files"
+        for name, column in {
+            "brand=samsung": "brand",
+            "event_type=view": "event_type",
+            "Event_Time=2019-10-01": "Event_Time",
+        }.items()
+    }
+    with pytest.raises(UserError, match=r"brand=samsung: has the values of brand in the name"):
+        discover(folder / "brand=samsung")
+    archive = write_zip(folder / "c.zip", {"brand=a/d.csv": csv_text(Lines()), "e.csv": b"x"})
+    expanded = expand(discover(archive))
+    assert expanded.files == (archive / "e.csv",)
+    assert "values of brand" in unread(expanded)["d.csv"]
+
+
+def test_a_home_of_runs_in_the_folder_is_left_out(folder: Path) -> None:
+    mine = write(folder / "a.csv")
+    for home in ("home", ".local", "_x/home"):
+        claim(folder / home)
+        for name in ("landing/b.csv", "ecommerce_analytics_local.duckdb", "target/manifest.json"):
+            write(folder / home / name)
+    assert discover(folder) == Landed((mine,), ())
+    assert discover(folder / "home").files == (folder / "home" / "landing" / "b.csv",)
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", ".DS_Store", "a.csv.md5"])
+def test_what_systems_keep_beside_data_is_no_data(folder: Path, name: str) -> None:
+    mine = write(folder / "a.csv")
+    write(folder / name)
+    assert discover(folder) == Landed((mine,), ())
 
 
 def test_the_command_names_what_it_leaves_out(

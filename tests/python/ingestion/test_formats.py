@@ -320,6 +320,7 @@ UTF16: Final = EVENTS.decode().encode("utf-16")
         ("a.csv", EVENTS.partition(b"\n")[2].replace(b",", b";"), "is separated by `;`"),
         ("a.csv", b'\xef\xbb\xbf"' + HEADER.replace(",", '";"').encode() + b'"\n', "by `;`"),
         ("a.csv", b'{"event_time": 1}\n', "is JSON"),
+        ("a.csv", b"{\\rtf1\\ansi " + EVENTS, "is a document (RTF)"),
         ("a.csv", b"\n<!DOCTYPE html><html>", "download it again"),
         ("a.csv", b"version https://git-lfs.github.com/spec/v1\noid x\n", "git lfs pull"),
         ("a.csv", b"SQLite format 3\0" + bytes(80), "is a database"),
@@ -356,7 +357,43 @@ def test_parquet_that_is_cut_or_has_other_columns_is_refused(tmp_path: Path) -> 
     refusal(tmp_path, "other.parquet", other)
     binary = text_columns(EVENTS) | {"brand": pa.array([b"\xff"] * 3, pa.binary())}
     content = write_parquet(tmp_path / "b.parquet", binary).read_bytes()
-    assert "is not valid UTF8" in refusal(tmp_path, "b.parquet", content)
+    assert "invalid UTF8" in refusal(tmp_path, "b.parquet", content)
+
+
+def test_content_that_begins_like_markup_is_none(tmp_path: Path) -> None:
+    for start in (b"<<<<<<< HEAD\n", b"< \n", b"<1\n"):
+        assert "web page" not in refusal(tmp_path, "a.csv", start + EVENTS)
+
+
+def test_bytes_of_parquet_are_text_or_hexadecimal(tmp_path: Path) -> None:
+    columns = {"brand": pa.array([b"\xc3\xa9", b'a"b'], pa.binary())} | {
+        "photo": pa.array([b"\xff\x00", "a,\u00e9".encode()], pa.binary())
+    }
+    with open_content(write_parquet(tmp_path / "b.parquet", columns)) as (stream, _):
+        assert stream.read().decode() == 'brand,photo\n\u00e9,FF00\n"a""b","a,\u00e9"\n'
+
+
+def test_floats_that_have_lost_digits_are_no_integers(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = text_columns(EVENTS)
+    small = rows | {
+        "user_id": pa.array([1, 2, 2**24 - 1], pa.float32()),
+        "price": pa.array([35.79, 0.1, 2.0**25], pa.float32()),
+    }
+    path = write_parquet(tmp_path.resolve() / "small.parquet", small)
+    assert rows_of(connection, path)[0].status is Status.LOADED
+    found = connection.execute(f"select user_id, price from {bronze.EVENTS} order by all")
+    assert found.fetchall() == [(1, 35.79), (2, 0.1), (2**24 - 1, 2.0**25)]
+    for first in (2.0**24, 541312140.0, -541312140.0):
+        large = rows | {"user_id": pa.array([first] * 3, pa.float32())}
+        content = write_parquet(tmp_path / "large.parquet", large).read_bytes()
+        message = refusal(tmp_path, "large.parquet", content)
+        assert "user_id" in message
+        assert "copy it again" not in message
+    strange = {"a": pa.array([float("nan"), float("-inf"), 0.5], pa.float32())}
+    with open_content(write_parquet(tmp_path / "s.parquet", strange)) as (stream, _):
+        assert stream.read().decode() == "a\nnan\n-inf\n0.5\n"
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.csv.zst", "a.zip", "a.parquet"])
@@ -390,6 +427,9 @@ def test_a_large_archive_whose_scan_stops_early_is_read_on(
 
 
 HEAD: Final = EVENTS
+COMPANIONS: Final = (
+    *("md5", "sha1", "sha256", "sha512", "crc", "dvc", "lnk", "torrent", "asc", "sig", "url"),
+)
 NOTHING: Final = b"x"
 
 
@@ -428,6 +468,16 @@ NOTHING: Final = b"x"
         ("a.feather", NOTHING, "Arrow"),
         ("a.sqlite", NOTHING, "database"),
         ("a.pkl", NOTHING, "pickle"),
+        ("a.csv.gpg", NOTHING, "decrypt it: gpg -d"),
+        ("a.csv.gz.PGP", NOTHING, "decrypt it: gpg -d"),
+        ("a.csv.age", NOTHING, "decrypt it: age -d"),
+        ("a.csv.gz.part1", gzip.compress(HEAD), "one part of a split file; join"),
+        ("a.csv.001", HEAD, "one part of a split file; join"),
+        ("a.zip.002", NOTHING, "one part of a split file; join"),
+        ("a.7z.001", NOTHING, "one part of a split file; join"),
+        ("a.z01", b"PK\x07\x08", "one part of a split file; join"),
+        ("a.csv.ab", HEAD, "one part of a split file; join"),
+        ("a.zip.1", NOTHING, "ends in .zip"),
         ("a.csv.part", HEAD, "looks unfinished"),
         ("a.zip.crdownload", NOTHING, "looks unfinished"),
         ("Unconfirmed 7.crdownload", b"PK\x03\x04", "looks unfinished"),
@@ -437,6 +487,11 @@ NOTHING: Final = b"x"
         ("page.html", b"<html>", ""),
         ("script.py", b"import csv", ""),
         ("notes.tmp", b"x", ""),
+        *[(f"a.csv.{suffix}", b"<html>", "") for suffix in COMPANIONS],
+        ("Thumbs.db", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ""),
+        ("desktop.ini", HEAD, ""),
+        ("notes.rtf", b"{\\rtf1", ""),
+        ("notes.001", b"x", ""),
         ("dbt.log", b"12:00 loaded a.csv", ""),
     ],
     ids=readable,

@@ -41,7 +41,10 @@ NOTHING: Final = (
     "#N/A",
     "Undefined",
     "<NA>",
-    "-",
+    *("-", "--", "\u2013", "\u2014", " ? "),
+    *("#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "pd.NA", "NA_character_"),
+    *("#SPILL!", "#CALC!", "#FIELD!", "#GETTING_DATA", "#ERROR!"),
+    *("__HIVE_DEFAULT_PARTITION__", "(not set)", "(none)"),
 )
 FILLERS: Final = ("\u115f", "\u1160", "\u3164", "\uffa0")
 RESCUED: Final = {
@@ -138,8 +141,8 @@ def test_white_space_and_what_prints_nothing_is_trimmed_and_nothing_else(staged:
     assert {chr(code) for code in CODES if chr(code).isspace()} <= trimmed
     assert set("\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u202a\u2066\u180e") <= trimmed
     visible = {text for text in trimmed if unicodedata.category(text)[0] in "LNPS"}
-    # A word for a missing value, the blank of braille, and fillers of Hangul.
-    assert visible == {"-", "\u2800", *FILLERS}
+    # Words for a missing value, the blank of braille, and fillers of Hangul.
+    assert visible == {"-", "?", "\u2013", "\u2014", "\u2800", *FILLERS}
 
 
 def test_lower_case_is_that_of_each_letter_by_itself(staged: Staged) -> None:

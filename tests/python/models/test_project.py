@@ -163,7 +163,7 @@ def test_every_declared_variable_is_used_and_every_used_one_declared() -> None:
     project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
     types = project["vars"]["types"].values()
     typed = [name for names in types for name in names]
-    lists = ["falling", "null_allowed", "rising", "types"]
+    lists = ["falling", "forms", "null_allowed", "rising", "types"]
     assert sorted([*typed, *lists]) == sorted(project["vars"])
     files = [
         path

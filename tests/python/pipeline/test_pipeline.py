@@ -230,6 +230,15 @@ def test_the_gate_keeps_gold_from_new_rows_of_which_most_are_rejected(tmp_path: 
     assert "duplicate 3" in output
     assert days_in_gold() == [(14,)]
 
+    # The remedy that a shut gate names opens it.
+    land("worse.csv", *good(1), *free(20))
+    remedy = "take the files named above away, `make clean`, and run again with corrected ones"
+    assert remedy in run(expect=1)
+    (landing / "worse.csv").unlink()
+    land("corrected.csv", *good(20))
+    home.run("clean")
+    assert "Gate         open: 4 of " in run(expect=0)
+
 
 def test_generated_and_real_events_do_not_mix(generated: Home, tmp_path: Path) -> None:
     landing = write_dirty_file(tmp_path, "crlf.csv")

@@ -10,6 +10,7 @@ from project.errors import UserError
 from project.variables import PROJECT_FILE, check_variables, project_variables
 
 CHURN = "  churn_after_days: 30\n"
+EVENT_TYPES = "  event_types: [view, cart, remove_from_cart, purchase]\n"
 
 
 def test_the_committed_variables_are_accepted() -> None:
@@ -24,6 +25,22 @@ def test_the_committed_variables_are_accepted() -> None:
         (CHURN, CHURN * 2, "churn_after_days is there twice"),
         (CHURN, "  churn_after_days: [30\n", "line "),
         (CHURN, "\tchurn_after_days: 30\n", "line "),
+        (CHURN, CHURN + "]\n", "line "),
+        ("  null_words: [\n", "  null_words:\n  other: [\n", "no var is called other"),
+        (EVENT_TYPES, "", "var event_types is missing; it must be a list of distinct lower-case"),
+        (EVENT_TYPES, "  event_types:\n", "var event_types must be a list of distinct"),
+        (EVENT_TYPES, "  event_types: 5\n", "var event_types must be a list of distinct"),
+        (EVENT_TYPES, "  event_types: [view, [cart]]\n", "var event_types must be a list"),
+        ('  blanks: "', '  blanks: 5\n  blank: "', "no var is called blank"),
+        ('date: "2019-01-01"', 'date: "x"', "earliest_event_date must be a date, yyyy-mm-dd; it"),
+        ('date: "2019-01-01"', "date: 2019-02-01 10:00:00", "earliest_event_date must be a date"),
+        ('[\n    "\\\\n", nan,', "[NaN,", "null_words must be a list of lower-case words"),
+        ('[\n    "\\\\n", nan,', '["it\'s",', "null_words must be a list of lower-case words"),
+        ('[\n    "\\\\n", nan,', "[5,", "null_words must be a list of lower-case words"),
+        ("\nvars:\n", "\nvars: []\nothers:\n", "has no mapping `vars`"),
+        ("  types:\n", "  type:\n", "`vars` says under forms, types"),
+        ("    true or false: 'true|false'\n", "", "`vars` says under forms, types"),
+        ("  rising: [\n", "  rising: [5,\n", "`vars` says under forms, types"),
         ("as_of_date: null", "as_of_date: 2019-02-31", "day is out of range for month"),
         (CHURN, "  churn_after_days: 13\n", "and churn_after_days must be rising: [14, 13]"),
         ("[7, 14, 28, 42]", "[7, 28, 14, 42]", "rfm_recency_days must be rising"),
