@@ -21,8 +21,7 @@ _ABOUT: Final = ("forms", "types", "null_allowed", "rising", "falling")
 
 def project_variables() -> dict[str, Any]:
     """Return the value of each variable by name. Raises UserError as `check_variables` does."""
-    check_variables(PROJECT_FILE)
-    return _read(PROJECT_FILE)
+    return _checked(PROJECT_FILE)
 
 
 def check_variables(file: Path) -> None:
@@ -30,6 +29,10 @@ def check_variables(file: Path) -> None:
 
     Macro `check_variables` matches the same forms, also with variables of the command line.
     """
+    _checked(file)
+
+
+def _checked(file: Path) -> dict[str, Any]:
     variables = _read(file)
     try:
         _check(file, variables)
@@ -38,6 +41,7 @@ def check_variables(file: Path) -> None:
             f"{file}: what `vars` says under {', '.join(_ABOUT)} is incomplete"
             f" ({type(error).__name__}: {reason(error)}); restore it"
         ) from error
+    return variables
 
 
 def _check(file: Path, variables: dict[str, Any]) -> None:
