@@ -103,6 +103,8 @@ def replay(
     update: Recording,
     models: Collection[str] | None = None,
     dies_after: int | None = None,
+    *,
+    few_rows: bool = False,
 ) -> None:
     """Replay a build: the update of a model that exists, the first build of any other.
 
@@ -130,8 +132,9 @@ def replay(
         # A cursor for each node, as in dbt-duckdb: temporary tables end with it.
         with connection.cursor() as cursor:
             cursor.execute("set TimeZone = 'UTC'")
-            # An eighth of the time, for plans that a few rows do not need.
-            cursor.execute("pragma disable_optimizer")
+            if few_rows:
+                # An eighth of the time, for plans that few rows do not need.
+                cursor.execute("pragma disable_optimizer")
             for statement in statements:
                 if commits == dies_after:
                     return

@@ -214,7 +214,8 @@ class Shop:
         assert report.count(Status.LOADED, Status.ALREADY_LOADED) == len(report.files)
 
     def build(self, models: Sequence[str] | None = None, dies_after: int | None = None) -> None:
-        replay(self.connection, self.builds.first, self.builds.update, models, dies_after)
+        builds = self.builds
+        replay(self.connection, builds.first, builds.update, models, dies_after, few_rows=True)
 
     def refresh(self) -> None:
         replay(self.connection, self.builds.first, self.builds.refresh)
