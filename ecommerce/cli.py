@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -27,23 +28,33 @@ _COMMANDS: Final = {
     "verify-published": "pipeline.verify_published",
     "bench": "benchmarks.command",
     "clean": "pipeline.clean",
+    "governance check": "governance.check",
 }
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser with every command; each module declares its own arguments."""
+def build_parser(first: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser with every command; each module declares its own arguments.
+
+    With the name of a command, which is its `first` word, only that one can be parsed: importing all
+    takes as long as loading a small file.
+    """
     parser = Parser(prog="ecommerce", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     for name, module in _COMMANDS.items():
-        _add(commands, name, import_module(module))
-    text = "check a workspace against the access policy"
-    check = import_module("governance.check")
-    checks = commands.add_parser("governance", help=text, description=text)
-    _add(checks.add_subparsers(required=True, metavar="command"), "check", check)
+        group, _, within = name.partition(" ")
+        if first not in (None, group):
+            commands.add_parser(group)
+        elif within:
+            text = "check a workspace against the access policy"
+            groups = commands.add_parser(group, help=text, description=text)
+            _add(groups.add_subparsers(required=True, metavar="command"), within, module)
+        else:
+            _add(commands, name, module)
     return parser
 
 
-def _add(commands: Any, name: str, module: Any) -> None:
+def _add(commands: Any, name: str, module_name: str) -> None:
+    module = import_module(module_name)
     command = commands.add_parser(name, help=module.HELP, description=module.HELP)
     module.add_arguments(command)
     command.set_defaults(execute=module.execute)
@@ -64,7 +75,9 @@ def _require_working_directory() -> None:
 def _execute(argv: Sequence[str] | None) -> int:
     try:
         _require_working_directory()
-        arguments = build_parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        is_known = words and words[0] in {name.split()[0] for name in _COMMANDS}
+        arguments = build_parser(words[0] if is_known else None).parse_args(words)
         check_settings(os.environ)
         # Commands say more; this is for what they do not foresee.
         with explained(database_path()):

@@ -228,7 +228,9 @@ def _judge(path: Path, target: Path) -> Path | Unread | None:
         if not mentions_data(name):
             return None
         if name.endswith(_PLACEHOLDER):
-            return Unread(path, "is the placeholder of a file that iCloud has not downloaded; download it")
+            return Unread(
+                path, "is the placeholder of a file that iCloud has not downloaded; download it"
+            )
         return Unread(path, f"is unfinished, says the `{name[0]}` of its name; rename it when done")
     if special := _special(target):
         return Unread(path, f"is {special}, not a file; write its content to a file")

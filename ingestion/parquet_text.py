@@ -16,7 +16,6 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ingestion.csv_records import MAX_RECORD_BYTES
 from ingestion.event_schema import EVENT_COLUMN_NAMES
@@ -81,6 +80,9 @@ def open_text(path: Path) -> Iterator[_Text]:
 
     Raises OSError, and NotReadableError for a damaged or encrypted file.
     """
+    # Files of other formats need not pay for the import.
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(path) as file:
             names, count = file.schema_arrow.names, file.metadata.num_rows
