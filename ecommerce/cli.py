@@ -16,6 +16,7 @@ from project.errors import UserError
 from project.home import database_path
 from project.output import guarded
 from project.settings import check_settings
+from project.variables import project_variables
 
 # Each module has HELP, add_arguments and execute, and none needs an extra to be imported. That is
 # done where errors are caught: a module may read dbt_project.yml then.
@@ -35,8 +36,8 @@ _COMMANDS: Final = {
 def build_parser(first: str | None = None) -> argparse.ArgumentParser:
     """Build the parser with every command; each module declares its own arguments.
 
-    With the name of a command, which is its `first` word, only that one can be parsed: importing all
-    takes as long as loading a small file.
+    With the `first` word of a command only that one can be parsed: importing all takes as long as
+    loading a small file.
     """
     parser = Parser(prog="ecommerce", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -79,6 +80,8 @@ def _execute(argv: Sequence[str] | None) -> int:
         is_known = words and words[0] in {name.split()[0] for name in _COMMANDS}
         arguments = build_parser(words[0] if is_known else None).parse_args(words)
         check_settings(os.environ)
+        # Every command refuses wrong vars, whether it needs them or not.
+        project_variables()
         # Commands say more; this is for what they do not foresee.
         with explained(database_path()):
             return int(arguments.execute(arguments))
