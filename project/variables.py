@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Hashable
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,7 @@ def check_variables(file: Path) -> None:
     _checked(file)
 
 
+@cache
 def _checked(file: Path) -> dict[str, Any]:
     variables = _read(file)
     try:

@@ -87,9 +87,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real rows beside the checkout, which is not part of the repository."""
-    folder = CHECKOUT.parent / "shared" / "data"
+    return _beside_the_checkout("data", "real rows")
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """The folder of small files as people bring them, which is not part of the repository."""
+    return _beside_the_checkout("cases", "cases")
+
+
+def _beside_the_checkout(name: str, title: str) -> Path:
+    folder = CHECKOUT.parent / "shared" / name
     if not folder.is_dir():
-        pytest.skip("real rows are absent: no folder shared/data beside the checkout")
+        pytest.skip(f"{title} are absent: no folder shared/{name} beside the checkout")
     return folder
 
 

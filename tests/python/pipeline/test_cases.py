@@ -12,7 +12,6 @@ import pytest
 
 from ecommerce import cli
 from ingestion.file_load import WITHOUT_ZONE
-from project.home import CHECKOUT
 from support.platform_runs import Home
 
 pytestmark = pytest.mark.slow
@@ -56,14 +55,6 @@ CASES: Final = {
     "h19_missing_event_type": Case(says="event_type is missing"),
 }
 REFUSED: Final = [name for name, case in CASES.items() if not case.bronze]
-
-
-@pytest.fixture(scope="module")
-def cases() -> Path:
-    folder = CHECKOUT.parent / "shared" / "cases"
-    if not folder.is_dir():
-        pytest.skip("cases are absent: no folder shared/cases beside the checkout")
-    return folder
 
 
 @pytest.fixture(scope="module")
