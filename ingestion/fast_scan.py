@@ -23,6 +23,7 @@ from ingestion.contents import Position, format_of, open_content
 from ingestion.csv_records import BYTE_ORDER_MARK
 from ingestion.formats import Format
 from ingestion.landing_files import Layout, Profile
+from ingestion.parquet_text import path_literal
 from ingestion.typed_text import Texts
 
 _BLOCK_BYTES: Final = 1 << 20
@@ -118,10 +119,8 @@ def _feed(stream: io.BufferedReader, writing: int) -> None:
 def _relation(path: str, compression: str, layout: Layout, *, has_quotes: bool) -> str:
     columns = ", ".join(f"'{name}': 'varchar'" for name in bronze.field_names(layout))
     quote = "'\"'" if has_quotes else "''"
-    # DuckDB takes the path for a glob; brackets make each special character literal.
-    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in path).replace("'", "''")
     return (
-        f"read_csv('{pattern}', columns = {{{columns}}}, auto_detect = false, delim = ',',"
+        f"read_csv({path_literal(path)}, columns = {{{columns}}}, auto_detect = false, delim = ',',"
         f" header = {str(layout.has_header).lower()}, quote = {quote}, escape = {quote},"
         " strict_mode = true, null_padding = false, ignore_errors = false, nullstr = '',"
         f" compression = '{compression}')"

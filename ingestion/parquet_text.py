@@ -120,11 +120,17 @@ def _bytes_of(texts: pa.StringArray) -> memoryview:
     return memoryview(content or b"").cast("B")[ends[0] : ends[-1]]
 
 
+def path_literal(path: str) -> str:
+    """Return the SQL text of a path for DuckDB's scans, which take it for a glob."""
+    # Brackets make each special character literal.
+    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in path)
+    return "'" + pattern.replace("'", "''") + "'"
+
+
 def _scan(path: Path) -> str:
-    # DuckDB takes the path for a glob; brackets make each special character literal.
-    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in str(path)).replace("'", "''")
     # Otherwise a folder such as `month=10` would become a column.
-    return f"read_parquet('{pattern}', hive_partitioning = false, binary_as_string = false)"
+    options = "hive_partitioning = false, binary_as_string = false"
+    return f"read_parquet({path_literal(str(path))}, {options})"
 
 
 def _is_event_column(name: str) -> bool:
