@@ -1,5 +1,5 @@
 {#- dbt-duckdb asks for the columns of each relation twice before it comments on them, a tenth of the
-    time of a small build. Their yml lists them all, which the tests hold. -#}
+    time of a small build. A yml lists no column that its table lacks, which the tests hold. -#}
 
 {% macro duckdb__persist_docs(relation, model, for_relation, for_columns) -%}
     {%- set comments = [alter_relation_comment(relation, model.description)] -%}

@@ -26,15 +26,7 @@ events_replaced as (
 
     select
         events.event_id,
-        events.event_time,
-        events.event_type,
-        events.product_id,
-        events.category_id,
-        events.category_code,
-        events.brand,
-        events.price,
-        events.user_id,
-        events.user_session,
+        {{ event_columns('events') }},
         events._source_file,
         events._ingested_at,
         events._first_batch_id,

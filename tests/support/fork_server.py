@@ -170,6 +170,7 @@ def _requests(listener: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
 def _serve(listener: socket.socket) -> None:
     from dbt.cli.main import dbtRunner
     from dbt_common.behavior_flags import BehaviorFlagRendered
+    from dbt_common.tests import enable_test_caching
 
     from ecommerce.cli import main
 
@@ -180,6 +181,10 @@ def _serve(listener: socket.socket) -> None:
     # Runs are short, and would look through all that was imported and parsed for garbage.
     gc.disable()
     gc.freeze()
+    # Parsing again what was parsed before takes half of the time then.
+    enable_test_caching()
+    _parse_without_threads()
+    _compile_once()
     manifests: dict[tuple[str, ...], Any] = {}
     for request, descriptors in _requests(listener):
         program, arguments, environment, folder = json.loads(request)
@@ -241,29 +246,56 @@ def parse_options(arguments: Sequence[str]) -> tuple[str, ...]:
 
 def _parsed(runner: Any, options: Sequence[str]) -> Any:
     """Return the manifest of the project; None where it cannot be parsed, as the run will say."""
-    from dbt.contracts.graph.manifest import Manifest
-
     with TemporaryDirectory() as folder:
-        pickled = Path(folder) / "manifest"
-        # In a fork, because dbt's parser keeps threads, for which a fork of its process would wait.
+        written = ["--target-path", folder, "--log-path", folder]
+        return runner.invoke(["--quiet", "--no-partial-parse", "parse", *options, *written]).result
+
+
+def _parse_without_threads() -> None:
+    """Keep dbt from its static parser, which has threads that a fork would wait for."""
+    from dbt.clients import jinja_static
+    from dbt.parser import models
+    from dbt_extractor import ExtractionError
+
+    extract = jinja_static.py_extract_from_source
+
+    def give_up(_: str) -> None:
+        # Then dbt renders the model.
+        raise ExtractionError
+
+    @cache
+    def extract_in_fork(source: str) -> Any:
+        reader, writer = os.pipe()
         if child := os.fork():
+            os.close(writer)
+            with os.fdopen(reader, "rb") as result:
+                found = result.read()
             os.waitpid(child, 0)
-            if not pickled.exists():
-                return None
-            manifest = Manifest()
-            vars(manifest).update(pickle.loads(pickled.read_bytes()))
-            return manifest
+            if not found:
+                raise ExtractionError
+            return pickle.loads(found)
         try:
-            written = ["--target-path", folder, "--log-path", folder]
-            result = runner.invoke(["--quiet", "parse", *options, *written])
-            if result.success:
-                # Dropped from a manifest that is pickled as a whole: tables to look up names in.
-                state = {
-                    name: value for name, value in vars(result.result).items() if name != "_lock"
-                }
-                pickled.write_bytes(pickle.dumps(state))
+            os.write(writer, pickle.dumps(extract(source)))
         finally:
             os._exit(0)
+
+    setattr(models, "py_extract_from_source", give_up)  # noqa: B010
+    setattr(jinja_static, "py_extract_from_source", extract_in_fork)  # noqa: B010
+
+
+def _compile_once() -> None:
+    """Keep compiled templates: models, hooks and yml are the same in most runs."""
+    from dbt_common.clients.jinja import MacroFuzzEnvironment
+
+    compile_source, kept = MacroFuzzEnvironment.compile, {}
+
+    def compile_or_take(environment: Any, source: str, *names: Any) -> Any:
+        key = type(environment), source
+        if key not in kept:
+            kept[key] = compile_source(environment, source, *names)
+        return kept[key]
+
+    setattr(MacroFuzzEnvironment, "compile", compile_or_take)  # noqa: B010
 
 
 def _compile_macros(manifest: Any) -> None:
