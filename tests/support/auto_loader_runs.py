@@ -34,8 +34,11 @@ CACHE: Final = Path(__file__).resolve().parents[2] / ".pytest_cache" / "d" / "sp
 # Short runs end before optimizing compilers pay off. The code of the quick compiler would fill its
 # default cache.
 QUICK_START: Final = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
-# As for code that is generated for each query.
+# As for code that is generated for each query, for plans that are improved time and again, and for
+# checks of the optimizer itself.
 QUICK_QUERIES: Final = {
+    "spark.sql.lightweightPlanChangeValidation": "false",
+    "spark.sql.optimizer.maxIterations": "2",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
