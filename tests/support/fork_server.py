@@ -253,15 +253,12 @@ def _parsed(runner: Any, options: Sequence[str]) -> Any:
 
 def _parse_without_threads() -> None:
     """Keep dbt from its static parser, which has threads that a fork would wait for."""
-    from dbt.clients import jinja_static
-    from dbt.parser import models
-    from dbt_extractor import ExtractionError
-
-    extract = jinja_static.py_extract_from_source
+    extractor = import_module("dbt_extractor")
+    extract, failure = extractor.py_extract_from_source, extractor.ExtractionError
 
     def give_up(_: str) -> None:
         # Then dbt renders the model.
-        raise ExtractionError
+        raise failure
 
     @cache
     def extract_in_fork(source: str) -> Any:
@@ -272,15 +269,18 @@ def _parse_without_threads() -> None:
                 found = result.read()
             os.waitpid(child, 0)
             if not found:
-                raise ExtractionError
+                raise failure
             return pickle.loads(found)
         try:
             os.write(writer, pickle.dumps(extract(source)))
         finally:
             os._exit(0)
 
-    setattr(models, "py_extract_from_source", give_up)  # noqa: B010
-    setattr(jinja_static, "py_extract_from_source", extract_in_fork)  # noqa: B010
+    for module, replacement in (
+        ("dbt.parser.models", give_up),
+        ("dbt.clients.jinja_static", extract_in_fork),
+    ):
+        setattr(import_module(module), "py_extract_from_source", replacement)
 
 
 def _compile_once() -> None:
