@@ -280,7 +280,7 @@ def _parse_without_threads() -> None:
         ("dbt.parser.models", give_up),
         ("dbt.clients.jinja_static", extract_in_fork),
     ):
-        setattr(import_module(module), "py_extract_from_source", replacement)
+        vars(import_module(module))["py_extract_from_source"] = replacement
 
 
 def _compile_once() -> None:
