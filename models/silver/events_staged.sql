@@ -8,9 +8,9 @@
 {%- set texts = ['event_type', 'category_code', 'brand', 'user_session'] -%}
 {%- set blanks = "'" ~ var('blanks') ~ "'" -%}
 {%- set capitals, small_letters = var('special_capitals'), var('special_small_letters') -%}
-{#- What a backslash in a literal means depends on the engine. -#}
-{%- set null_words
-    = "'', '" ~ var('null_words') | join("', '") | replace('\\', "' || chr(92) || '") ~ "'" %}
+{#- Words between capitals, which lower case has none of: DuckDB would join a list, even for columns
+    without words. What a backslash in a literal means depends on the engine. -#}
+{%- set words = "('XX" ~ var('null_words') | join('X') | replace('\\', "'||chr(92)||'") ~ "X')" %}
 
 with
 
@@ -22,19 +22,13 @@ raw_events as (
 
 trimmed as (
 
-    -- Most texts are ASCII between two visible characters, which is cheaper to see than a blank.
+    -- A first and a last character are cheaper to look up than a text is to trim.
     select
         {% for text in texts %}
             case
                 when
-                    (
-                        {{ text }} < '!' or right({{ text }}, 1) < '!'
-                        or bit_length({{ text }}) > 8 * length({{ text }})
-                    )
-                    and (
-                        contains({{ blanks }}, left({{ text }}, 1))
-                        or contains({{ blanks }}, right({{ text }}, 1))
-                    )
+                    contains({{ blanks }}, substring({{ text }}, 1, 1))
+                    or contains({{ blanks }}, substring({{ text }}, -1, 1))
                     then trim(both {{ blanks }} from {{ text }})
                 else {{ text }}
             end as trimmed_{{ text }},
@@ -63,23 +57,35 @@ lower_case as (
 
 ),
 
+named as (
+
+    -- Few texts are a part of the words, and only those are compared with whole words.
+    select
+        {% for text in texts %}
+            case
+                when not contains({{ words }}, lower_{{ text }}) then lower_{{ text }}
+                when not contains({{ words }}, 'X' || lower_{{ text }} || 'X') then lower_{{ text }}
+            end as named_{{ text }},
+        {% endfor %}
+        *
+    from lower_case
+
+),
+
 normalized as (
 
     select
         event_time,
-        case when lower_event_type not in ({{ null_words }}) then lower_event_type end
-            as event_type,
+        named_event_type as event_type,
         product_id,
         category_id,
-        case when lower_category_code not in ({{ null_words }}) then lower_category_code end
-            as category_code,
-        case when lower_brand not in ({{ null_words }}) then lower_brand end as brand,
+        named_category_code as category_code,
+        named_brand as brand,
         -- NaN, infinite and too large prices become null and break `invalid_price`. Engines differ
         -- in how they round a double to cents, but agree on whole numbers.
         cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,
         user_id,
-        case when lower_user_session not in ({{ null_words }}) then trimmed_user_session end
-            as user_session,
+        case when named_user_session is not null then trimmed_user_session end as user_session,
         event_type as raw_event_type,
         category_code as raw_category_code,
         brand as raw_brand,
@@ -88,7 +94,7 @@ normalized as (
         _rescued_data,
         _source_file,
         _ingested_at
-    from lower_case
+    from named
 
 ),
 
