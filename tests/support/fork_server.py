@@ -43,6 +43,7 @@ READ_BY_SQL: Final = frozenset(
         "gate_max_lag_minutes",
         "gate_max_quarantined_share",
         "highest_price",
+        "left_censored_days",
         "null_words",
         "pareto_a_share",
         "rfm_recency_days",
