@@ -202,7 +202,9 @@ def differences(left: Home, right: Home, more: Sequence[str] = ()) -> dict[str, 
             one, other = (f"select {FACTS} from {database}.{table}" for database in ("a", "b"))
             # A third of the time: rows are compared only where their hashes differ.
             hashes = [
-                connection.execute(f"select count(*), sum(hash(row)) from ({rows}) as row").fetchall()
+                connection.execute(
+                    f"select count(*), sum(hash(row)) from ({rows}) as row"
+                ).fetchall()
                 for rows in (one, other)
             ]
             if hashes[0] == hashes[1]:
