@@ -179,27 +179,14 @@ def test_generated_files_and_own_files_elsewhere_do_not_mix(home: Path) -> None:
 
 @pytest.mark.kills
 def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> None:
-    command = [sys.executable, "-u", "-m", "ecommerce", "run", "--events", "1000"]
-    with subprocess.Popen(
-        command,
-        cwd=CHECKOUT,
-        env=os.environ | {"DBT_USE_COLORS": "false"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert any(line == "build ...\n" for line in process.stdout)
-        # dbt's log starts once its imports are done.
-        log = home / "logs" / "dbt.log"
-        while process.poll() is None and not (log.exists() and log.stat().st_size):
-            time.sleep(0.005)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    # Shells report both as 130. Python ends by the signal itself if that hits an exec of text, as
-    # in the creation of a dataclass.
-    assert process.returncode in (130, -signal.SIGINT)
-    assert errors.endswith("interrupted; run again to continue\n")
+    running = Home(home).start("run", "--events", "1000")
+    # The log tells when dbt, which catches the signal itself, is at work.
+    log = home / "logs" / "dbt.log"
+    while running.is_running() and not (log.exists() and log.stat().st_size):
+        time.sleep(0.005)
+    assert running.printed().endswith("build ...\n")
+    os.kill(running.pid, signal.SIGINT)
+    assert running.ends(expect=130).stderr.endswith("interrupted; run again to continue\n")
     with locked(home):
         pass
 
@@ -248,7 +235,7 @@ def test_neither_dbts_variables_nor_readers_nor_a_closed_pipe_change_a_run(tmp_p
     # With the same times of loading, all tables are to be the same.
     disturbed.folder.mkdir()
     shutil.copyfile(plain.database, disturbed.database)
-    plain.run("run", "--data", str(files))
+    plain.dbt("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
     foreign = variables_of_dbt() | {
         "DBT_SCHEMA_PREFIX": "x_",
         "DBT_ENGINE_RECORDER_MODE": "replay",
