@@ -8,9 +8,6 @@
 {%- set texts = ['event_type', 'category_code', 'brand', 'user_session'] -%}
 {%- set blanks = "'" ~ var('blanks') ~ "'" -%}
 {%- set capitals, small_letters = var('special_capitals'), var('special_small_letters') -%}
-{#- Words between capitals, which lower case has none of: DuckDB would join a list, even for columns
-    without words. What a backslash in a literal means depends on the engine. -#}
-{%- set words = "('XX" ~ var('null_words') | join('X') | replace('\\', "'||chr(92)||'") ~ "X')" %}
 
 with
 
@@ -57,35 +54,22 @@ lower_case as (
 
 ),
 
-named as (
-
-    -- Few texts are a part of the words, and only those are compared with whole words.
-    select
-        {% for text in texts %}
-            case
-                when not contains({{ words }}, lower_{{ text }}) then lower_{{ text }}
-                when not contains({{ words }}, 'X' || lower_{{ text }} || 'X') then lower_{{ text }}
-            end as named_{{ text }},
-        {% endfor %}
-        *
-    from lower_case
-
-),
-
 normalized as (
 
     select
         event_time,
-        named_event_type as event_type,
+        case when {{ is_value('lower_event_type') }} then lower_event_type end as event_type,
         product_id,
         category_id,
-        named_category_code as category_code,
-        named_brand as brand,
+        case when {{ is_value('lower_category_code') }} then lower_category_code end
+            as category_code,
+        case when {{ is_value('lower_brand') }} then lower_brand end as brand,
         -- NaN, infinite and too large prices become null and break `invalid_price`. Engines differ
         -- in how they round a double to cents, but agree on whole numbers.
         cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,
         user_id,
-        case when named_user_session is not null then trimmed_user_session end as user_session,
+        case when {{ is_value('lower_user_session') }} then trimmed_user_session end
+            as user_session,
         event_type as raw_event_type,
         category_code as raw_category_code,
         brand as raw_brand,
@@ -94,7 +78,7 @@ normalized as (
         _rescued_data,
         _source_file,
         _ingested_at
-    from named
+    from lower_case
 
 ),
 
