@@ -180,7 +180,7 @@ def test_generated_files_and_own_files_elsewhere_do_not_mix(home: Path) -> None:
 @pytest.mark.kills
 def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> None:
     running = Home(home).start("run", "--events", "1000")
-    # The log tells when dbt, which catches the signal itself, is at work.
+    # The log starts when dbt, which catches the signal itself, is at work.
     log = home / "logs" / "dbt.log"
     while running.is_running() and not (log.exists() and log.stat().st_size):
         time.sleep(0.005)
