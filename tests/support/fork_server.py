@@ -306,12 +306,14 @@ def _compile_once() -> None:
 def _find_ctes_without_parser() -> None:
     """Spare dbt from parsing a query to find its first CTE, a third of the time of unit tests."""
     compilation = import_module("dbt.compilation")
-    parse, sql, tokens = sqlparse.parse, sqlparse.sql, sqlparse.tokens
+    # Its classes are not typed.
+    sql: Any = sqlparse.sql
+    tokens = sqlparse.tokens
 
     def split_after_with(text: str) -> tuple[sqlparse.sql.Statement, ...]:
         found = _WITH.fullmatch(text)
         if not found:
-            return parse(text)
+            return sqlparse.parse(text)
         kinds = (tokens.Comment, tokens.Keyword, tokens.Whitespace, tokens.Other)
         return (sql.Statement([*map(sql.Token, kinds, found.groups())]),)
 
