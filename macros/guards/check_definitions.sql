@@ -16,7 +16,7 @@
         'event_rules': broken_event_rules(),
         'event_normalization': graph.nodes['model.ecommerce_analytics.events_staged'].raw_code
             ~ tojson([var('blanks'), var('special_capitals'), var('special_small_letters')])
-            ~ is_value('a'),
+            ~ null_if_word('a', 'b'),
         'event_keys': event_key()
             ~ graph.nodes['model.ecommerce_analytics.event_copies'].raw_code,
         'sessionization': graph.nodes['model.ecommerce_analytics.session_starts'].raw_code,

@@ -40,14 +40,14 @@ lower_case as (
     -- The engines agree on the lower case of all other letters.
     select
         {% for text in texts %}
-            lower(case
+            case
                 when
-                    bit_length(trimmed_{{ text }}) > 8 * length(trimmed_{{ text }})
-                    and trimmed_{{ text }}
-                    <> regexp_replace(trimmed_{{ text }}, '[{{ capitals }}]', '')
-                    then translate(trimmed_{{ text }}, '{{ capitals }}', '{{ small_letters }}')
-                else trimmed_{{ text }}
-            end) as lower_{{ text }},
+                    bit_length(trimmed_{{ text }}) = 8 * length(trimmed_{{ text }})
+                    or trimmed_{{ text }}
+                    = regexp_replace(trimmed_{{ text }}, '[{{ capitals }}]', '')
+                    then lower(trimmed_{{ text }})
+                else lower(translate(trimmed_{{ text }}, '{{ capitals }}', '{{ small_letters }}'))
+            end as lower_{{ text }},
         {% endfor %}
         *
     from trimmed
@@ -58,18 +58,16 @@ normalized as (
 
     select
         event_time,
-        case when {{ is_value('lower_event_type') }} then lower_event_type end as event_type,
+        {{ null_if_word('event_type', 'lower_event_type') }} as event_type,
         product_id,
         category_id,
-        case when {{ is_value('lower_category_code') }} then lower_category_code end
-            as category_code,
-        case when {{ is_value('lower_brand') }} then lower_brand end as brand,
+        {{ null_if_word('category_code', 'lower_category_code') }} as category_code,
+        {{ null_if_word('brand', 'lower_brand') }} as brand,
         -- NaN, infinite and too large prices become null and break `invalid_price`. Engines differ
         -- in how they round a double to cents, but agree on whole numbers.
         cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,
         user_id,
-        case when {{ is_value('lower_user_session') }} then trimmed_user_session end
-            as user_session,
+        {{ null_if_word('user_session', 'trimmed_user_session') }} as user_session,
         event_type as raw_event_type,
         category_code as raw_category_code,
         brand as raw_brand,
