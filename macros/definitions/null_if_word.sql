@@ -4,7 +4,7 @@
         condition reads another: so most are let pass by what is cheap, a third of the time of
         normalization. What a backslash means depends on the engine. -#}
     {%- set lower, trimmed = 'lower_' ~ text, 'trimmed_' ~ text -%}
-    {#- Not fewer than its bytes. -#}
+    {#- Escaped, a word is at least as long as its bytes. -#}
     {%- set longest = var('null_words') | map('urlencode') | map('length') | sort | last -%}
     {%- set backslash = "' || chr(92) || '" -%}
     {%- set words = "('XX" ~ var('null_words') | join('X') | replace('\\', backslash) ~ "X')" -%}
