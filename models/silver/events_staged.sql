@@ -7,7 +7,6 @@
 
 {%- set texts = ['event_type', 'category_code', 'brand', 'user_session'] -%}
 {%- set blanks = "'" ~ var('blanks') ~ "'" -%}
-{%- set capitals, small_letters = var('special_capitals'), var('special_small_letters') -%}
 
 with
 
@@ -37,18 +36,10 @@ trimmed as (
 
 lower_case as (
 
-    -- The engines agree on the lower case of all other letters.
     select
-        {% for text in texts %}
-            case
-                when
-                    bit_length(trimmed_{{ text }}) = 8 * length(trimmed_{{ text }})
-                    or trimmed_{{ text }}
-                    = regexp_replace(trimmed_{{ text }}, '[{{ capitals }}]', '')
-                    then lower(trimmed_{{ text }})
-                else lower(translate(trimmed_{{ text }}, '{{ capitals }}', '{{ small_letters }}'))
-            end as lower_{{ text }},
-        {% endfor %}
+        {{ lower_case('trimmed_event_type') }} as lower_event_type,
+        {{ lower_case('trimmed_category_code') }} as lower_category_code,
+        {{ lower_case('trimmed_brand') }} as lower_brand,
         *
     from trimmed
 
@@ -58,16 +49,16 @@ normalized as (
 
     select
         event_time,
-        {{ null_if_word('event_type', 'lower_event_type') }} as event_type,
+        {{ null_if_word('lower_event_type', 'lower_event_type') }} as event_type,
         product_id,
         category_id,
-        {{ null_if_word('category_code', 'lower_category_code') }} as category_code,
-        {{ null_if_word('brand', 'lower_brand') }} as brand,
+        {{ null_if_word('lower_category_code', 'lower_category_code') }} as category_code,
+        {{ null_if_word('lower_brand', 'lower_brand') }} as brand,
         -- NaN, infinite and too large prices become null and break `invalid_price`. Engines differ
         -- in how they round a double to cents, but agree on whole numbers.
         cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,
         user_id,
-        {{ null_if_word('user_session', 'trimmed_user_session') }} as user_session,
+        {{ null_if_word('trimmed_user_session', lower_case('trimmed_user_session')) }} as user_session,
         event_type as raw_event_type,
         category_code as raw_category_code,
         brand as raw_brand,
