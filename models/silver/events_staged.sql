@@ -58,7 +58,9 @@ normalized as (
         -- in how they round a double to cents, but agree on whole numbers.
         cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,
         user_id,
-        {{ null_if_word('trimmed_user_session', lower_case('trimmed_user_session')) }} as user_session,
+        {{
+            null_if_word('trimmed_user_session', lower_case('trimmed_user_session'))
+        }} as user_session,
         event_type as raw_event_type,
         category_code as raw_category_code,
         brand as raw_brand,
