@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from project.home import CHECKOUT
 from support.fork_server import SESSION_FOLDER
@@ -82,6 +85,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for name, duration in json.loads((CHECKOUT / ".test_durations").read_text("utf-8")).items():
         seconds[name.partition("::")[0]] += duration
     items.sort(key=lambda item: -seconds[item.nodeid.partition("::")[0]])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Give one process all files that use Spark on the JVM, which takes long to warm up."""
+
+    class OneJvm(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "spark" if _uses_spark(file) else file
+
+    return OneJvm(config, log)
+
+
+@cache
+def _uses_spark(file: str) -> bool:
+    imports = r"(?m)^from support\.(auto_loader|spark)_runs import"
+    return re.search(imports, (CHECKOUT / file).read_text("utf-8")) is not None
 
 
 @pytest.fixture(scope="session")
