@@ -88,21 +88,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give one process all files that use Spark on the JVM, which takes long to warm up."""
 
-    class OneJvm(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            file = super()._split_scope(nodeid)
-            return "spark" if _uses_spark(file) else file
-
-    return OneJvm(config, log)
+    scheduler: Any = LoadFileScheduling(config, log)
+    scheduler._split_scope = _process_of
+    return scheduler
 
 
 @cache
-def _uses_spark(file: str) -> bool:
+def _process_of(test: str) -> str:
+    file = test.partition("::")[0]
     imports = r"(?m)^from support\.(auto_loader|spark)_runs import"
-    return re.search(imports, (CHECKOUT / file).read_text("utf-8")) is not None
+    return "Spark" if re.search(imports, (CHECKOUT / file).read_text("utf-8")) else file
 
 
 @pytest.fixture(scope="session")
