@@ -15,8 +15,7 @@
     {%- for name, sql in {
         'event_rules': broken_event_rules(),
         'event_normalization': graph.nodes['model.ecommerce_analytics.events_staged'].raw_code
-            ~ tojson([var('blanks'), var('special_capitals'), var('special_small_letters'),
-                var('null_words')]),
+            ~ tojson(var('blanks')) ~ null_if_word('a', lower_case('a')),
         'event_keys': event_key()
             ~ graph.nodes['model.ecommerce_analytics.event_copies'].raw_code,
         'sessionization': graph.nodes['model.ecommerce_analytics.session_starts'].raw_code,

@@ -7,10 +7,6 @@
 
 {%- set texts = ['event_type', 'category_code', 'brand', 'user_session'] -%}
 {%- set blanks = "'" ~ var('blanks') ~ "'" -%}
-{%- set capitals, small_letters = var('special_capitals'), var('special_small_letters') -%}
-{#- Words between capitals, which lower case has none of: DuckDB would join a list, even for columns
-    without words. What a backslash in a literal means depends on the engine. -#}
-{%- set words = "('XX" ~ var('null_words') | join('X') | replace('\\', "'||chr(92)||'") ~ "X')" %}
 
 with
 
@@ -40,35 +36,12 @@ trimmed as (
 
 lower_case as (
 
-    -- The engines agree on the lower case of all other letters.
     select
-        {% for text in texts %}
-            lower(case
-                when
-                    bit_length(trimmed_{{ text }}) > 8 * length(trimmed_{{ text }})
-                    and trimmed_{{ text }}
-                    <> regexp_replace(trimmed_{{ text }}, '[{{ capitals }}]', '')
-                    then translate(trimmed_{{ text }}, '{{ capitals }}', '{{ small_letters }}')
-                else trimmed_{{ text }}
-            end) as lower_{{ text }},
-        {% endfor %}
+        {{ lower_case('trimmed_event_type') }} as lower_event_type,
+        {{ lower_case('trimmed_category_code') }} as lower_category_code,
+        {{ lower_case('trimmed_brand') }} as lower_brand,
         *
     from trimmed
-
-),
-
-named as (
-
-    -- Few texts are a part of the words, and only those are compared with whole words.
-    select
-        {% for text in texts %}
-            case
-                when not contains({{ words }}, lower_{{ text }}) then lower_{{ text }}
-                when not contains({{ words }}, 'X' || lower_{{ text }} || 'X') then lower_{{ text }}
-            end as named_{{ text }},
-        {% endfor %}
-        *
-    from lower_case
 
 ),
 
@@ -76,16 +49,18 @@ normalized as (
 
     select
         event_time,
-        named_event_type as event_type,
+        {{ null_if_word('lower_event_type', 'lower_event_type') }} as event_type,
         product_id,
         category_id,
-        named_category_code as category_code,
-        named_brand as brand,
+        {{ null_if_word('lower_category_code', 'lower_category_code') }} as category_code,
+        {{ null_if_word('lower_brand', 'lower_brand') }} as brand,
         -- NaN, infinite and too large prices become null and break `invalid_price`. Engines differ
         -- in how they round a double to cents, but agree on whole numbers.
         cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,
         user_id,
-        case when named_user_session is not null then trimmed_user_session end as user_session,
+        {{
+            null_if_word('trimmed_user_session', lower_case('trimmed_user_session'))
+        }} as user_session,
         event_type as raw_event_type,
         category_code as raw_category_code,
         brand as raw_brand,
@@ -94,7 +69,7 @@ normalized as (
         _rescued_data,
         _source_file,
         _ingested_at
-    from named
+    from lower_case
 
 ),
 

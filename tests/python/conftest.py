@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from project.home import CHECKOUT
 from support.fork_server import SESSION_FOLDER
@@ -82,6 +85,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for name, duration in json.loads((CHECKOUT / ".test_durations").read_text("utf-8")).items():
         seconds[name.partition("::")[0]] += duration
     items.sort(key=lambda item: -seconds[item.nodeid.partition("::")[0]])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give one process all files that use Spark on the JVM, which takes long to warm up."""
+
+    scheduler: Any = LoadFileScheduling(config, log)
+    scheduler._split_scope = _process_of
+    return scheduler
+
+
+@cache
+def _process_of(test: str) -> str:
+    file = test.partition("::")[0]
+    imports = r"(?m)^from support\.(auto_loader|spark)_runs import"
+    return "Spark" if re.search(imports, (CHECKOUT / file).read_text("utf-8")) else file
 
 
 @pytest.fixture(scope="session")

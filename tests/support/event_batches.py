@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,23 @@ def line(
     session: str = "s1",
 ) -> str:
     return f"{time} UTC,{event_type},{product},20,{code},{brand},{price},{user},{session}"
+
+
+def repeat_buyers(number: int) -> list[str]:
+    """Return orders of buyers who follow the lifetime value model, enough to fit it."""
+    draw = random.Random(1)
+    lines = []
+    for user in range(1000, 1000 + number):
+        rate, leaves = draw.gammavariate(1.5, 0.15), draw.betavariate(0.5, 0.7)
+        spends = draw.gauss(4, 0.6)
+        day, is_alive = draw.randint(1, 15), True
+        while day <= 31 and is_alive:
+            time, price = f"2019-10-{day:02d} 12:00:00", draw.lognormvariate(spends, 0.3)
+            session = f"r{user}-{day}"
+            lines.append(line(time, "purchase", user=user, session=session, price=f"{price:.2f}"))
+            day += 1 + int(draw.expovariate(rate))
+            is_alive = draw.random() > leaves
+    return lines
 
 
 def write(file: Path, lines: Iterable[str]) -> None:

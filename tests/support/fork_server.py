@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import pickle
+import re
 import runpy
 import select
 import signal
@@ -27,8 +28,10 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from time import monotonic
+from types import SimpleNamespace
 from typing import IO, Any, Final
 
+import sqlparse
 import yaml
 
 from project.home import CHECKOUT
@@ -43,6 +46,7 @@ READ_BY_SQL: Final = frozenset(
         "gate_max_lag_minutes",
         "gate_max_quarantined_share",
         "highest_price",
+        "left_censored_days",
         "null_words",
         "pareto_a_share",
         "rfm_recency_days",
@@ -185,6 +189,7 @@ def _serve(listener: socket.socket) -> None:
     enable_test_caching()
     _parse_without_threads()
     _compile_once()
+    _find_ctes_without_parser()
     manifests: dict[tuple[str, ...], Any] = {}
     for request, descriptors in _requests(listener):
         program, arguments, environment, folder = json.loads(request)
@@ -296,6 +301,30 @@ def _compile_once() -> None:
         return kept[key]
 
     setattr(MacroFuzzEnvironment, "compile", compile_or_take)  # noqa: B010
+
+
+def _find_ctes_without_parser() -> None:
+    """Spare dbt from parsing a query to find its first CTE, a third of the time of unit tests."""
+    compilation = import_module("dbt.compilation")
+    # Its classes are not typed.
+    sql: Any = sqlparse.sql
+    tokens = sqlparse.tokens
+
+    def split_after_with(text: str) -> tuple[sqlparse.sql.Statement, ...]:
+        found = _WITH.fullmatch(text)
+        if not found:
+            return sqlparse.parse(text)
+        kinds = (tokens.Comment, tokens.Keyword, tokens.Whitespace, tokens.Other)
+        return (sql.Statement([*map(sql.Token, kinds, found.groups())]),)
+
+    parser = SimpleNamespace(parse=split_after_with, sql=sql, tokens=tokens)
+    setattr(compilation, "sqlparse", parser)  # noqa: B010
+
+
+# A single query that starts with CTEs, after comments, in four parts.
+_WITH: Final = re.compile(
+    r"((?:\s+|--[^\n]*\n|/\*.*?\*/)*)(with)(\s+)(?!recursive\b)([^;]+)", re.DOTALL | re.IGNORECASE
+)
 
 
 def _compile_macros(manifest: Any) -> None:

@@ -200,13 +200,19 @@ def differences(left: Home, right: Home, more: Sequence[str] = ()) -> dict[str, 
         connection.execute(f"attach '{right.database}' as b (read_only)")
         for table in [*left.tables(), *more]:
             one, other = (f"select {FACTS} from {database}.{table}" for database in ("a", "b"))
+            # A third of the time: rows are compared only where their hashes differ.
+            hashes = [
+                connection.execute(
+                    f"select count(*), sum(hash(row)) from ({rows}) as row"
+                ).fetchall()
+                for rows in (one, other)
+            ]
+            if hashes[0] == hashes[1]:
+                continue
             only_one, only_other = f"{one} except all {other}", f"{other} except all {one}"
-            # With as many rows on both sides, rows that only one has are missing on the other.
-            [(extra, rows)] = connection.execute(
-                f"select (select count(*) from ({only_one})),"
-                f" (select count(*) from b.{table}) - (select count(*) from a.{table})"
+            [(extra, missing)] = connection.execute(
+                f"select (select count(*) from ({only_one})), (select count(*) from ({only_other}))"
             ).fetchall()
-            if extra or rows:
-                [(missing,)] = connection.execute(f"select count(*) from ({only_other})").fetchall()
+            if extra or missing:
                 found[table] = extra + missing
     return found

@@ -241,6 +241,12 @@ class Reader:
                 at and tokens[at - 1].word == "AS"
             )
             return (token.start, token.end, string_literal(self.principal.name)) if bare else None
+        parts = tuple(tokens[i].name.lower() for i in range(at, last + 1, 2))
+        key = full_key(parts, context)
+        known = _MEMBER | _USER | _PLACE.keys()
+        # Before the arguments are read: the text in brackets can be a whole CTE.
+        if len(parts) == 1 and word not in known and key not in self.ledger.functions:
+            return None
         close = matching(tokens, last + 1)
         end = tokens[close].end
         arguments = split_commas(text[tokens[last + 1].end : tokens[close].start])
@@ -255,8 +261,6 @@ class Reader:
             return token.start, end, string_literal(self.principal.name)
         if word in _PLACE and not arguments:
             return token.start, end, string_literal(context[_PLACE[word]])
-        parts = tuple(tokens[i].name.lower() for i in range(at, last + 1, 2))
-        key = full_key(parts, context)
         with self.ledger.lock:
             if len(parts) == 1 and key not in self.ledger.functions:
                 return None

@@ -37,14 +37,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabricksHome]:
 
 
 @contextmanager
-def reading(databricks: DatabricksHome) -> Iterator[list[Answer]]:
-    """Query the marts in a loop, and collect results and errors."""
+def reading(databricks: DatabricksHome, pause: float) -> Iterator[list[Answer]]:
+    """Query the marts in a loop with a pause of seconds, and collect results and errors."""
     answers: list[Answer] = []
     ended = threading.Event()
 
     def read() -> None:
-        # The pause is as short as a query, and leaves the processor to the build.
-        while not ended.wait(0.03):
+        while not ended.wait(pause):
             try:
                 answers.append(totals(databricks))
             except Exception as error:
@@ -73,7 +72,8 @@ def totals(databricks: DatabricksHome) -> dict[str, tuple[int, float]]:
 
 def test_a_reader_sees_the_old_rows_or_the_new_ones(built: DatabricksHome) -> None:
     before = totals(built)
-    with reading(built) as answers:
+    # A pause that leaves the processor to the build.
+    with reading(built, 0.2) as answers:
         built.dbt("build", *WITHOUT_TESTS)
     after = totals(built)
     assert len(answers) > 20
@@ -93,7 +93,7 @@ def test_the_adapters_own_table_shows_an_empty_mart(built: DatabricksHome, tmp_p
         ("models/gold/customer_metrics.yml", "else 'incremental' }}", "else 'table' }}"),
     )
     faulty = DatabricksHome(tmp_path, built.warehouse, project)
-    with reading(built) as answers:
+    with reading(built, 0.03) as answers:
         faulty.dbt("run", "--select", "customer_metrics")
     seen = [answer["customer_metrics"] for answer in answers if isinstance(answer, dict)]
     assert (0, 0.0) in seen

@@ -23,7 +23,7 @@ from support.databricks_runs import (
     unprotected,
 )
 from support.described_columns import columns_without_yml
-from support.event_batches import FIRST, SECOND, THIRD, write
+from support.event_batches import FIRST, SECOND, THIRD, repeat_buyers, write
 from support.platform_runs import LAYERS, Home
 from warehouse.ledger import Relation
 from warehouse.session import Entry
@@ -31,8 +31,8 @@ from warehouse.sql_text import quote
 
 pytestmark = pytest.mark.warehouse
 
-# Enough for more than 100 repeat buyers, for every quality rule and for every segment.
-EVENTS, DIRTY = 80_000, 0.005
+# Enough for every quality rule and for every segment; the lifetime model gets buyers of its own.
+EVENTS, DIRTY, BUYERS = 40_000, 0.01, 250
 BUILD = ("build", *WITHOUT_TESTS)
 # One build runs the data tests on the warehouse; more would only take longer.
 TESTED_BUILD = ("build", "--exclude-resource-type", "unit_test")
@@ -91,7 +91,7 @@ def first(both: Both, tmp_path_factory: pytest.TempPathFactory) -> Build:
         *("generate", "--events", str(EVENTS), "--days", "61"),
         *("--dirty", str(DIRTY), "--out", str(pool)),
     )
-    write(landing / "batch_1.csv", FIRST)
+    write(landing / "batch_1.csv", [*FIRST, *repeat_buyers(BUYERS)])
     for file in real_rows("2019-10"):
         shutil.copy(file, landing)
     for number, file in enumerate(sorted(pool.glob("*.csv"))):

@@ -48,7 +48,7 @@ def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve days, out of order; every third file takes the loader's slow path."""
     home = Home(tmp_path_factory.mktemp("generated"))
     folder = home.folder / "landing"
-    command = ["generate", "--events", "12000", "--days", "12", "--dirty", "0.002"]
+    command = ["generate", "--events", "4000", "--days", "12", "--dirty", "0.005"]
     home.run(*command, "--out", str(folder))
     for number, file in enumerate(sorted(folder.glob("*.csv"))):
         if number % 3 == 0:
@@ -255,7 +255,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 def test_load_on_a_full_disk(stages: Stages, disk: Disk) -> None:
     home = copy(stages.half, disk.folder / "home")
-    disk.leave_free(1_000_000)
+    disk.leave_free(100_000)
     message = home.run(*load(home, stages.landing), expect=2).stderr
     assert f"cannot be loaded into {home.database}: " in message
     assert message.endswith("No space left on device; free some space, then run again\n")
@@ -274,7 +274,7 @@ def test_load_on_a_full_disk(stages: Stages, disk: Disk) -> None:
 
 def test_build_on_a_full_disk(stages: Stages, disk: Disk) -> None:
     home = copy(stages.loaded, disk.folder / "home")
-    disk.leave_free(3_000_000)
+    disk.leave_free(1_000_000)
     output = home.dbt(*BUILD, expect=1).stdout
     assert "No space left on device" in output
     # Each table is in its old state or in its new one.

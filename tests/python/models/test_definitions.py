@@ -16,15 +16,21 @@ from support.platform_runs import WITHOUT_ARTIFACTS, Home, differences, run_dbt
 
 pytestmark = pytest.mark.slow
 
-# A pause of 25 minutes before and after the new file, and prices on both sides of 100.
+# Each file has what each changed definition decides otherwise: a pause of 25 minutes, a price above
+# 100, a type, a word, and the old one a day as well.
 OLD = [
-    line("2019-10-01 10:00:00", price="150.00"),
-    line("2019-10-01 10:25:00", price="50.00"),
+    line("2019-10-01 10:00:00", user=5, session="s5"),
+    line("2019-10-02 10:00:00", price="50.00"),
+    line("2019-10-02 10:25:00", price="50.00", brand="sony"),
+    line("2019-10-02 10:26:00", price="150.00"),
+    line("2019-10-02 10:27:00", "wishlist"),
     line("2019-10-02 10:00:00", user=2, session="s2", price="-1"),
 ]
 NEW = [
-    line("2019-10-03 10:00:00", user=3, session="s3", price="150.00"),
-    line("2019-10-03 10:25:00", user=3, session="s3", price="50.00"),
+    line("2019-10-03 10:00:00", user=3, session="s3", price="50.00"),
+    line("2019-10-03 10:25:00", user=3, session="s3", price="50.00", brand="sony"),
+    line("2019-10-03 10:26:00", user=3, session="s3", price="150.00"),
+    line("2019-10-03 10:27:00", "wishlist", user=3, session="s3"),
     line("2019-10-03 11:00:00", user=4, session="s4", price="-1"),
 ]
 GAP = "session_gap_minutes: 20"
@@ -32,6 +38,9 @@ PRICE = "highest_price: 100"
 # Every run judges all tables before its first model, so one model shows that it goes on.
 NEXT = ("run", "--select", "source_files")
 PRICE_AND_DATE = "{highest_price: 100, earliest_event_date: '2019-10-02'}"
+TYPES = "event_types: [view, cart, remove_from_cart, purchase, wishlist]"
+WORDS = "null_words: [nan, apple]"
+EVERY = f"{{{GAP}, {PRICE_AND_DATE[1:-1]}, {TYPES}, {WORDS}}}"
 
 
 @pytest.fixture(scope="module")
@@ -73,24 +82,39 @@ def fresh(home: Home, folder: Path, variables: str) -> Home:
         (GAP, ["session_gap_minutes: 30 before, 20 now"]),
         (PRICE, ["highest_price: 1000000000 before, 100 now"]),
         (PRICE_AND_DATE, ["highest_price: ", "earliest_event_date: 2019-01-01 before, 2019-10-02"]),
-        ("event_types: [view, cart, remove_from_cart, purchase, wishlist]", ["wishlist] now"]),
-        ("null_words: [nan, apple]", ["event_normalization changed"]),
+        (TYPES, ["wishlist] now"]),
+        (WORDS, ["event_normalization changed"]),
     ],
     ids=["session gap", "price", "price and date", "event type", "null words"],
 )
-def test_a_changed_definition_stops_the_build_and_a_full_refresh_applies_it(
-    home: Home, tmp_path: Path, variables: str, named: list[str]
+def test_a_changed_definition_stops_the_build(
+    built: Home, variables: str, named: list[str]
 ) -> None:
-    before = home.database.read_bytes()
-    output = home.dbt("build", "--vars", variables, expect=2).stdout
+    before = built.database.read_bytes()
+    output = built.dbt("build", "--vars", variables, expect=2).stdout
     for text in [*named, "make run FULL=1", "Nothing was changed"]:
         assert text in output
     assert "START sql" not in output
-    assert home.database.read_bytes() == before
+    assert built.database.read_bytes() == before
 
-    home.dbt("run", "--full-refresh", "--vars", variables)
-    assert differences(home, fresh(home, tmp_path, variables)) == {}
-    home.dbt(*NEXT, "--vars", variables)
+
+def test_a_full_refresh_applies_changed_definitions(home: Home, tmp_path: Path) -> None:
+    home.dbt("run", "--full-refresh", "--vars", EVERY)
+    # Each changed definition applies to both files: 3 prices above 100 or below 0, an early day;
+    # 25 minutes end a session, the word is no brand any more, and the type is one.
+    assert home.query(
+        "select rejection_reason, count(*), count(distinct _source_file)"
+        " from silver_layer.events_quarantined group by 1 order by 1"
+    ) == [("invalid_event_time", 1, 1), ("invalid_price", 4, 2)]
+    assert home.query(
+        "select user_id, count(*) from silver_layer.sessions group by 1 order by 1"
+    ) == [(1, 2), (3, 2)]
+    assert home.query(
+        "select event_type, brand, count(*), count(distinct _source_file)"
+        " from silver_layer.events_cleaned group by 1, 2 order by 1, 2"
+    ) == [("view", "sony", 2, 2), ("view", None, 2, 2), ("wishlist", None, 2, 2)]
+    assert differences(home, fresh(home, tmp_path, EVERY)) == {}
+    home.dbt(*NEXT, "--vars", EVERY)
 
 
 @pytest.mark.parametrize("name", ["blanks", "special_capitals", "special_small_letters"])
@@ -198,8 +222,9 @@ def test_a_variable_of_the_wrong_type_is_named(
 
 
 def test_a_wrong_variable_stops_dbt_while_it_parses(built: Home) -> None:
-    result = built.dbt_program("build", "--vars", "session_gap_minutes: soon", expect=2)
-    assert 'it is "soon": correct it in dbt_project.yml' in result.stdout
+    # Configurations read this var, so that the server of the runs cannot parse for this one.
+    result = built.dbt("build", "--vars", "event_types: view", expect=2)
+    assert 'it is "view": correct it in dbt_project.yml' in result.stdout
     assert "START" not in result.stdout
 
 

@@ -7,7 +7,6 @@ workspace, Spark's grammar and analyzer are the closest to those of Databricks.
 from __future__ import annotations
 
 import json
-import random
 import re
 import shutil
 from collections import Counter
@@ -32,7 +31,7 @@ from support.databricks_runs import (
     differences,
     running_warehouse,
 )
-from support.event_batches import FIRST, SECOND, THIRD, line, write
+from support.event_batches import FIRST, SECOND, THIRD, repeat_buyers, write
 from support.platform_runs import PREPARED, Home
 from support.spark_runs import (
     Compiled,
@@ -67,23 +66,6 @@ class Runs:
     def sent_for(self, node: str, kind: str) -> list[str]:
         """Return statements of a node that contain a text, as sent."""
         return [s for s in self.sent if f'.{node}"}} */' in s and kind in s]
-
-
-def repeat_buyers(number: int) -> list[str]:
-    """Return orders of buyers who follow the lifetime value model, enough to fit it."""
-    draw = random.Random(1)
-    lines = []
-    for user in range(1000, 1000 + number):
-        rate, leaves = draw.gammavariate(1.5, 0.15), draw.betavariate(0.5, 0.7)
-        spends = draw.gauss(4, 0.6)
-        day, is_alive = draw.randint(1, 15), True
-        while day <= 31 and is_alive:
-            time, price = f"2019-10-{day:02d} 12:00:00", draw.lognormvariate(spends, 0.3)
-            session = f"r{user}-{day}"
-            lines.append(line(time, "purchase", user=user, session=session, price=f"{price:.2f}"))
-            day += 1 + int(draw.expovariate(rate))
-            is_alive = draw.random() > leaves
-    return lines
 
 
 @contextmanager

@@ -1,0 +1,29 @@
+{% macro lower_case(text) -%}
+    {#- Engines disagree on the lower case of some capitals. DuckDB looks a text up once for all rows
+        that have it as long as a condition sends all rows the same way: most texts, and nulls, are
+        no exception. -#}
+    case
+        when
+            bit_length({{ text }}) <> 8 * length({{ text }})
+            and {{ text }} <> regexp_replace({{ text }}, '[{{ var('special_capitals') }}]', '')
+            then lower(
+                translate(
+                    {{ text }}, '{{ var('special_capitals') }}', '{{ var('special_small_letters') }}'
+                )
+            )
+        else lower({{ text }})
+    end
+{%- endmacro %}
+
+{% macro null_if_word(text, lower) -%}
+    {#- Words between capitals, which lower case has none of; DuckDB would join a list of words, for
+        columns without words too. What a backslash means depends on the engine. -#}
+    {%- set words = "('XX" ~ var('null_words') | join('X') ~ "X')" -%}
+    case
+        when
+            length({{ text }}) <= {{ var('null_words') | map('length') | sort | last or 0 }}
+            and contains({{ words | replace('\\', "' || chr(92) || '") }}, 'X' || {{ lower }} || 'X')
+            then null
+        else {{ text }}
+    end
+{%- endmacro %}
