@@ -28,6 +28,8 @@ TOTALS = {
     "carts": f"select count(*) from {EVENTS} where event_type = 'cart'",
     "cart_removals": f"select count(*) from {EVENTS} where event_type = 'remove_from_cart'",
     "purchases": f"select count(*) from {EVENTS} where event_type = 'purchase'",
+    "units": f"select count(*) from {EVENTS} where event_type = 'purchase'",
+    "price_sum": f"select sum(price) from {EVENTS}",
     "revenue": f"select sum(price) from {EVENTS} where event_type = 'purchase'",
     "session_revenue": f"select sum(price) from {EVENTS} where event_type = 'purchase'",
     "revenue_share": "select 1",
@@ -189,3 +191,15 @@ def test_the_whole_shop_and_its_categories_add_up_as_they_claim(
             if found != column.claim:
                 wrong.append(f"{column}: (all) {shop}, categories {categories}, the shop {total}")
     assert wrong == []
+
+
+def test_cohorts_have_all_buyers_and_all_orders_of_the_weeks_that_have_ended(home: Home) -> None:
+    cohorts = "gold_layer.customer_cohorts"
+    first_weeks = f"select sum(customers) from {cohorts} where weeks_since_first_order = 0"
+    assert number(home, first_weeks) == number(home, TOTALS["buyers"])
+    ended = f"order_date < (select date_trunc('week', max(event_date) + 1) from {EVENTS})"
+    for column, orders in (("orders", "count(*)"), ("revenue", "sum(revenue)")):
+        found = number(home, f"select sum({column}) from {cohorts}")
+        assert found == number(home, f"select {orders} from gold_layer.orders where {ended}")
+        # The data ends within a week.
+        assert found < number(home, f"select {orders} from gold_layer.orders")
