@@ -22,11 +22,13 @@ measured as (
     -- A week without an order is zero, one that has not ended is unknown.
     select
         cohort_weeks.*,
-        case when is_observed then coalesce(ordered.returning_customers, 0) end
+        case when cohort_weeks.is_observed then coalesce(ordered.returning_customers, 0) end
             as returning_customers,
-        case when is_observed then coalesce(ordered.orders, 0) end as orders,
-        cast(case when is_observed then coalesce(ordered.revenue, 0) end as decimal(18, 2))
-            as revenue
+        case when cohort_weeks.is_observed then coalesce(ordered.orders, 0) end as orders,
+        cast(
+            case when cohort_weeks.is_observed then coalesce(ordered.revenue, 0) end
+            as decimal(18, 2)
+        ) as revenue
     from cohort_weeks
     left join ordered
         on

@@ -63,8 +63,9 @@ numbered as (
     select
         *,
         cast(first_purchase_at as date) as order_date,
-        row_number() over (
-            partition by user_id order by first_purchase_at, session_id
+        cast(
+            row_number() over (partition by user_id order by first_purchase_at, session_id)
+            as bigint
         ) as order_number,
         lag(cast(first_purchase_at as date)) over (
             partition by user_id order by first_purchase_at, session_id

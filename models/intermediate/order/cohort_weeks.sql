@@ -5,7 +5,7 @@ with
 weeks as (
 
     select
-        cast(date_trunc('week', event_date) as date) as week,
+        cast(date_trunc('week', event_date) as date) as week_start,
         bool_or(is_left_censored) as is_left_censored
     from {{ ref('calendar') }}
     group by cast(date_trunc('week', event_date) as date)
@@ -24,7 +24,7 @@ cohorts as (
 
 numbers as (
 
-    select cast(row_number() over (order by week) - 1 as int) as weeks_since_first_order
+    select cast(row_number() over (order by week_start) - 1 as int) as weeks_since_first_order
     from weeks
 
 ),
@@ -39,7 +39,7 @@ cohort_weeks as (
         unix_date(cohorts.cohort_week) + 7 * numbers.weeks_since_first_order + 6
         <= unix_date({{ as_of_date() }}) as is_observed
     from cohorts
-    inner join weeks on cohorts.cohort_week = weeks.week
+    inner join weeks on cohorts.cohort_week = weeks.week_start
     cross join numbers
 
 )
