@@ -15,14 +15,14 @@
     end
 {%- endmacro %}
 
-{% macro null_if_word(text, lower) -%}
+{% macro null_if_word(text, lower=none) -%}
     {#- Words between capitals, which lower case has none of; DuckDB would join a list of words, for
         columns without words too. What a backslash means depends on the engine. -#}
     {%- set words = "('XX" ~ var('null_words') | join('X') ~ "X')" -%}
     case
         when
             length({{ text }}) <= {{ var('null_words') | map('length') | sort | last or 0 }}
-            and contains({{ words | replace('\\', "' || chr(92) || '") }}, 'X' || {{ lower }} || 'X')
+            and contains({{ words | replace('\\', "' || chr(92) || '") }}, 'X' || {{ lower or text }} || 'X')
             then null
         else {{ text }}
     end

@@ -49,11 +49,11 @@ normalized as (
 
     select
         event_time,
-        {{ null_if_word('lower_event_type', 'lower_event_type') }} as event_type,
+        {{ null_if_word('lower_event_type') }} as event_type,
         product_id,
         category_id,
-        {{ null_if_word('lower_category_code', 'lower_category_code') }} as category_code,
-        {{ null_if_word('lower_brand', 'lower_brand') }} as brand,
+        {{ null_if_word('lower_category_code') }} as category_code,
+        {{ null_if_word('lower_brand') }} as brand,
         -- NaN, infinite and too large prices become null and break `invalid_price`. Engines differ
         -- in how they round a double to cents, but agree on whole numbers.
         cast(try_cast(round(price * 100) as decimal(17, 0)) * 0.01 as decimal(18, 2)) as price,

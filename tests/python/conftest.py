@@ -90,15 +90,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give one process all files that use Spark on the JVM, which takes long to warm up."""
-
     scheduler: Any = LoadFileScheduling(config, log)
-    scheduler._split_scope = _process_of
+    scheduler._split_scope = lambda test: _process_of(test.partition("::")[0])
     return scheduler
 
 
 @cache
-def _process_of(test: str) -> str:
-    file = test.partition("::")[0]
+def _process_of(file: str) -> str:
     imports = r"(?m)^from support\.(auto_loader|spark)_runs import"
     return "Spark" if re.search(imports, (CHECKOUT / file).read_text("utf-8")) else file
 

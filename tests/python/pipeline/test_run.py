@@ -198,7 +198,7 @@ def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> Non
         try:
             _, errors = process.communicate(timeout=5)
         except subprocess.TimeoutExpired:
-            # Python loses one that hits a finalizer, and its user presses again.
+            # One in some hundred is lost within dbt, and a user presses again.
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=60)
     # Shells report both as 130. Python ends by the signal itself if that hits an exec of text, as
