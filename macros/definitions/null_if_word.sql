@@ -19,10 +19,11 @@
     {#- Words between capitals, which lower case has none of; DuckDB would join a list of words, for
         columns without words too. What a backslash means depends on the engine. -#}
     {%- set words = "('XX" ~ var('null_words') | join('X') ~ "X')" -%}
+    {%- set words = words | replace('\\', "' || chr(92) || '") -%}
     case
         when
             length({{ text }}) <= {{ var('null_words') | map('length') | sort | last or 0 }}
-            and contains({{ words | replace('\\', "' || chr(92) || '") }}, 'X' || {{ lower or text }} || 'X')
+            and contains({{ words }}, 'X' || {{ lower or text }} || 'X')
             then null
         else {{ text }}
     end
