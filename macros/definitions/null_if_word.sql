@@ -1,16 +1,13 @@
 {% macro lower_case(text) -%}
-    {#- Engines disagree on the lower case of some capitals. DuckDB looks a text up once for all rows
-        that have it as long as a condition sends all rows the same way: most texts, and nulls, are
-        no exception. -#}
+    {#- Engines disagree on the lower case of some capitals. DuckDB looks a text up once for all
+        rows that have it as long as a condition sends all rows the same way: most texts, and nulls,
+        are no exception. -#}
+    {%- set capitals, small_letters = var('special_capitals'), var('special_small_letters') -%}
     case
         when
             bit_length({{ text }}) <> 8 * length({{ text }})
-            and {{ text }} <> regexp_replace({{ text }}, '[{{ var('special_capitals') }}]', '')
-            then lower(
-                translate(
-                    {{ text }}, '{{ var('special_capitals') }}', '{{ var('special_small_letters') }}'
-                )
-            )
+            and {{ text }} <> regexp_replace({{ text }}, '[{{ capitals }}]', '')
+            then lower(translate({{ text }}, '{{ capitals }}', '{{ small_letters }}'))
         else lower({{ text }})
     end
 {%- endmacro %}
