@@ -1,0 +1,16 @@
+-- From which stage to which segment did customers move in the last 28 days?
+select
+    case
+        when unix_date(as_of_date) - unix_date(cast(first_order_at as date)) < 28
+            then '1: no order'
+        when unix_date(as_of_date) - unix_date(cast(second_order_at as date)) >= 28
+            then '3: several orders'
+        else '2: one order'
+    end as stage_before,
+    rfm_segment,
+    count(*) as customers,
+    sum(revenue) as revenue
+from {{ ref('customer_metrics') }}
+where orders > 0
+group by stage_before, rfm_segment
+order by stage_before, customers desc, rfm_segment
