@@ -13,4 +13,4 @@ group by
     coalesce(category_l1, '(none)'), coalesce(category_l2, '(none)'),
     coalesce(category_l3, '(none)')
 having sum(revenue_28d) + sum(revenue_28d_before) > 0
-order by revenue_change desc, category_l1, category_l2, category_l3
+order by revenue_change desc, category_l1 asc, category_l2 asc, category_l3 asc

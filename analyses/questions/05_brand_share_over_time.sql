@@ -19,4 +19,4 @@ select
         as share_of_category
 from months
 where revenue > 0
-order by category_l1, month_start, revenue desc, brand
+order by category_l1 asc, month_start asc, revenue desc, brand asc

@@ -7,6 +7,6 @@ select
         cast(count(*) filter (where days_to_second_order <= 30) as double) / count(*), 4
     ) as repeat_rate
 from {{ ref('customer_metrics') }}
-where unix_date(as_of_date) - unix_date(cast(first_order_at as date)) >= 30
+where cast(first_order_at as date) <= as_of_date - interval 30 days
 group by is_first_order_left_censored
 order by is_first_order_left_censored

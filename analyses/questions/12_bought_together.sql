@@ -13,5 +13,5 @@ select
     round(lift, 1) as lift
 from {{ ref('product_affinity') }}
 where lift > 1
-order by basis, pair_count desc, product_a, product_b
+order by basis asc, pair_count desc, product_a asc, product_b asc
 limit 40

@@ -6,4 +6,4 @@ select
     round(cast(median(arc_elasticity) as double), 2) as median_elasticity
 from {{ ref('price_changes') }}
 group by coalesce(category_l1, '(none)')
-order by measured_changes desc, category_l1
+order by measured_changes desc, category_l1 asc

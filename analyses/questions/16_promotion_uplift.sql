@@ -4,7 +4,7 @@ select
         when price_change_rate <= -0.2 then '1: cut by 20 % or more'
         when price_change_rate < 0 then '2: cut by 5 to 20 %'
         else '3: raised'
-    end as move,
+    end as price_move,
     count(*) as price_changes,
     sum(units_before) as units_before,
     sum(units_after) as units_after,
@@ -17,5 +17,5 @@ select
         as revenue_per_day_after
 from {{ ref('price_changes') }}
 where days_before > 0 and days_after > 0
-group by move
-order by move
+group by price_move
+order by price_move

@@ -8,5 +8,5 @@ select
     ) as share_of_from
 from {{ ref('session_steps') }}
 group by from_category_l1, to_category_l1
-order by steps desc, from_category_l1, to_category_l1
+order by steps desc, from_category_l1 asc, to_category_l1 asc
 limit 50

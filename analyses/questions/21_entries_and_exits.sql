@@ -20,4 +20,4 @@ select
     round(cast(sum(exits) as double) / sum(sum(exits)) over (), 3) as share_of_exits
 from ends
 group by category_l1
-order by entries desc, category_l1
+order by entries desc, category_l1 asc

@@ -10,4 +10,4 @@ select
 from {{ ref('customer_metrics') }}
 where orders > 0
 group by churn_risk, rfm_segment
-order by revenue desc, churn_risk, rfm_segment
+order by revenue desc, churn_risk asc, rfm_segment asc
