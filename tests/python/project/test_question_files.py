@@ -15,7 +15,7 @@ analyses:
   - name: 07_who_buys
     description: >
       Who buys? Asked by
-      finance. Beware: nobody.
+      finance. Beware: few.
 """
 
 
@@ -28,9 +28,7 @@ def test_a_question_has_its_title_note_and_query(tmp_path: Path) -> None:
     write(tmp_path)
     [question] = read_questions(tmp_path)
     sql = "select count(*) as buyers\nfrom gold_layer.orders"
-    assert question == Question(
-        7, "who_buys", "Who buys?", "Asked by finance. Beware: nobody.", sql
-    )
+    assert question == Question(7, "who_buys", "Who buys?", "Asked by finance. Beware: few.", sql)
     assert question.name == "07_who_buys"
 
 
