@@ -16,12 +16,11 @@ import duckdb
 import pytest
 
 from generator.generate import generate
-from project.home import CHECKOUT, TRUTH
+from project.home import TRUTH
 from support.platform_runs import Home
 
 FIRST_DAY = date(2019, 10, 1)
-HAS_AFFINITY = (CHECKOUT / "models" / "gold" / "product_affinity.sql").exists()
-MARTS = ("+price_changes", "+brand_switching", *(["+product_affinity"] if HAS_AFFINITY else []))
+MARTS = ("+price_changes", "+brand_switching", "+product_affinity")
 # Longer windows than an analyst would take, and more products: less sampling error.
 VARIABLES = {"price_window_days": 20, "price_min_views": 50}
 
@@ -93,7 +92,6 @@ def test_independent_product_is_bought_with_others_as_often_as_by_chance(
     assert together / expected == pytest.approx(1, abs=0.4)
 
 
-@pytest.mark.skipif(not HAS_AFFINITY, reason="needs the mart product_affinity")
 def test_affinity_finds_the_pairs(home: Home, truth: dict[str, Any]) -> None:
     found = home.query("""
         select product_a, product_b, lift from gold_layer.product_affinity
