@@ -11,9 +11,9 @@ select
     round(cast(sum(units_before) as double) / nullif(sum(days_before), 0), 3)
         as units_per_day_before,
     round(cast(sum(units_after) as double) / nullif(sum(days_after), 0), 3) as units_per_day_after,
-    round(sum(cast(price_before as double) * units_before) / nullif(sum(days_before), 0), 2)
+    round(cast(sum(price_before * units_before) as double) / nullif(sum(days_before), 0), 2)
         as revenue_per_day_before,
-    round(sum(cast(price_after as double) * units_after) / nullif(sum(days_after), 0), 2)
+    round(cast(sum(price_after * units_after) as double) / nullif(sum(days_after), 0), 2)
         as revenue_per_day_after
 from {{ ref('price_changes') }}
 where days_before > 0 and days_after > 0
