@@ -1,8 +1,8 @@
 -- Do price cuts sell more, and is the revenue worth them?
 select
     case
-        when price_change_rate <= -0.2 then '1: cut by 20 % or more'
-        when price_change_rate < 0 then '2: cut by 5 to 20 %'
+        when price_after <= price_before * 0.8 then '1: cut by 20 % or more'
+        when price_after < price_before then '2: cut by 5 to 20 %'
         else '3: raised'
     end as price_move,
     count(*) as price_changes,
