@@ -40,7 +40,7 @@ def of_manifest(manifest: Manifest, catalog: str) -> Iterator[tuple[Item, str]]:
     Disabled nodes are not in `nodes`; ephemeral ones are not relations, and views have no masks. A
     source has the grants in its meta. UserError if a node is in another catalog.
     """
-    for source in manifest.get("sources", {}).values():
+    for source in manifest["sources"].values():
         grants = source["config"]["meta"].get("grants", {})
         yield from _grants(f"{source['schema']}.{source['identifier']}", grants)
     for node in manifest["nodes"].values():
