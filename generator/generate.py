@@ -1,4 +1,4 @@
-"""Writes generated click streams: one CSV file per day and, last, a manifest of the parameters.
+"""Writes generated click streams: one CSV file per day, the truth planted in them, a manifest.
 
 The same parameters give the same bytes, for any number of processes. Malformed lines
 (`dirty_share`) replace well-formed ones: the files always contain exactly `events` records.
@@ -20,11 +20,13 @@ from typing import Final
 
 from tqdm import tqdm
 
+from generator.clickstream import Clickstream
 from generator.day_files import DayWriter, file_name, is_file_name, partial_name
 from generator.plan import Plan
+from generator.planted import truth
 from project.arguments import calendar_day, nonempty_path, number, whole_number
 from project.errors import UserError
-from project.home import MANIFEST, landing_path
+from project.home import MANIFEST, TRUTH, landing_path
 from project.output import show
 
 HELP: Final = "write generated click streams, one CSV file per day"
@@ -156,6 +158,8 @@ def generated_files(out: Path) -> list[Path]:
                 f" others: remove {out} yourself"
             ) from error
     files = [out / name for name in names] + [out / partial_name(name) for name in names]
+    if manifests:
+        files.append(out / TRUTH)
     return [path for path in files if path.is_file()] + manifests
 
 
@@ -215,8 +219,10 @@ def _write(plan: Plan, out: Path, days: list[int], processes: int) -> Iterator[i
     try:
         if processes == 1:
             writer = DayWriter(plan)
+            _write_truth(writer.clickstream, out)
             yield from (writer.write(day, out) for day in days)
             return
+        _write_truth(Clickstream(plan), out)
         # A fork beside the threads of Arrow may hang, so spawn.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(processes, context, _start, (plan,)) as pool:
@@ -233,6 +239,12 @@ def _write(plan: Plan, out: Path, days: list[int], processes: int) -> Iterator[i
         raise UserError(
             f"a process that wrote to {out} was killed; run the same command again to continue"
         ) from error
+
+
+def _write_truth(run: Clickstream, out: Path) -> None:
+    """Write what is planted in the events beside them."""
+    planted = truth(run.catalog, run.planted, run.plan.first_day)
+    (out / TRUTH).write_text(json.dumps(planted, indent=2) + "\n", encoding="utf-8")
 
 
 def _start(plan: Plan) -> None:

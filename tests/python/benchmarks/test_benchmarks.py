@@ -71,14 +71,14 @@ CHANGED = {
 NO_THRESHOLDS = {
     *("declarative", "product_states"),
     *("blanks", "special_capitals", "special_small_letters"),
-    *("anomaly_min_weeks", "anomaly_weeks"),
+    *("anomaly_min_weeks", "anomaly_weeks", "cart_recovery_days"),
     *("rfm_high_min_score", "rfm_recent_min_score", "rfm_segments", "rfm_silent_max_score"),
 }
 # Columns that came after the script are not in it.
 LATER_COLUMNS = {
     "customer_metrics": {
         *("second_order_at", "days_to_second_order", "first_order_category"),
-        *("favorite_category", "favorite_brand", "rfm_segment"),
+        *("favorite_category", "favorite_brand", "rfm_segment", "open_cart_value"),
     },
     "product_performance": {
         *("category_l2", "category_l3", "average_selling_price"),
