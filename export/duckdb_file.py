@@ -29,16 +29,13 @@ def write_gold(
     unfinished.replace(target)
 
 
-def add_tables(
-    connection: duckdb.DuckDBPyConnection, added: Sequence[Table], target: Path
-) -> None:
+def add_tables(connection: duckdb.DuckDBPyConnection, added: Sequence[Table], target: Path) -> None:
     """Write tables of gold, with their comments, into a file that may have others already.
 
     Each is there whole or not at all, however the process ends.
     """
     connection.execute(
-        f"attach {literal(target)} as {_ATTACHED}"
-        f" (read_write, storage_version '{STORAGE_VERSION}')"
+        f"attach {literal(target)} as {_ATTACHED} (read_write, storage_version '{STORAGE_VERSION}')"
     )
     try:
         connection.execute(f"create schema if not exists {_ATTACHED}.{SCHEMA}")
@@ -50,10 +47,9 @@ def add_tables(
 
 def _add(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     name = f"{_ATTACHED}.{SCHEMA}.{identifier(table.name)}"
-    rows = table.select(f"{SCHEMA}.{identifier(table.name)}")
     connection.execute("begin")
     try:
-        connection.execute(f"create or replace table {name} as {rows}")
+        connection.execute(f"create or replace table {name} as {table.query}")
         connection.execute(f"comment on table {name} is {literal(table.comment)}")
         for column, text in table.comments.items():
             connection.execute(f"comment on column {name}.{identifier(column)} is {literal(text)}")

@@ -33,9 +33,15 @@ class Table:
     left_out: tuple[str, ...]
     """Personal columns that are not exported."""
 
-    def select(self, source: str) -> str:
-        """Return the query of the exported columns from a relation."""
-        return f"select {', '.join(map(identifier, self.columns))} from {source}"
+    @property
+    def source(self) -> str:
+        """The name of the table, on a connection to the platform's database."""
+        return f"{SCHEMA}.{identifier(self.name)}"
+
+    @property
+    def query(self) -> str:
+        """The query of the exported columns."""
+        return f"select {', '.join(map(identifier, self.columns))} from {self.source}"
 
 
 @contextmanager
