@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "trigger": "workspace.trigger",
     "verify-published": "pipeline.verify_published",
     "export": "export.command",
+    "mcp": "assistant.command",
     "bench": "benchmarks.command",
     "clean": "pipeline.clean",
     "governance check": "governance.check",

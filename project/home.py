@@ -18,7 +18,7 @@ LOCK: Final = "run.lock"
 MANIFEST: Final = "generated.json"
 """Lists the parameters of the generated files beside it."""
 # Created by every run, but under names that other projects may use as well.
-_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench")
+_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench", "exports", "assistant")
 
 
 def home() -> Path:
