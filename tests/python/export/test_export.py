@@ -278,7 +278,7 @@ def interrupt_at(table_name: str, patch: pytest.MonkeyPatch) -> None:
             raise KeyboardInterrupt
         parquet.write(connection, table, place)
 
-    patch.setitem(formats.FORMATS, "parquet", replace(parquet, write=write))  # type: ignore[arg-type]
+    patch.setitem(formats.FORMATS, "parquet", replace(parquet, write=write))
 
 
 def test_an_interrupted_export_continues(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,7 +17,7 @@ def test_the_tour_answers_from_gold(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ECOMMERCE_HOME", str(home.folder))
     from notebooks.tour import app
 
-    outputs: tuple[Any, ...] = app.run()[0]
+    outputs = app.run()[0]
     answers = [output for output in outputs if isinstance(output, pd.DataFrame)]
     assert len(answers) == TOUR.read_text(encoding="utf-8").count("    ask(")
     assert all(len(answer) for answer in answers)
