@@ -118,7 +118,7 @@ ESCAPES = {
     "select $1": "PARAMETER may not be used",
     # Texts that are no query.
     "select '\ud800'": "cannot be parsed",
-    "selec 1": "cannot be parsed",
+    "select from where": "cannot be parsed",
     "select " + "(" * 5_000 + "1" + ")" * 5_000: "cannot be parsed",
     "select " + "1 + " * 10_000 + "1": "40,008 characters, more than 20,000; shorten it",
 }
