@@ -23,7 +23,7 @@ from project.home import (
 )
 from project.output import show
 
-HELP: Final = "remove what `run` made: database, generated files, docs and logs; exports in the home too"
+HELP: Final = "remove database, generated files, docs, logs, and exports in the home"
 
 # Files that DuckDB keeps beside a database; the last one is a folder.
 _DATABASE_SUFFIXES: Final = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
