@@ -27,6 +27,8 @@ _COMMANDS: Final = {
     "upload": "ingestion.upload",
     "trigger": "workspace.trigger",
     "verify-published": "pipeline.verify_published",
+    "export": "export.command",
+    "mcp": "assistant.command",
     "bench": "benchmarks.command",
     "clean": "pipeline.clean",
     "governance check": "governance.check",

@@ -20,7 +20,7 @@ MANIFEST: Final = "generated.json"
 TRUTH: Final = "generated_truth.json"
 """Lists what is planted in these files, for analyses to find."""
 # Created by every run, but under names that other projects may use as well.
-_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench")
+_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench", "exports", "assistant")
 
 
 def home() -> Path:
