@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "upload": "ingestion.upload",
     "trigger": "workspace.trigger",
     "verify-published": "pipeline.verify_published",
+    "dashboard": "dashboard.command",
     "bench": "benchmarks.command",
     "clean": "pipeline.clean",
     "governance check": "governance.check",

@@ -18,7 +18,7 @@ LOCK: Final = "run.lock"
 MANIFEST: Final = "generated.json"
 """Lists the parameters of the generated files beside it."""
 # Created by every run, but under names that other projects may use as well.
-_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench")
+_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench", "dashboard")
 
 
 def home() -> Path:
@@ -40,6 +40,11 @@ def landing_path() -> Path:
 def docs_path() -> Path:
     """Return the folder of the static dbt docs site."""
     return home() / "docs"
+
+
+def dashboard_path() -> Path:
+    """Return the folder of the dashboard."""
+    return home() / "dashboard"
 
 
 def claim(folder: Path) -> None:

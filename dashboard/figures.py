@@ -1,0 +1,469 @@
+"""Charts as Vega-Lite specifications, pure functions of rows. Colors are variables of the CSS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any, Final
+
+import altair as alt
+
+from dashboard import formats
+from dashboard.elements import Draw
+from dashboard.tables import Row
+
+Label = Callable[[Row], str]
+
+ACCENT: Final = "var(--accent)"
+SECOND: Final = "var(--second)"
+_INK: Final = "var(--ink)"
+_MUTED: Final = "var(--muted)"
+_LINE: Final = "var(--line)"
+_HATCH: Final = "url(#hatch)"
+RAMP: Final = tuple(f"var(--ramp{step})" for step in range(7))
+"""From little to much."""
+SERIES: Final = ("var(--accent)", "var(--second)", "var(--third)", "var(--fourth)")
+DAY_KINDS: Final = (
+    ("swatch-complete", "complete day"),
+    ("swatch-incomplete", "incomplete day: data are missing"),
+    ("swatch-catchup", "catch-up day: has another day's data too"),
+)
+_FONT: Final = 12
+_CHARACTER: Final = 6.6
+"""Pixels of a character, about, at the size of labels."""
+_CONFIG: Final[dict[str, Any]] = {
+    "background": None,
+    "font": "system-ui, sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": _MUTED,
+        "titleColor": _MUTED,
+        "domainColor": _LINE,
+        "tickColor": _LINE,
+        "gridColor": _LINE,
+        "labelFontSize": _FONT,
+        "titleFontSize": _FONT,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+    },
+    "text": {"color": _INK, "fontSize": _FONT},
+    "header": {"labelColor": _INK, "labelFontSize": _FONT, "title": None},
+}
+_VALUE_FORMAT: Final = {"money": "~s", "integer": "~s", "percent": ".1~%", "decimal": "~g"}
+
+
+def _spec(chart: Any, width: int, height: float) -> dict[str, Any]:
+    """Return the specification of a chart that is as wide as its card."""
+    specification: dict[str, Any] = chart.properties(
+        width=width, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding")
+    ).to_dict(validate=False)
+    return {**specification, "config": _CONFIG, "padding": 2}
+
+
+def _data(rows: Sequence[Row], label: Label, **more: Callable[[Row], Any]) -> alt.InlineData:
+    values = [
+        {
+            **{key: _plain(value) for key, value in row.items()},
+            "_label": label(row),
+            **{key: find(row) for key, find in more.items()},
+        }
+        for row in rows
+    ]
+    return alt.InlineData(values=values)
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    return value.isoformat() if isinstance(value, date) else float(value)  # type: ignore[arg-type]
+
+
+_DESCRIPTION: Final = alt.Description("_label:N")
+
+
+def _axis(kind: str, **more: Any) -> alt.Axis:
+    return alt.Axis(format=_VALUE_FORMAT[kind], tickCount=4, domain=False, ticks=False, **more)
+
+
+def daily_bars(
+    rows: Sequence[Row], value: str, kind: formats.Kind, *, average: str = "", height: int = 220
+) -> Draw:
+    """Draw bars by day; days that are not complete are bands of the full height and hollow bars.
+
+    A band shows a day without any value, which no bar could. `average` is a line over it.
+    """
+    name = value.replace("_", " ")
+
+    def label(row: Row) -> str:
+        mark = "" if row["is_complete"] else f", {row['day_kind'].replace('_', '-')} day"
+        return f"{formats.day(row['event_date'])}: {name} {formats.shown(row[value], kind)}{mark}"
+
+    def draw(width: int) -> dict[str, Any]:
+        bar = max(2.0, (width - 60) / max(len(rows), 1) * 0.72)
+        step = bar / 0.72
+        x = alt.X(
+            "event_date:T",
+            title=None,
+            axis=alt.Axis(
+                format="%-d %b",
+                grid=False,
+                labelOverlap=True,
+                tickCount=max(2, min(len(rows), width // 90)),
+            ),
+            scale=alt.Scale(padding=step / 2 + 1),
+        )
+        data = _data(rows, label)
+        base = alt.Chart(data)
+        bands = (
+            base.transform_filter("!datum.is_complete")
+            .mark_rule(strokeWidth=step, opacity=1, aria=False)
+            .encode(x=x, stroke=_by_kind("var(--band)", "var(--band2)"))
+        )
+        bars = base.mark_bar(width=bar, strokeWidth=1.2).encode(
+            x=x,
+            y=alt.Y(f"{value}:Q", title=None, axis=_axis(kind), scale=alt.Scale(zero=True)),
+            fill=alt.condition(
+                "datum.is_complete", alt.value(ACCENT), alt.value(_HATCH)
+            ),
+            stroke=alt.condition("datum.is_complete", alt.value(None), alt.value(SECOND)),
+            description=_DESCRIPTION,
+        )
+        layers = [bands, bars]
+        if average:
+            layers.append(
+                base.mark_line(color=_INK, strokeWidth=1.6, aria=False).encode(
+                    x=x, y=f"{average}:Q"
+                )
+            )
+        return _spec(alt.layer(*layers), width, height)
+
+    return draw
+
+
+def _by_kind(incomplete: str, catch_up: str) -> Any:
+    return alt.condition(
+        "datum.day_kind == 'incomplete'", alt.value(incomplete), alt.value(catch_up)
+    )
+
+
+def ranked_bars(
+    rows: Sequence[Row],
+    name: str,
+    value: str,
+    kind: formats.Kind,
+    *,
+    label: Label | None = None,
+    text: Label | None = None,
+    color: str = ACCENT,
+    marked: str = "",
+) -> Draw:
+    """Draw one bar a row in their order, with the value behind it; `marked` rows are hollow."""
+    shown = text or (lambda row: formats.compact(row[value]) if kind != "percent" else
+                     formats.percent(row[value]))
+    described = label or (lambda row: f"{row[name]}: {formats.shown(row[value], kind)}")
+
+    def draw(width: int) -> dict[str, Any]:
+        longest = max((len(str(row[name])) for row in rows), default=1)
+        limit = int(min(longest * _CHARACTER + 12, width * 0.42))
+        room = max((len(shown(row)) for row in rows), default=1) * (_CHARACTER + 0.6) + 10
+        data = _data(
+            rows,
+            described,
+            _text=shown,
+            _order=lambda row: rows.index(row),
+            _name=lambda row: _cut(str(row[name]), limit / _CHARACTER),
+            _marked=lambda row: bool(marked and row[marked]),
+        )
+        largest = max((float(row[value] or 0) for row in rows), default=0) or 1
+        smallest = min((float(row[value] or 0) for row in rows), default=0)
+        extent = largest - min(smallest, 0)
+        plot = max(width - limit - 8, 60)
+        base = alt.Chart(data).encode(
+            y=alt.Y(
+                "_order:O",
+                title=None,
+                axis=alt.Axis(
+                    labelExpr=_names(rows, name, limit / _CHARACTER),
+                    labelLimit=limit + 8,
+                    labelColor=_INK,
+                    ticks=False,
+                    domain=False,
+                    labelPadding=6,
+                ),
+                scale=alt.Scale(paddingInner=0.3, paddingOuter=0.1),
+            ),
+            x=alt.X(
+                f"{value}:Q",
+                title=None,
+                axis=None,
+                # Room for the text behind the longest bar.
+                scale=alt.Scale(
+                    domain=[min(smallest, 0), largest + extent * room / max(plot - room, 40)],
+                    nice=False,
+                ),
+            ),
+        )
+        bars = base.mark_bar(strokeWidth=1.2).encode(
+            fill=alt.condition("datum._marked", alt.value(_HATCH), alt.value(color)),
+            stroke=alt.condition("datum._marked", alt.value(SECOND), alt.value(None)),
+            description=_DESCRIPTION,
+        )
+        texts = base.mark_text(align="left", dx=5, aria=False).encode(text="_text:N")
+        return _spec(alt.layer(bars, texts), width, max(len(rows), 1) * 25 + 6)
+
+    return draw
+
+
+def _cut(text: str, characters: float) -> str:
+    most = max(int(characters), 4)
+    return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _names(rows: Sequence[Row], name: str, characters: float) -> str:
+    """Return an expression that names each position, as two rows may have the same name."""
+    names = [_cut(str(row[name]), characters) for row in rows]
+    return f"{json.dumps(names)}[datum.value]"
+
+
+def columns(
+    rows: Sequence[Row],
+    name: str,
+    value: str,
+    kind: formats.Kind,
+    *,
+    label: Label | None = None,
+    marked: str = "",
+    height: int = 200,
+    color: str = ACCENT,
+    title: str | None = None,
+) -> Draw:
+    """Draw one upright bar a row in their order, with its value above."""
+    shown: Label = lambda row: (
+        formats.percent(row[value]) if kind == "percent" else formats.compact(row[value])
+    )
+    described = label or (lambda row: f"{row[name]}: {formats.shown(row[value], kind)}")
+
+    def draw(width: int) -> dict[str, Any]:
+        data = _data(
+            rows,
+            described,
+            _text=shown,
+            _order=lambda row: rows.index(row),
+            _marked=lambda row: bool(marked and row[marked]),
+        )
+        largest = max((float(row[value] or 0) for row in rows), default=0) or 1
+        smallest = min((float(row[value] or 0) for row in rows), default=0)
+        base = alt.Chart(data).encode(
+            x=alt.X(
+                "_order:O",
+                title=title,
+                axis=alt.Axis(
+                    labelAngle=0,
+                    labelExpr=_names(rows, name, 40),
+                    ticks=False,
+                    labelOverlap=True,
+                    labelColor=_INK,
+                ),
+                scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15),
+            ),
+            y=alt.Y(
+                f"{value}:Q",
+                title=None,
+                axis=None,
+                scale=alt.Scale(domain=[min(smallest, 0) * 1.15, largest * 1.12], nice=False),
+            ),
+        )
+        bars = base.mark_bar(strokeWidth=1.2).encode(
+            fill=alt.condition("datum._marked", alt.value(_HATCH), alt.value(color)),
+            stroke=alt.condition("datum._marked", alt.value(SECOND), alt.value(None)),
+            description=_DESCRIPTION,
+        )
+        texts = base.mark_text(baseline="bottom", dy=-4, aria=False).encode(text="_text:N")
+        fits = len(rows) * 46 <= width
+        return _spec(alt.layer(bars, texts) if fits else bars, width, height)
+
+    return draw
+
+
+def heat_map(
+    rows: Sequence[Row],
+    across: str,
+    down: str,
+    value: str,
+    *,
+    label: Label,
+    across_title: str | None = None,
+    text: Label | None = None,
+    across_name: Label | None = None,
+    down_name: Label | None = None,
+    cell: int = 26,
+    first_step: float | None = None,
+    unknown_is_hatched: bool = True,
+) -> Draw:
+    """Draw cells by two positions in the order of the rows; a null cell is hatched, not pale."""
+    xs = list(dict.fromkeys(row[across] for row in rows))
+    ys = list(dict.fromkeys(row[down] for row in rows))
+    across_names = {row[across]: (across_name or (lambda r: str(r[across])))(row) for row in rows}
+    down_names = {row[down]: (down_name or (lambda r: str(r[down])))(row) for row in rows}
+    known = sorted(float(row[value]) for row in rows if row[value] is not None)
+    largest = known[-1] if known else 1.0
+    if first_step is not None:
+        # One cell far above all others, as the week of the first orders, would leave them pale.
+        below = [number for number in known if number < first_step]
+        largest = below[-1] if below else largest
+
+    def step(row: Row) -> int:
+        if row[value] is None or not largest:
+            return 0
+        return max(0, min(len(RAMP) - 1, int(float(row[value]) / largest * len(RAMP))))
+
+    def draw(width: int) -> dict[str, Any]:
+        longest = max((len(name) for name in down_names.values()), default=1)
+        plot = width - longest * _CHARACTER - 20
+        fits = text is not None and plot / max(len(xs), 1) >= 34
+        data = _data(
+            rows,
+            label,
+            _x=lambda row: xs.index(row[across]),
+            _y=lambda row: ys.index(row[down]),
+            _fill=lambda row: (
+                (_HATCH if unknown_is_hatched else "none")
+                if row[value] is None
+                else RAMP[step(row)]
+            ),
+            _ink=lambda row: "var(--ramp-ink-dark)" if step(row) >= 4 else "var(--ramp-ink)",
+            _text=lambda row: text(row) if text and row[value] is not None else "",
+        )
+        names = [_cut(down_names[y], width * 0.4 / _CHARACTER) for y in ys]
+        base = alt.Chart(data).encode(
+            x=alt.X(
+                "_x:O",
+                title=across_title,
+                axis=alt.Axis(
+                    labelAngle=0,
+                    ticks=False,
+                    domain=False,
+                    labelOverlap=True,
+                    labelExpr=_list([across_names[x] for x in xs]),
+                ),
+                scale=alt.Scale(paddingInner=0.06, paddingOuter=0),
+            ),
+            y=alt.Y(
+                "_y:O",
+                title=None,
+                axis=alt.Axis(
+                    ticks=False,
+                    domain=False,
+                    labelLimit=int(width * 0.45),
+                    labelColor=_INK,
+                    labelExpr=_list(names),
+                ),
+                scale=alt.Scale(paddingInner=0.06, paddingOuter=0),
+            ),
+        )
+        cells = base.mark_rect(cornerRadius=2).encode(
+            fill=alt.Fill("_fill:N", scale=None), description=_DESCRIPTION
+        )
+        layers = [cells]
+        if fits:
+            layers.append(
+                base.mark_text(fontSize=11, aria=False).encode(
+                    text="_text:N", fill=alt.Fill("_ink:N", scale=None)
+                )
+            )
+        bottom = 44 if across_title else 26
+        return _spec(alt.layer(*layers), width, max(len(ys), 1) * cell + bottom)
+
+    return draw
+
+
+def _list(names: Sequence[str]) -> str:
+    return f"{json.dumps(list(names))}[datum.value]"
+
+
+def stacked_columns(
+    rows: Sequence[Row],
+    name: str,
+    value: str,
+    part: str,
+    parts: Sequence[str],
+    *,
+    label: Label,
+    marked: str = "",
+    height: int = 220,
+) -> Draw:
+    """Draw upright bars of parts, in the order of `parts`, each in its color of `SERIES`."""
+    names = list(dict.fromkeys(str(row[name]) for row in rows))
+
+    def draw(width: int) -> dict[str, Any]:
+        data = _data(
+            rows,
+            label,
+            _order=lambda row: names.index(str(row[name])),
+            _part=lambda row: parts.index(row[part]),
+            _marked=lambda row: bool(marked and row[marked]),
+        )
+        base = alt.Chart(data)
+        bars = base.mark_bar(stroke="var(--card)", strokeWidth=1).encode(
+            x=alt.X(
+                "_order:O",
+                title=None,
+                axis=alt.Axis(
+                    labelAngle=0, ticks=False, labelOverlap=True, labelExpr=_list(names)
+                ),
+                scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15),
+            ),
+            y=alt.Y(f"{value}:Q", title=None, axis=_axis("money"), stack="zero"),
+            fill=alt.Fill(
+                "_part:O",
+                scale=alt.Scale(
+                    domain=list(range(len(parts))), range=list(SERIES[: len(parts)])
+                ),
+                legend=None,
+            ),
+            opacity=alt.condition("datum._marked", alt.value(0.45), alt.value(1)),
+            order="_part:O",
+            description=_DESCRIPTION,
+        )
+        return _spec(bars, width, height)
+
+    return draw
+
+
+def lines(
+    rows: Sequence[Row],
+    across: str,
+    value: str,
+    series: str,
+    names: Sequence[str],
+    kind: formats.Kind,
+    *,
+    label: Label,
+    title: str | None = None,
+    height: int = 220,
+    is_date: bool = False,
+) -> Draw:
+    """Draw a line a series with a mark a value; a null value interrupts the line."""
+
+    def draw(width: int) -> dict[str, Any]:
+        data = _data(rows, label, _series=lambda row: names.index(row[series]))
+        scale = alt.Scale(domain=list(range(len(names))), range=list(SERIES[: len(names)]))
+        x_axis = (
+            alt.Axis(format="%-d %b", grid=False, labelOverlap=True, tickCount=width // 90)
+            if is_date
+            else alt.Axis(grid=False, labelOverlap=True, labelAngle=0)
+        )
+        base = alt.Chart(data).encode(
+            x=alt.X(f"{across}:{'T' if is_date else 'Q'}", title=title, axis=x_axis),
+            y=alt.Y(f"{value}:Q", title=None, axis=_axis(kind), scale=alt.Scale(zero=True)),
+        )
+        line = base.mark_line(strokeWidth=2, aria=False, interpolate="monotone").encode(
+            stroke=alt.Stroke("_series:O", scale=scale, legend=None)
+        )
+        marks = base.mark_point(size=24, filled=True, opacity=1).encode(
+            fill=alt.Fill("_series:O", scale=scale, legend=None), description=_DESCRIPTION
+        )
+        return _spec(alt.layer(line, marks), width, height)
+
+    return draw
