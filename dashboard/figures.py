@@ -30,7 +30,7 @@ DAY_KINDS: Final = (
     ("swatch-catchup", "catch-up day: has another day's data too"),
 )
 _FONT: Final = 12
-_CHARACTER: Final = 6.6
+_CHARACTER: Final = 7.2
 """Pixels of a character, about, at the size of labels."""
 _CONFIG: Final[dict[str, Any]] = {
     "background": None,
@@ -94,6 +94,12 @@ def daily_bars(
     A band shows a day without any value, which no bar could. `average` is a line over it.
     """
     name = value.replace("_", " ")
+    comparable = [float(row[value] or 0) for row in rows if row["is_complete"]]
+    highest = max((float(row[value] or 0) for row in rows), default=0)
+    # A catch-up day of five times the revenue would press all other bars to the ground.
+    top = max(comparable, default=0) * 1.3
+    top = top if 0 < top < highest else highest * 1.05 or 1
+    cut = [row for row in rows if float(row[value] or 0) > top]
 
     def label(row: Row) -> str:
         mark = "" if row["is_complete"] else f", {row['day_kind'].replace('_', '-')} day"
@@ -113,7 +119,15 @@ def daily_bars(
             ),
             scale=alt.Scale(padding=step / 2 + 1),
         )
-        data = _data(rows, label)
+        data = _data(
+            rows,
+            label,
+            _cut=lambda row: cut.index(row) + 1 if row in cut else 0,
+            _text=lambda row: (
+                f"{formats.short_day(row['event_date'])}: "
+                + (formats.percent if kind == "percent" else formats.compact)(row[value])
+            ),
+        )
         base = alt.Chart(data)
         bands = (
             base.transform_filter("!datum.is_complete")
@@ -122,14 +136,31 @@ def daily_bars(
         )
         bars = base.mark_bar(width=bar, strokeWidth=1.2).encode(
             x=x,
-            y=alt.Y(f"{value}:Q", title=None, axis=_axis(kind), scale=alt.Scale(zero=True)),
-            fill=alt.condition(
-                "datum.is_complete", alt.value(ACCENT), alt.value(_HATCH)
+            y=alt.Y(
+                f"{value}:Q",
+                title=None,
+                axis=_axis(kind),
+                scale=alt.Scale(domain=[0, top], nice=False, clamp=True),
             ),
+            fill=alt.condition("datum.is_complete", alt.value(ACCENT), alt.value(_HATCH)),
             stroke=alt.condition("datum.is_complete", alt.value(None), alt.value(SECOND)),
             description=_DESCRIPTION,
         )
-        layers = [bands, bars]
+        # The value of a bar that is cut at the top stands beside it, one line each.
+        texts = [
+            base.transform_filter(f"datum._cut == {line}")
+            .mark_text(
+                align="right",
+                baseline="top",
+                dx=-step * (line - 0.5) - 4,
+                dy=14 * (line - 1) + 2,
+                aria=False,
+                color=SECOND,
+            )
+            .encode(x=x, y=alt.value(0), text="_text:N")
+            for line in range(1, len(cut) + 1)
+        ]
+        layers = [bands, bars, *texts]
         if average:
             layers.append(
                 base.mark_line(color=_INK, strokeWidth=1.6, aria=False).encode(
@@ -186,6 +217,8 @@ def ranked_bars(
                 axis=alt.Axis(
                     labelExpr=_names(rows, name, limit / _CHARACTER),
                     labelLimit=limit + 8,
+                    # The browser's font can be wider than the one that measured the texts.
+                    minExtent=limit,
                     labelColor=_INK,
                     ticks=False,
                     domain=False,
@@ -443,6 +476,7 @@ def lines(
     title: str | None = None,
     height: int = 220,
     is_date: bool = False,
+    is_share: bool = False,
 ) -> Draw:
     """Draw a line a series with a mark a value; a null value interrupts the line."""
 
@@ -452,7 +486,9 @@ def lines(
         x_axis = (
             alt.Axis(format="%-d %b", grid=False, labelOverlap=True, tickCount=width // 90)
             if is_date
-            else alt.Axis(grid=False, labelOverlap=True, labelAngle=0)
+            else alt.Axis(
+                grid=False, labelOverlap=True, labelAngle=0, **({"format": ".0%"} if is_share else {})
+            )
         )
         base = alt.Chart(data).encode(
             x=alt.X(f"{across}:{'T' if is_date else 'Q'}", title=title, axis=x_axis),

@@ -14,11 +14,17 @@ import duckdb
 
 from dashboard import markup
 from dashboard.elements import Page
-from dashboard.pages import overview
+from dashboard.pages import cohorts, customers, overview, products, sales
 from dashboard.tables import Tables
 from project.errors import UserError
 
-_PAGES: Final[Sequence[Callable[[Tables], Page]]] = (overview.build,)
+_PAGES: Final[Sequence[Callable[[Tables], Page]]] = (
+    overview.build,
+    sales.build,
+    customers.build,
+    cohorts.build,
+    products.build,
+)
 _ASSETS: Final = ("site.css", "site.js")
 
 

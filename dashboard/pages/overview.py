@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final
 
 from dashboard import figures, formats
@@ -97,7 +96,7 @@ def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
 
 
 def _all_tiles(tables: Tables, days: Sequence[Row]) -> Section:
-    none = Change(None, "the whole period: nothing before it")
+    none = Change(None, "whole period, none before")
     revenue = sum(day["revenue"] for day in days)
     orders = sum(day["orders"] for day in days)
     sessions = sum(day["sessions"] for day in days)
@@ -137,7 +136,8 @@ def revenue_by_day(days: Sequence[Row]) -> Figure:
         f"Revenue {formats.compact(total)} in {formats.counted(len(shown), 'day')}"
         if shown
         else "Revenue by day",
-        "Hatched days are not comparable; the 7-day average leaves them out."
+        "Hatched days are not comparable; the 7-day average leaves them out, and what is"
+        " higher than all others is cut at the top."
         + _only_recent(days, shown),
         DAY_COLUMNS,
         shown,
@@ -225,8 +225,3 @@ def _brands(tables: Tables) -> Figure:
         rows,
         figures.ranked_bars(rows, "brand", "revenue", "money"),
     )
-
-
-def first_day_of_period(last: Row) -> str:
-    """Return the first day of the period that ends with a day."""
-    return formats.day(last["event_date"] - timedelta(days=PERIOD_DAYS - 1))
