@@ -13,3 +13,14 @@
             / (2 * {{ number }})
         ) as decimal(18, 0)) * 0.01 as decimal(18, 2)) end
 {%- endmacro %}
+
+{% macro midpoint_change(numerator, denominator) -%}
+    {#- Relative to the mean of both rates, so that up and down are equal: -2 and 2 are from and to
+        0. Too few views say nothing, and nothing bought at all has no change. -#}
+    {%- set before = rate(numerator ~ '_before', denominator ~ '_before') -%}
+    {%- set after = rate(numerator ~ '_after', denominator ~ '_after') -%}
+    case when least({{ denominator }}_before, {{ denominator }}_after)
+        >= {{ var('price_min_views') }}
+        and {{ numerator }}_before + {{ numerator }}_after > 0
+        then 2 * ({{ after }} - {{ before }}) / ({{ after }} + {{ before }}) end
+{%- endmacro %}

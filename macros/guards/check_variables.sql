@@ -10,6 +10,7 @@
     {%- endfor -%}
     {%- for name, needed, defined in [
         ('event_types', event_count_names(), var('event_types')),
+        ('rfm_segments', ['needs_attention'], rfm_segments()),
         ('user_segments', ['prospect', 'regular'], user_segments()),
     ] -%}
         {%- for item in var(name) if item not in defined -%}

@@ -19,6 +19,10 @@ buyer_scores as (
     select * from {{ ref('buyer_scores') }}
 ),
 
+buyer_orders as (
+    select * from {{ ref('buyer_orders') }}
+),
+
 customer_lifetime_value as (
     select * from {{ ref('customer_lifetime_value') }}
 ),
@@ -42,7 +46,15 @@ customer_metrics as (
         measured.last_seen_at,
         measured.first_order_at,
         buyer_scores.is_first_order_left_censored,
+        buyer_orders.second_order_at,
+        cast(
+            unix_date(cast(buyer_orders.second_order_at as date))
+            - unix_date(cast(measured.first_order_at as date)) as bigint
+        ) as days_to_second_order,
         measured.last_purchase_at,
+        buyer_orders.first_order_category,
+        buyer_orders.favorite_category,
+        buyer_orders.favorite_brand,
         measured.sessions,
         measured.active_days,
         measured.events,
@@ -65,6 +77,7 @@ customer_metrics as (
         buyer_scores.recency_score,
         buyer_scores.frequency_score,
         buyer_scores.monetary_score,
+        buyer_scores.rfm_segment,
         buyer_scores.is_churned,
         buyer_scores.churn_risk,
         customer_lifetime_value.probability_alive,
@@ -75,6 +88,7 @@ customer_metrics as (
     from measured
     left join buyers on measured.user_id = buyers.user_id
     left join buyer_scores on measured.user_id = buyer_scores.user_id
+    left join buyer_orders on measured.user_id = buyer_orders.user_id
     left join customer_lifetime_value
         on measured.user_id = customer_lifetime_value.user_id
 

@@ -20,6 +20,10 @@ product_buyers_acquired as (
     select * from {{ ref('product_buyers_acquired') }}
 ),
 
+product_recent_revenue as (
+    select * from {{ ref('product_recent_revenue') }}
+),
+
 product_ranks as (
     select * from {{ ref('product_ranks') }}
 ),
@@ -31,6 +35,8 @@ product_performance as (
         products_dim.category_id,
         products_dim.category_code,
         products_dim.category_l1,
+        products_dim.category_l2,
+        products_dim.category_l3,
         products_dim.brand,
         products_dim.current_price,
         products_dim.lowest_price,
@@ -55,6 +61,12 @@ product_performance as (
         {{ rate('totals.view_and_purchase_sessions', 'totals.view_sessions') }}
             as view_to_purchase_rate,
         totals.revenue,
+        {{ money_average('totals.revenue', 'totals.purchases') }} as average_selling_price,
+        cast(coalesce(recent.revenue_7d, 0) as decimal(18, 2)) as revenue_7d,
+        cast(coalesce(recent.revenue_28d, 0) as decimal(18, 2)) as revenue_28d,
+        cast(coalesce(recent.revenue_28d_before, 0) as decimal(18, 2)) as revenue_28d_before,
+        {{ rate('recent.revenue_28d - recent.revenue_28d_before', 'recent.revenue_28d_before') }}
+            as revenue_change_rate_28d,
         product_ranks.revenue_rank,
         product_ranks.revenue_rank_in_category,
         product_ranks.revenue_rank_in_category_code,
@@ -64,6 +76,7 @@ product_performance as (
     from products_dim
     inner join product_totals as totals on products_dim.product_id = totals.product_id
     inner join product_ranks on products_dim.product_id = product_ranks.product_id
+    left join product_recent_revenue as recent on products_dim.product_id = recent.product_id
     left join product_audience on products_dim.product_id = product_audience.product_id
     left join product_orders_started on products_dim.product_id = product_orders_started.product_id
     left join product_buyers_acquired as acquired on products_dim.product_id = acquired.product_id

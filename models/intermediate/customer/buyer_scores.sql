@@ -30,7 +30,7 @@ measured as (
 
 ),
 
-buyer_scores as (
+scored as (
 
     select
         user_id,
@@ -55,6 +55,19 @@ buyer_scores as (
             else 'low'
         end as churn_risk
     from measured
+
+),
+
+buyer_scores as (
+
+    select
+        *,
+        case
+            {% for segment in var('rfm_segments') %}
+                when {{ rfm_segments()[segment] }} then '{{ segment }}'
+            {% endfor %}
+        end as rfm_segment
+    from scored
 
 )
 

@@ -69,6 +69,14 @@ TOTALS = {
         select count(*) from silver_layer.product_history
         where price > 0 and price <> previous_price
     """,
+    # All lines but the first of each buyer in a category.
+    "switches": f"""
+        select sum(lines - 1) from (
+            select count(distinct (session_id, product_id, category_code, brand)) as lines
+            from {EVENTS} where event_type = 'purchase' and category_l2 is not null
+            group by user_id, category_l1, category_l2
+        )
+    """,
     "expected_orders_90d": (
         "select sum(expected_orders_90d) from intermediate_layer.customer_lifetime_value"
     ),
