@@ -21,6 +21,7 @@ _INK: Final = "var(--ink)"
 _MUTED: Final = "var(--muted)"
 _LINE: Final = "var(--line)"
 _HATCH: Final = "url(#hatch)"
+_UNKNOWN: Final = "url(#unknown)"
 RAMP: Final = tuple(f"var(--ramp{step})" for step in range(7))
 """From little to much."""
 SERIES: Final = ("var(--accent)", "var(--second)", "var(--third)", "var(--fourth)")
@@ -115,6 +116,7 @@ def daily_bars(
                 format="%-d %b",
                 grid=False,
                 labelOverlap=True,
+                labelSeparation=8,
                 tickCount=max(2, min(len(rows), width // 90)),
             ),
             scale=alt.Scale(padding=step / 2 + 1),
@@ -296,6 +298,7 @@ def columns(
                     labelExpr=_names(rows, name, 40),
                     ticks=False,
                     labelOverlap=True,
+                    labelSeparation=4,
                     labelColor=_INK,
                 ),
                 scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15),
@@ -313,7 +316,7 @@ def columns(
             description=_DESCRIPTION,
         )
         texts = base.mark_text(baseline="bottom", dy=-4, aria=False).encode(text="_text:N")
-        fits = len(rows) * 46 <= width
+        fits = len(rows) * 42 <= width
         return _spec(alt.layer(bars, texts) if fits else bars, width, height)
 
     return draw
@@ -332,10 +335,11 @@ def heat_map(
     down_name: Label | None = None,
     cell: int = 26,
     first_step: float | None = None,
-    unknown_is_hatched: bool = True,
 ) -> Draw:
     """Draw cells by two positions in the order of the rows; a null cell is hatched, not pale."""
     xs = list(dict.fromkeys(row[across] for row in rows))
+    # Names keep the order of the rows; numbers and dates have one of their own.
+    xs = xs if any(isinstance(x, str) for x in xs) else sorted(xs)
     ys = list(dict.fromkeys(row[down] for row in rows))
     across_names = {row[across]: (across_name or (lambda r: str(r[across])))(row) for row in rows}
     down_names = {row[down]: (down_name or (lambda r: str(r[down])))(row) for row in rows}
@@ -361,9 +365,7 @@ def heat_map(
             _x=lambda row: xs.index(row[across]),
             _y=lambda row: ys.index(row[down]),
             _fill=lambda row: (
-                (_HATCH if unknown_is_hatched else "none")
-                if row[value] is None
-                else RAMP[step(row)]
+                _UNKNOWN if row[value] is None else RAMP[step(row)]
             ),
             _ink=lambda row: "var(--ramp-ink-dark)" if step(row) >= 4 else "var(--ramp-ink)",
             _text=lambda row: text(row) if text and row[value] is not None else "",
@@ -443,7 +445,11 @@ def stacked_columns(
                 "_order:O",
                 title=None,
                 axis=alt.Axis(
-                    labelAngle=0, ticks=False, labelOverlap=True, labelExpr=_list(names)
+                    labelAngle=0,
+                    ticks=False,
+                    labelOverlap=True,
+                    labelSeparation=8,
+                    labelExpr=_list(names),
                 ),
                 scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15),
             ),
@@ -501,5 +507,69 @@ def lines(
             fill=alt.Fill("_series:O", scale=scale, legend=None), description=_DESCRIPTION
         )
         return _spec(alt.layer(line, marks), width, height)
+
+    return draw
+
+
+def small_multiples(
+    rows: Sequence[Row],
+    across: str,
+    value: str,
+    panel: str,
+    names: Sequence[str],
+    *,
+    label: Label,
+    marked: str,
+) -> Draw:
+    """Draw bars by week in one panel a name, each with its own scale."""
+    weeks = sorted({row[across] for row in rows})
+
+    def draw(width: int) -> dict[str, Any]:
+        across_panels = 3 if width > 600 else 1
+        plot = width // across_panels - 48
+        data = _data(
+            rows,
+            label,
+            _order=lambda row: weeks.index(row[across]),
+            _marked=lambda row: bool(row[marked]),
+            _panel=lambda row: names.index(row[panel]),
+        )
+        chart = (
+            alt.Chart(data)
+            .mark_bar(strokeWidth=1)
+            .encode(
+                x=alt.X(
+                    "_order:O",
+                    title=None,
+                    axis=alt.Axis(
+                        labelAngle=0,
+                        ticks=False,
+                        labelOverlap=True,
+                        labelSeparation=10,
+                        labelExpr=_list([formats.short_day(week) for week in weeks]),
+                    ),
+                    scale=alt.Scale(paddingInner=0.25),
+                ),
+                y=alt.Y(f"{value}:Q", title=None, axis=_axis("money")),
+                fill=alt.condition("datum._marked", alt.value(_HATCH), alt.value(ACCENT)),
+                stroke=alt.condition("datum._marked", alt.value(SECOND), alt.value(None)),
+                description=_DESCRIPTION,
+            )
+            .properties(width=plot, height=110)
+            .facet(
+                facet=alt.Facet(
+                    "_panel:O",
+                    title=None,
+                    header=alt.Header(
+                        labelExpr=_list(names), labelAnchor="start", labelFontWeight=600
+                    ),
+                ),
+                columns=across_panels,
+                spacing=alt.RowColnumber(row=14, column=22),
+            )
+            .resolve_scale(y="independent")
+            .resolve_axis(x="independent")
+        )
+        return {**chart.to_dict(validate=False), "config": _CONFIG, "padding": 2}
 
     return draw

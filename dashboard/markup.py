@@ -56,7 +56,9 @@ def render(page: Page, pages: Sequence[tuple[str, str]], stamp: Stamp) -> str:
 <a class="skip" href="#main">Skip to the content</a>
 <svg width="0" height="0" class="defs" aria-hidden="true" focusable="false"><defs>
 <pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse"
- patternTransform="rotate(45)"><path d="M0 0V5" class="hatch"/></pattern></defs></svg>
+ patternTransform="rotate(45)"><path d="M0 0V5" class="hatch"/></pattern>
+<pattern id="unknown" width="6" height="6" patternUnits="userSpaceOnUse"
+ patternTransform="rotate(45)"><path d="M0 0V6" class="unknown"/></pattern></defs></svg>
 <header class="bar">
 <p class="brand"><a href="index.html">Shop dashboard</a></p>
 <p class="stamp">{_stamp(stamp)}</p>

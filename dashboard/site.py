@@ -14,7 +14,18 @@ import duckdb
 
 from dashboard import markup
 from dashboard.elements import Page
-from dashboard.pages import cohorts, customers, overview, products, sales
+from dashboard.pages import (
+    categories,
+    cohorts,
+    customers,
+    funnel,
+    overview,
+    paths,
+    prices,
+    products,
+    sales,
+    trust,
+)
 from dashboard.tables import Tables
 from project.errors import UserError
 
@@ -24,6 +35,11 @@ _PAGES: Final[Sequence[Callable[[Tables], Page]]] = (
     customers.build,
     cohorts.build,
     products.build,
+    categories.build,
+    funnel.build,
+    prices.build,
+    paths.build,
+    trust.build,
 )
 _ASSETS: Final = ("site.css", "site.js")
 

@@ -131,9 +131,7 @@ def _best(tables: Tables) -> Figure:
 
 
 def _trends(tables: Tables) -> list[Section]:
-    rows = tables.optional_rows("products", "trends")
-    if rows is None:
-        return []
+    rows = tables.rows("products", "trends")
     named = [{**row, "name": _product_name(row)} for row in rows]
     first = named[0] if named and named[0]["revenue_change"] > 0 else None
     return [

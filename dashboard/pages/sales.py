@@ -13,8 +13,7 @@ from dashboard.tables import Row, Tables
 
 TITLE: Final = "Sales"
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_VALUE_STEPS: Final = ("< 25", "25-50", "50-100", "100-200", "200-400", "400-800", "800-1600",
-                       "1600+")  # fmt: skip
+_VALUE_STEPS: Final = ("0+", "25+", "50+", "100+", "200+", "400+", "800+", "1600+")
 
 
 def build(tables: Tables) -> Page:
@@ -100,15 +99,19 @@ def _months(tables: Tables) -> Section:
         "half",
         legend,
     )
-    table = Figure(
-        "months-table",
-        "Months side by side",
+    most = max(rows, key=lambda row: row["orders"])
+    orders = Figure(
+        "months-orders",
+        f"{most['name']} had the most orders: {most['orders']:,}",
         "New buyers of the first weeks may have bought before the data begin.",
         columns,
         rows,
+        figures.columns(rows, "name", "orders", "integer", marked="is_partial", height=190),
+        "half",
+        legend,
     )
     note = "Revenue, orders and new buyers of the whole month, against the month before."
-    return Section(f"Month: {last['name']}", [chart, table], tiles, note)
+    return Section(f"Month: {last['name']}", [chart, orders], tiles, note)
 
 
 def _orders_by_day(days: list[Row]) -> Figure:
@@ -239,5 +242,5 @@ def _order_values(tables: Tables) -> Figure:
             Column("revenue", "Revenue", "money"),
         ),
         rows,
-        figures.columns(rows, "name", "orders", "integer"),
+        figures.columns(rows, "name", "orders", "integer", title="order value from"),
     )

@@ -130,7 +130,7 @@ inner join largest on shares.brand = largest.brand
 where shares.month > (select max(month) from months) - interval 12 months
 order by shares.brand, shares.month
 
--- name: loyalty (optional)
+-- name: loyalty
 select
     category_l2,
     from_brand,
@@ -143,7 +143,7 @@ where is_same_brand and from_brand_switches >= 20
 order by share_of_from_brand desc, from_brand, category_l2
 limit 15
 
--- name: switches (optional)
+-- name: switches
 select
     category_l2,
     from_brand,

@@ -78,7 +78,7 @@ where purchases = 0 and views > 0
 order by views desc, product_id
 limit 25
 
--- name: trends (optional)
+-- name: trends
 with
 
 moved as (
