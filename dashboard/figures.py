@@ -205,8 +205,9 @@ def ranked_bars(
             described,
             _text=shown,
             _order=lambda row: rows.index(row),
-            _name=lambda row: _cut(str(row[name]), limit / _CHARACTER),
             _marked=lambda row: bool(marked and row[marked]),
+            # The text of a negative bar stands to the right of zero, not on the bar.
+            _end=lambda row: max(float(row[value] or 0), 0.0),
         )
         largest = max((float(row[value] or 0) for row in rows), default=0) or 1
         smallest = min((float(row[value] or 0) for row in rows), default=0)
@@ -228,23 +229,19 @@ def ranked_bars(
                 ),
                 scale=alt.Scale(paddingInner=0.3, paddingOuter=0.1),
             ),
-            x=alt.X(
-                f"{value}:Q",
-                title=None,
-                axis=None,
-                # Room for the text behind the longest bar.
-                scale=alt.Scale(
-                    domain=[min(smallest, 0), largest + extent * room / max(plot - room, 40)],
-                    nice=False,
-                ),
-            ),
         )
+        # Room for the text behind the longest bar.
+        domain = [min(smallest, 0), largest + extent * room / max(plot - room, 40)]
+        across = alt.Scale(domain=domain, nice=False)
         bars = base.mark_bar(strokeWidth=1.2).encode(
+            x=alt.X(f"{value}:Q", title=None, axis=None, scale=across),
             fill=alt.condition("datum._marked", alt.value(_HATCH), alt.value(color)),
             stroke=alt.condition("datum._marked", alt.value(SECOND), alt.value(None)),
             description=_DESCRIPTION,
         )
-        texts = base.mark_text(align="left", dx=5, aria=False).encode(text="_text:N")
+        texts = base.mark_text(align="left", dx=5, aria=False).encode(
+            x=alt.X("_end:Q", title=None, axis=None, scale=across), text="_text:N"
+        )
         return _spec(alt.layer(bars, texts), width, max(len(rows), 1) * 25 + 6)
 
     return draw
@@ -391,6 +388,7 @@ def heat_map(
                     ticks=False,
                     domain=False,
                     labelLimit=int(width * 0.45),
+                    minExtent=max((len(name) for name in names), default=0) * _CHARACTER + 6,
                     labelColor=_INK,
                     labelExpr=_list(names),
                 ),
@@ -526,7 +524,7 @@ def small_multiples(
 
     def draw(width: int) -> dict[str, Any]:
         across_panels = 3 if width > 600 else 1
-        plot = width // across_panels - 48
+        plot = (width - 48 * across_panels) // across_panels
         data = _data(
             rows,
             label,
@@ -550,7 +548,9 @@ def small_multiples(
                     ),
                     scale=alt.Scale(paddingInner=0.25),
                 ),
-                y=alt.Y(f"{value}:Q", title=None, axis=_axis("money")),
+                y=alt.Y(
+                    f"{value}:Q", title=None, axis=_axis("money", minExtent=34, maxExtent=34)
+                ),
                 fill=alt.condition("datum._marked", alt.value(_HATCH), alt.value(ACCENT)),
                 stroke=alt.condition("datum._marked", alt.value(SECOND), alt.value(None)),
                 description=_DESCRIPTION,
@@ -565,7 +565,8 @@ def small_multiples(
                     ),
                 ),
                 columns=across_panels,
-                spacing=alt.RowColnumber(row=14, column=22),
+                spacing=alt.RowColnumber(row=44, column=48),
+                bounds="flush",
             )
             .resolve_scale(y="independent")
             .resolve_axis(x="independent")

@@ -37,6 +37,11 @@ def percent(value: Number | None) -> str:
     if value is None:
         return UNKNOWN
     hundredths = float(value) * 100
+    if 0 < abs(hundredths) < 0.005:
+        # Rounded to zero it would claim that there is none.
+        return "< 0.01%" if hundredths > 0 else f"> {_MINUS}0.01%"
+    if not hundredths:
+        return "0%"
     digits = 0 if abs(hundredths) >= 99.95 else 1 if abs(hundredths) >= 9.995 else 2
     return _signed(f"{hundredths:,.{digits}f}%")
 
@@ -46,22 +51,22 @@ def change_rate(value: Number | None) -> str:
     if value is None:
         return UNKNOWN
     text = percent(value)
-    return text if float(value) < 0 or text.strip("0.%") == "" else f"+{text}"
+    return f"+{text}" if text[0].isdigit() and float(value) > 0 else text
 
 
 def compact(value: Number | None) -> str:
-    """Return a large number with three significant digits and k, M or G: 4.56 M."""
+    """Return a number of 10,000 and more with three digits and k, M or G: 4.56 M."""
     if value is None:
         return UNKNOWN
     size = abs(float(value))
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         # 999,950 is 1.00 M, not 1000 k.
-        if size >= limit * 0.9995:
+        if size >= max(limit * 0.9995, 9_999.5):
             scaled = float(value) / limit
             digits = 0 if abs(scaled) >= 99.95 else 1 if abs(scaled) >= 9.995 else 2
             return _signed(f"{scaled:.{digits}f}{_SPACE}{unit}")
     whole = isinstance(value, int) or float(value).is_integer() or size >= 100
-    return _signed(f"{float(value):.{0 if whole else 2}f}")
+    return _signed(f"{float(value):,.{0 if whole else 2}f}")
 
 
 def day(value: date | None) -> str:

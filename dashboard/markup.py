@@ -177,4 +177,6 @@ def _short(value: float | Decimal) -> str:
 
 
 def _align(column: Column) -> str:
-    return ' class="n"' if column.kind in _NUMBERS else ""
+    if column.kind in _NUMBERS:
+        return ' class="n"'
+    return ' class="d"' if column.kind in ("date", "time") else ""

@@ -45,9 +45,9 @@ def _growth(tables: Tables) -> Figure:
     best = rows[0] if rows else None
     return Figure(
         "growth",
-        f"{best['category_l1']} changed most: {formats.change_rate(best['change_rate'])}"
-        if best
-        else "Growth by category",
+        f"{best['category_l1']} grew most: {formats.change_rate(best['change_rate'])}"
+        if best and best["change_rate"] > 0
+        else "Change of revenue by category",
         "Revenue per complete day, last 28 days against the 28 before; categories of 20 units and"
         " more."
         if best

@@ -117,7 +117,7 @@ def _weeks(tables: Tables) -> Figure:
 
 def _categories(tables: Tables) -> Figure:
     rows = tables.rows("prices", "categories")
-    first = rows[0] if rows else None
+    first = next((row for row in rows if row["category_l1"] != "(none)"), None)
     return Figure(
         "categories",
         f"Prices move most in {first['category_l1']}: {first['changes']:,} changes"

@@ -173,6 +173,7 @@ def _reasons(tables: Tables) -> Figure:
         (Column("rejection_reason", "Reason"), Column("number_of_rows", "Rows", "integer")),
         rows,
         figures.ranked_bars(rows, "rejection_reason", "number_of_rows", "integer"),
+        "full",
     )
 
 
@@ -194,4 +195,5 @@ def _files(tables: Tables) -> Figure:
             Column("rejected_share", "Share", "percent"),
         ),
         rows,
+        span="full",
     )
