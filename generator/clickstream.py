@@ -25,6 +25,7 @@ from generator.plan import (
     minute_weights,
     rates,
 )
+from generator.planted import Planted, plant
 from generator.shoppers import Shoppers, build_shoppers
 from generator.visits import CART, Actions, Bools, Int32s, Rows, draw_sizes
 
@@ -105,6 +106,11 @@ class Clickstream:
         return build_catalog(self.plan.events, self.plan.days * DAY, self.plan.seed)
 
     @cached_property
+    def planted(self) -> Planted | None:
+        """What analyses of the run should find."""
+        return plant(self.catalog, self.plan.days, self.plan.seed)
+
+    @cached_property
     def shoppers(self) -> Shoppers:
         """The users of the run."""
         return build_shoppers(self.plan)
@@ -148,6 +154,11 @@ class Clickstream:
         user[bought] = buyers[: len(bought)]
         actions.mark(rng, rows)
         product = self._products(rng, rows, actions, len(bots), int(bots.sum()))
+        if self.planted:
+            planting = np.random.Generator(
+                np.random.SFC64(np.random.SeedSequence([self.plan.seed, 7, day, window.number]))
+            )
+            self.planted.apply(planting, self.catalog, day, rows, actions, user, product)
         time = self._times(day, window, start, rows)
         time += day * DAY
         events = Events(

@@ -191,6 +191,8 @@ class DayWriter:
         brand = catalog.brand[events.product]
         brand[events.time < catalog.brandless_until[events.product]] = 0
         cents = price_cents(catalog, events.product, events.time)
+        if self.clickstream.planted:
+            self.clickstream.planted.move_prices(catalog, events.product, events.time // DAY, cents)
         columns = [
             (_integers(events.event_type), _texts(_EVENT_TYPES)),
             *((product, texts) for texts in self._product_texts),

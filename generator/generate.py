@@ -1,4 +1,4 @@
-"""Writes generated click streams: one CSV file per day and, last, a manifest of the parameters.
+"""Writes generated click streams: one CSV file per day, what is planted in them and, last, a manifest.
 
 The same parameters give the same bytes, for any number of processes. Malformed lines
 (`dirty_share`) replace well-formed ones: the files always contain exactly `events` records.
@@ -20,11 +20,13 @@ from typing import Final
 
 from tqdm import tqdm
 
+from generator.clickstream import Clickstream
 from generator.day_files import DayWriter, file_name, is_file_name, partial_name
 from generator.plan import Plan
+from generator.planted import truth
 from project.arguments import calendar_day, nonempty_path, number, whole_number
 from project.errors import UserError
-from project.home import MANIFEST, landing_path
+from project.home import MANIFEST, TRUTH, landing_path
 from project.output import show
 
 HELP: Final = "write generated click streams, one CSV file per day"
@@ -119,6 +121,8 @@ def generate(
         with tqdm(total=events, unit=" events", unit_scale=True, disable=None) as progress:
             for rows in _write(plan, out, missing, min(workers, len(missing))):
                 progress.update(rows)
+    if missing or not (out / MANIFEST).exists():
+        _write_truth(plan, out)
     if (out / UNFINISHED_MANIFEST).exists():
         (out / UNFINISHED_MANIFEST).replace(out / MANIFEST)
     return files
@@ -156,6 +160,8 @@ def generated_files(out: Path) -> list[Path]:
                 f" others: remove {out} yourself"
             ) from error
     files = [out / name for name in names] + [out / partial_name(name) for name in names]
+    if manifests:
+        files.append(out / TRUTH)
     return [path for path in files if path.is_file()] + manifests
 
 
@@ -233,6 +239,16 @@ def _write(plan: Plan, out: Path, days: list[int], processes: int) -> Iterator[i
         raise UserError(
             f"a process that wrote to {out} was killed; run the same command again to continue"
         ) from error
+
+
+def _write_truth(plan: Plan, out: Path) -> None:
+    """Write what is planted in the events beside them."""
+    run = Clickstream(plan)
+    text = json.dumps(truth(run.catalog, run.planted, plan.first_day), indent=2) + "\n"
+    try:
+        (out / TRUTH).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write to {out}: {error.strerror}") from error
 
 
 def _start(plan: Plan) -> None:

@@ -22,7 +22,7 @@ from ingestion.formats import (
     unread_reason,
 )
 from project.errors import UserError
-from project.home import MANIFEST, MARKER
+from project.home import MANIFEST, MARKER, TRUTH
 
 # The log of a table format; its older files hold rows that the table no longer has.
 _TABLE_LOGS: Final = {
@@ -222,7 +222,7 @@ def _broken_link(path: Path) -> Iterator[Unread]:
 def _judge(path: Path, target: Path) -> Path | Unread | None:
     """Return a file to load, what to say of it, or None for a file that is not data."""
     name = path.name
-    if name == MANIFEST or name.startswith(APPLE_DOUBLE):
+    if name in (MANIFEST, TRUTH) or name.startswith(APPLE_DOUBLE):
         return None
     if name.startswith(UNFINISHED):
         if not mentions_data(name):

@@ -17,6 +17,8 @@ MARKER: Final = ".ecommerce_home"
 LOCK: Final = "run.lock"
 MANIFEST: Final = "generated.json"
 """Lists the parameters of the generated files beside it."""
+TRUTH: Final = "generated_truth.json"
+"""Lists what is planted in these files, for analyses to find."""
 # Created by every run, but under names that other projects may use as well.
 _COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench", "dashboard")
 

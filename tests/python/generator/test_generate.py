@@ -77,7 +77,7 @@ def test_exactly_the_requested_number_of_rows(tmp_path: Path, events: int, days:
     ]
     assert len(data_lines(files)) == events
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [*(file.name for file in files), "generated.json"]
+        [*(file.name for file in files), "generated.json", "generated_truth.json"]
     )
 
 
