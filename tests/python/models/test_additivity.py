@@ -21,6 +21,8 @@ pytestmark = pytest.mark.slow
 EVENTS = "silver_layer.events_cleaned"
 SESSIONS = "silver_layer.sessions"
 BUYERS = "silver_layer.user_activity where orders > 0"
+PURCHASED = f"select sum(price) from {EVENTS} where event_type = 'purchase'"
+LAST_DATE = f"(select max(event_date) from {EVENTS})"
 # The shop's number of each column that counts something, whatever the mart.
 TOTALS = {
     "events": f"select count(*) from {EVENTS}",
@@ -31,12 +33,25 @@ TOTALS = {
     "units": f"select count(*) from {EVENTS} where event_type = 'purchase'",
     "price_sum": f"select sum(price) from {EVENTS}",
     "revenue": f"select sum(price) from {EVENTS} where event_type = 'purchase'",
+    "revenue_7d": f"{PURCHASED} and event_date > {LAST_DATE} - 7",
+    "revenue_28d": f"{PURCHASED} and event_date > {LAST_DATE} - 28",
+    "revenue_28d_before": (
+        f"{PURCHASED} and event_date between {LAST_DATE} - 55 and {LAST_DATE} - 28"
+    ),
     "session_revenue": f"select sum(price) from {EVENTS} where event_type = 'purchase'",
     "revenue_share": "select 1",
     "active_days": f"select count(distinct event_date) from {EVENTS}",
     "visitors": f"select count(distinct user_id) from {EVENTS}",
+    "new_visitors": f"select count(distinct user_id) from {EVENTS}",
     "viewers": f"select count(distinct user_id) from {EVENTS} where event_type = 'view'",
     "buyers": f"select count(*) from {BUYERS}",
+    "new_buyer_revenue": f"""
+        select sum(price) from {EVENTS} as later where event_type = 'purchase' and not exists (
+            select 1 from {EVENTS} as earlier
+            where earlier.event_type = 'purchase' and earlier.user_id = later.user_id
+            and earlier.event_date < later.event_date
+        )
+    """,
     "new_buyers": f"select count(*) from {BUYERS}",
     "buyers_acquired": f"select count(*) from {BUYERS}",
     "buyers_acquired_left_censored": f"""
@@ -91,6 +106,8 @@ TOTALS = {
 ORDERS = [
     # The generator removes nothing from a cart.
     line("2019-10-05 12:00:00", "remove_from_cart", user=3),
+    # The generated days are the newest 14.
+    line("2019-09-10 12:00:00", "purchase", user=4),
     *(
         line(f"2019-10-05 {hour}:{minute}:00", kind, product=product, code=code, user=user)
         for user, hour, kinds in (
