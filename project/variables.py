@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+import pytz
 import yaml
 
 from project.errors import UserError, reason
@@ -63,6 +64,12 @@ def _check(file: Path, variables: dict[str, Any]) -> None:
         text = json.dumps(value, default=str)
         if not re.fullmatch(variables["forms"][kind], text):
             raise UserError(f"{file}: var {name} must be {kind}; it is {text}: correct it")
+    # Its form is not enough: a misspelled zone would stop the build of one model, after the load.
+    if variables["shop_time_zone"] not in pytz.all_timezones_set:
+        raise UserError(
+            f"{file}: var shop_time_zone must be a time zone of the tz database, such as"
+            f" Europe/Berlin; it is {variables['shop_time_zone']}: correct it"
+        )
     for key, sign in (("rising", 1), ("falling", -1)):
         for names in variables[key]:
             values = [value for name in names for value in _values(variables.get(name))]

@@ -8,6 +8,10 @@
             {%- do refuse_variable(name, 'must be ' ~ type) -%}
         {%- endfor -%}
     {%- endfor -%}
+    {#- Its form is not enough: engines disagree on what they do with a name that they do not know. -#}
+    {%- if var('shop_time_zone') not in modules.pytz.all_timezones -%}
+        {%- do refuse_variable('shop_time_zone', 'must be a time zone of the tz database') -%}
+    {%- endif -%}
     {%- for name, needed, defined in [
         ('event_types', event_count_names(), var('event_types')),
         ('rfm_segments', ['needs_attention'], rfm_segments()),

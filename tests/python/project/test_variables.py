@@ -37,6 +37,8 @@ def test_the_committed_variables_are_accepted() -> None:
         ('[\n    "\\\\n", nan,', "[NaN,", "null_words must be a list of lower-case words"),
         ('[\n    "\\\\n", nan,', '["it\'s",', "null_words must be a list of lower-case words"),
         ('[\n    "\\\\n", nan,', "[5,", "null_words must be a list of lower-case words"),
+        ("zone: UTC", "zone: Berlin time", "var shop_time_zone must be a time zone of the tz data"),
+        ("zone: UTC", "zone: Europe/Berln", "such as Europe/Berlin; it is Europe/Berln: correct"),
         ("\nvars:\n", "\nvars: []\nothers:\n", "has no mapping `vars`"),
         ("  types:\n", "  type:\n", "`vars` says under forms, types"),
         ("    true or false: 'true|false'\n", "", "`vars` says under forms, types"),
