@@ -72,7 +72,7 @@ select
     cast(avg(revenue) as decimal(18, 2)) as average_value
 from gold_layer.orders
 
--- name: hours (optional)
+-- name: hours
 select
     weekday,
     hour,
