@@ -35,10 +35,14 @@ def read_manifest(path: Path, target: str) -> Manifest:
 
 
 def of_manifest(manifest: Manifest, catalog: str) -> Iterator[tuple[Item, str]]:
-    """Return what each model and snapshot declares; UserError if it is in another catalog.
+    """Return what each model, snapshot and table of a source declares.
 
-    Disabled nodes are not in `nodes`; ephemeral ones are not relations, and views have no masks.
+    Disabled nodes are not in `nodes`; ephemeral ones are not relations, and views have no masks. A
+    source has the grants in its meta. UserError if a node is in another catalog.
     """
+    for source in manifest["sources"].values():
+        grants = source["config"]["meta"].get("grants", {})
+        yield from _grants(f"{source['schema']}.{source['identifier']}", grants)
     for node in manifest["nodes"].values():
         config = node["config"]
         if (
@@ -52,11 +56,15 @@ def of_manifest(manifest: Manifest, catalog: str) -> Iterator[tuple[Item, str]]:
                 " `dbt parse` with the --target to check"
             )
         table = f"{node['schema']}.{node['alias']}"
-        for privilege, principals in (config.get("grants") or {}).items():
-            for principal in [principals] if isinstance(principals, str) else principals:
-                yield state.grant(f"table {table}", principal, privilege)
+        yield from _grants(table, config.get("grants") or {})
         if config["materialized"] != "view":
             yield from _policies(node, table)
+
+
+def _grants(table: str, grants: Mapping[str, Any]) -> Iterator[tuple[Item, str]]:
+    for privilege, principals in grants.items():
+        for principal in [principals] if isinstance(principals, str) else principals:
+            yield state.grant(f"table {table}", principal, privilege)
 
 
 def _policies(node: Manifest, table: str) -> Iterator[tuple[Item, str]]:

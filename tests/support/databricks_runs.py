@@ -21,6 +21,7 @@ from support.fork_server import PROBED_HOST
 from support.platform_runs import (
     BEFORE_IMAGES,
     DEFINITIONS,
+    HISTORY,
     LAYERS,
     PREPARED,
     WITHOUT_ARTIFACTS,
@@ -184,7 +185,7 @@ def differences(
     """
     found = {}
     of_updates = (BEFORE_IMAGES, "event_changes") if is_refreshed else ()
-    left_out = (DEFINITIONS, *PREPARED, *of_updates)
+    left_out = (DEFINITIONS, *HISTORY, *PREPARED, *of_updates)
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         connection.execute(f"attach '{home.database}' as duck (read_only)")

@@ -16,14 +16,14 @@ from typing import Any, Final
 
 import duckdb
 
-from support.platform_runs import Home
+from support.platform_runs import DEFINITIONS, HISTORY, Home
 
 # With these statements dbt inspects the database; a replay need not.
 _READS: Final = frozenset({"select", "with", "describe"})
 # Comments change no rows, and would take a third of a replay's time.
 _COMMENTS: Final = "comment"
-# A replay has the definitions of its recording, and need not write them down.
-_RECORD: Final = "model_definitions"
+# A replay has the definitions of its recording, and is no run: it need not write them down.
+_RECORDS: Final = re.compile(f"{DEFINITIONS}|{'|'.join(HISTORY)}")
 _TEMPORARY: Final = re.compile(r"(__dbt_tmp)\d+")
 
 
@@ -74,7 +74,7 @@ def _executed(events: Iterator[Any], target: Path) -> Iterator[tuple[str, Statem
         if name == "SQLQuery":
             text = re.sub(r"^/\*.*?\*/", "", data["sql"], flags=re.DOTALL).strip()
             is_read = text.split(maxsplit=1)[0].lower() in {*_READS, _COMMENTS}
-            if not is_read and _RECORD not in text:
+            if not is_read and not _RECORDS.search(text):
                 # dbt sends some statements together; a process can die between them.
                 for part in duckdb.extract_statements(text):
                     yield data["conn_name"], Statement(part.query)

@@ -25,12 +25,14 @@ WITHOUT_ARTIFACTS: Final = {"DBT_WRITE_JSON": "false", "DBT_LOG_LEVEL_FILE": "no
 SNAPSHOTS: Final = ("users_snapshot", "products_snapshot")
 # The record of the definitions that each table was built with, and when.
 DEFINITIONS: Final = "model_definitions"
+# What each run did, and when.
+HISTORY: Final = ("run_history", "test_history")
 # Before images, which only an update writes.
 BEFORE_IMAGES: Final = "events_replaced"
 # What one build prepares for itself; the next build replaces all of it.
 PREPARED: Final = ("event_copies", "session_starts", "batch_totals")
 # Tables that differ between runs by design.
-OF_RUNS: Final = (*SNAPSHOTS, BEFORE_IMAGES, DEFINITIONS, *PREPARED)
+OF_RUNS: Final = (*SNAPSHOTS, BEFORE_IMAGES, DEFINITIONS, *HISTORY, *PREPARED)
 # Every column except those that record the batch that wrote a row first or last.
 FACTS: Final = "columns(lambda name: not ends_with(name, '_batch_id'))"
 # Rows of the oldest batch: the next build would look for those of the newest one again.

@@ -120,6 +120,7 @@ def governed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Governed]:
         write(folder / "files" / "late.csv", LATE)
         is_late = platform.load(folder / "files")
         platform.dev.dbt("build", *WITHOUT_TESTS, "--write-json")
+        platform.dev.dbt("test", "--select", "unique_source_files__source_file")
         # Rows that no build has seen, so that unaccounted_files has one.
         platform.dev.land(platform.home, is_late)
         yield Governed(platform.dev)

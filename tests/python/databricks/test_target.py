@@ -221,6 +221,7 @@ def kind_of(entry: Entry) -> str:
         return "descriptions and grants"
     return {
         "CREATE TEMPORARY VIEW": "temporary views",
+        "DELETE": "writes of rows",
         "INSERT": "writes of rows",
         "MERGE": "writes of rows",
         "SELECT": "reads of rows",
@@ -334,7 +335,12 @@ def test_tables_carry_their_layer(both: Both, refreshed: Build) -> None:
 
 
 def test_queries_are_tagged(second: Build) -> None:
-    tagged = [entry.settings["QUERY_TAGS"] for entry in second.sent if entry.kind == "INSERT"]
+    # Hooks have no configuration of their own to take tags from.
+    tagged = [
+        entry.settings["QUERY_TAGS"]
+        for entry in second.sent
+        if entry.kind == "INSERT" and '"operation.' not in entry.text
+    ]
     assert len(tagged) > 20
     assert all("project:ecommerce_analytics,target:dev" in tags for tags in tagged)
 

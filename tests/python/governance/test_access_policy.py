@@ -56,8 +56,13 @@ def test_every_persona_has_a_cell_for_every_relation_and_column(
         if n["resource_type"] in ("model", "snapshot")
         and n["config"]["materialized"] != "ephemeral"
     ]
-    assert len(found) == len(made) + 1 > 25
-    assert "bronze_layer.events_raw" in {relation.full_name for relation in found}
+    of_sources = {relation.full_name for relation in found if relation.kind == "source"}
+    assert of_sources == {
+        "bronze_layer.events_raw",
+        "silver_layer.run_history",
+        "silver_layer.test_history",
+    }
+    assert len(found) == len(made) + len(of_sources) > 25
 
 
 @pytest.mark.parametrize(
@@ -122,6 +127,7 @@ SMALL = manifest_of(
     node("model", "silver_layer", "users_dim", "user_segment", "_rescued_data"),
     node("snapshot", "silver_layer", "users_snapshot", "user_segment", "raw_user_session"),
     node("model", "gold_layer", "customer_metrics", "user_segment"),
+    sources=(node("source", "silver_layer", "run_history", "node"),),
 )
 
 

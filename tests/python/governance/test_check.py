@@ -111,8 +111,8 @@ def node(name: str, materialized: str = "incremental", kind: str = "model") -> d
     }
 
 
-def manifest(*nodes: dict[str, Any]) -> dict[str, Any]:
-    return {"nodes": dict(enumerate(nodes))}
+def manifest(*nodes: dict[str, Any], sources: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    return {"nodes": dict(enumerate(nodes)), "sources": dict(enumerate(sources))}
 
 
 def test_models_and_snapshots_declare_the_same_way() -> None:
@@ -128,6 +128,13 @@ def test_models_and_snapshots_declare_the_same_way() -> None:
 def test_views_declare_only_grants_and_ephemeral_models_and_tests_nothing() -> None:
     nodes = manifest(node("v", "view"), node("e", "ephemeral"), node("u", kind="test"))
     assert list(of_manifest(nodes, "shop")) == [state.grant("table s.v", "a", "select")]
+
+
+def test_a_source_declares_the_grants_in_its_meta() -> None:
+    granted = {"schema": "s", "identifier": "h", "config": {"meta": {"grants": {"select": ["a"]}}}}
+    other = {"schema": "s", "identifier": "raw", "config": {"meta": {}}}
+    nodes = manifest(sources=(granted, other))
+    assert list(of_manifest(nodes, "shop")) == [state.grant("table s.h", "a", "select")]
 
 
 def test_a_manifest_of_another_catalog_is_rejected() -> None:
@@ -360,7 +367,7 @@ def test_a_missing_catalog_is_reported(
     connected: DatabricksHome, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "manifest.json"
-    path.write_text('{"nodes": {}}', encoding="utf-8")
+    path.write_text('{"nodes": {}, "sources": {}}', encoding="utf-8")
     message = refused(capsys, main([*CHECK, "--target", "prod", "--manifest", str(path)]))
     assert "ecommerce_analytics_prod" in message and "deploy the bundle" in message
 
