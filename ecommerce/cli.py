@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "trigger": "workspace.trigger",
     "verify-published": "pipeline.verify_published",
     "bench": "benchmarks.command",
+    "dictionary": "dictionary.command",
     "clean": "pipeline.clean",
     "governance check": "governance.check",
 }

@@ -18,7 +18,7 @@ LOCK: Final = "run.lock"
 MANIFEST: Final = "generated.json"
 """Lists the parameters of the generated files beside it."""
 # Created by every run, but under names that other projects may use as well.
-_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench")
+_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench", "dictionary.json")
 
 
 def home() -> Path:
@@ -40,6 +40,11 @@ def landing_path() -> Path:
 def docs_path() -> Path:
     """Return the folder of the static dbt docs site."""
     return home() / "docs"
+
+
+def dictionary_path() -> Path:
+    """Return the file of the data dictionary; package `dictionary` says what is in it."""
+    return home() / "dictionary.json"
 
 
 def claim(folder: Path) -> None:
