@@ -28,7 +28,8 @@ same code and data always give the same file. Its shape is that of the classes i
           "adds_up_over": ["session_id"], "additivity": "Adds up over all rows.",
           "tests": ["never null", "at least 0.01"],
           "lineage": "columns", "lineage_note": "", "is_copy": true,
-          "comes_from": ["sessions.revenue"], "feeds": []        "table.column" or, of counted rows, "table.*"
+          "comes_from": ["sessions.revenue"],     of stored tables; "sessions.*": its rows
+          "feeds": []
         }
       ]
     }

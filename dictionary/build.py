@@ -29,7 +29,8 @@ def build(
     """Return the dictionary of a project.
 
     `variables` are those of `dbt_project.yml`, which tests name. The catalog names the columns of
-    tables that hold rows of another; without it the lineage does. `rows` has numbers of rows by `schema.table`.
+    tables that hold rows of another; without it the lineage does. `rows` has numbers of rows by
+    `schema.table`.
     """
     return _Project(manifest, lineage, variables, catalog, rows or {}).dictionary()
 
@@ -355,7 +356,8 @@ def _key(node: Json, tests: list[words.Words]) -> list[str]:
     for constraint in node.get("constraints", []):
         if constraint["type"] == "primary_key":
             return list(constraint["columns"])
-    return list(max((test.unique for test in tests), key=len, default=()))
+    unique = sorted((test.unique for test in tests), key=lambda key: len(key))
+    return list(unique[-1]) if unique else []
 
 
 def _coverage(tables: list[Table]) -> Coverage:

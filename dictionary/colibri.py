@@ -154,7 +154,14 @@ def _catalog(manifest: Json, columns: Mapping[str, Mapping[str, str]]) -> Json:
 
 
 def _run_colibri(folder: Path) -> None:
-    command = [PROGRAM, "generate", "--light", "--disable-telemetry", "--output-dir", folder]
+    command: list[str | Path] = [
+        PROGRAM,
+        "generate",
+        "--light",
+        "--disable-telemetry",
+        "--output-dir",
+        folder,
+    ]
     for name in ("manifest", "catalog"):
         command += [f"--{name}", folder / f"{name}.json"]
     try:

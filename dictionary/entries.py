@@ -31,16 +31,16 @@ class Column:
     tests: list[str]
     """What the data tests hold, in words, such as `never null`."""
     lineage: str
-    """How `comes_from` is known: `columns` (read from the SQL), `declared` (the yml says so), `rows`
-    (no column is read: rows are counted, or it is constant), `dbt` (dbt writes it), `source` (it is
-    in the landed files) or `table` (only the table's `upstream` is known)."""
+    """How `comes_from` is known: `columns` (read from the SQL), `declared` (the yml says so),
+    `rows` (no column is read: rows are counted, or it is constant), `dbt` (dbt writes it), `source`
+    (it is in the landed files) or `table` (only the table's `upstream` is known)."""
     lineage_note: str
     """The same in a sentence, where `comes_from` does not say all; else empty."""
     is_copy: bool
     """Whether its values are those of the one column in `comes_from`, perhaps renamed."""
     comes_from: list[str]
-    """`table.column` of stored tables, sorted; ephemeral models between them are left out. `table.*`
-    where rows are counted."""
+    """`table.column` of stored tables, sorted; ephemeral models between them are left out.
+    `table.*` where rows are counted."""
     feeds: list[str]
     """The opposite of `comes_from`."""
 

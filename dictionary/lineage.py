@@ -1,4 +1,4 @@
-"""The lineage of columns as it is committed: `lineage.json` beside this file, made by `make lineage`.
+"""The lineage of columns as it is committed: `lineage.json`, made by `make lineage`.
 
 Lineage follows from the code alone. The file has a line for each column, so that a change of a
 model changes few lines of it.
