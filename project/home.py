@@ -20,7 +20,9 @@ MANIFEST: Final = "generated.json"
 TRUTH: Final = "generated_truth.json"
 """Lists what is planted in these files, for analyses to find."""
 # Created by every run, but under names that other projects may use as well.
-_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench", "dashboard")
+_COMMON_NAMES: Final = (
+    *("target", "logs", "docs/index.html", "bench", "dashboard", "dictionary.json"),
+)
 
 
 def home() -> Path:
@@ -47,6 +49,11 @@ def docs_path() -> Path:
 def dashboard_path() -> Path:
     """Return the folder of the dashboard."""
     return home() / "dashboard"
+
+
+def dictionary_path() -> Path:
+    """Return the file of the data dictionary; package `dictionary` says what is in it."""
+    return home() / "dictionary.json"
 
 
 def claim(folder: Path) -> None:
