@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "trigger": "workspace.trigger",
     "verify-published": "pipeline.verify_published",
     "dashboard": "dashboard.command",
+    "export": "export.command",
     "bench": "benchmarks.command",
     "dictionary": "dictionary.command",
     "clean": "pipeline.clean",

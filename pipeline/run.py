@@ -24,10 +24,18 @@ from pipeline import last_run, summary
 from pipeline.dbt import Build, Dbt, log_path
 from project.arguments import data_path
 from project.errors import UserError
-from project.home import claim, database_path, docs_path, home, landing_path, locked
+from project.home import (
+    claim,
+    dashboard_path,
+    database_path,
+    docs_path,
+    home,
+    landing_path,
+    locked,
+)
 from project.output import show
 
-HELP: Final = "get data, load bronze, build and test every layer, write docs and a summary"
+HELP: Final = "get data, load bronze, build and test every layer, write docs and a dashboard"
 
 _REMEDY: Final = "run `make clean` first, or set ECOMMERCE_HOME to another folder"
 
@@ -99,6 +107,9 @@ def _run(arguments: argparse.Namespace) -> int:
             if not (built.succeeded or built.is_gate_shut):
                 show("", f"dbt failed; its log is {log_path()}")
                 return 1
+            if built.succeeded:
+                with steps.timed("dashboard"):
+                    publish_dashboard(connection)
         else:
             show(
                 "nothing to build: files, definitions and code are those of the last run"
@@ -165,6 +176,14 @@ def publish_docs() -> None:
             f"{page}: cannot be written: {error.strerror}; free some space or get permission,"
             " then run again"
         ) from error
+
+
+def publish_dashboard(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the dashboard of the tables as they are."""
+    # The libraries of charts, which a run with nothing to build must not load.
+    from dashboard import site
+
+    site.build(connection, dashboard_path())
 
 
 def reject_mixed_data(

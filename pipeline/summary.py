@@ -12,7 +12,7 @@ import duckdb
 
 from ingestion.file_load import FileReport, Status
 from ingestion.load_report import LoadReport
-from project.home import database_path, docs_path
+from project.home import dashboard_path, database_path, docs_path
 from project.variables import project_variables
 
 # A folder of hundreds of dirty files must not push the figures off the screen.
@@ -144,7 +144,7 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
         f"Gate         {_gate(figures, loaded)}",
         *(_key_figures(figures.gold) if figures.gold else []),
         f"Database     {database_path()}",
-        *([f"Docs         {docs_path() / 'index.html'}"] if figures.gold else []),
+        *(_pages() if figures.gold else []),
         "Seconds      " + ", ".join(f"{step} {duration:.1f}" for step, duration in seconds.items()),
     ]
     if bad := files_without_a_clean_row(figures, loaded):
@@ -155,6 +155,13 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
             " land it under another name, and take this one away",
         ]
     return lines
+
+
+def _pages() -> list[str]:
+    return [
+        f"Docs         {docs_path() / 'index.html'}",
+        f"Dashboard    {dashboard_path() / 'index.html'}",
+    ]
 
 
 def files_without_a_clean_row(figures: Figures, loaded: LoadReport) -> list[str]:

@@ -21,7 +21,12 @@ TRUTH: Final = "generated_truth.json"
 """Lists what is planted in these files, for analyses to find."""
 # Created by every run, but under names that other projects may use as well.
 _COMMON_NAMES: Final = (
-    *("target", "logs", "docs/index.html", "bench", "dashboard", "dictionary.json"),
+    "target",
+    "logs",
+    "docs/index.html",
+    "bench",
+    "dashboard",
+    "dictionary.json",
 )
 
 

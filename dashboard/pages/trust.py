@@ -23,6 +23,7 @@ def build(tables: Tables) -> Page:
             Section("Do the tables agree?", [_tie_out(tables)]),
             Section("Days", [_day_kinds(tables), _marked_days(tables), _anomalies(tables)]),
             Section("Rejected rows", [_reasons(tables), _files(tables)]),
+            *_history(tables),
         ],
     )
 
@@ -197,3 +198,59 @@ def _files(tables: Tables) -> Figure:
         rows,
         span="full",
     )
+
+
+def _history(tables: Tables) -> list[Section]:
+    runs = tables.optional_rows("trust", "runs")
+    failed = tables.optional_rows("trust", "failed_tests")
+    newest = tables.optional_rows("trust", "tests")
+    if runs is None or failed is None or newest is None:
+        return []
+    open_failures = sum(row["healed_at"] is None for row in failed)
+    passed = (
+        f"{newest[0]['passed']:,} of {newest[0]['tests']:,} tests passed in the last run with tests"
+        if newest
+        else "No run with tests is recorded"
+    )
+    return [
+        Section(
+            "Runs",
+            [
+                Figure(
+                    "runs",
+                    passed,
+                    "The last 30 runs that built something, the newest first. Nodes are models,"
+                    " snapshots, seeds and functions.",
+                    (
+                        Column("started_at", "Started", "time"),
+                        Column("command", "Command"),
+                        Column("status", "Status"),
+                        Column("gate", "Gate"),
+                        Column("seconds", "Seconds", "decimal"),
+                        Column("built", "Nodes built", "integer"),
+                        Column("failed", "Failed", "integer"),
+                        Column("skipped", "Skipped", "integer"),
+                    ),
+                    runs,
+                    span="full",
+                ),
+                Figure(
+                    "failed-tests",
+                    f"{formats.counted(len(failed), 'failure')}, {open_failures:,} not healed"
+                    if failed
+                    else "No test has failed in the runs that are kept",
+                    "A failure is healed by the first later run in which the test passes.",
+                    (
+                        Column("started_at", "Run", "time"),
+                        Column("test_name", "Test"),
+                        Column("table_name", "Table"),
+                        Column("status", "Status"),
+                        Column("failures", "Rows", "integer"),
+                        Column("healed_at", "Healed", "time"),
+                    ),
+                    failed,
+                    span="full",
+                ),
+            ],
+        )
+    ]

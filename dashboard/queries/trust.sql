@@ -112,3 +112,70 @@ select
     coalesce(sum(revenue), 0),
     null
 from gold_layer.category_brand_days
+
+-- name: runs (optional)
+select
+    started_at,
+    max(case when resource_type = 'run' then node end) as command,
+    max(case when resource_type = 'run' then status end) as status,
+    max(case when resource_type = 'run' then seconds end) as seconds,
+    max(case when resource_type = 'gate' then status end) as gate,
+    count(*) filter (where resource_type not in ('run', 'gate') and status = 'success') as built,
+    count(*) filter (where resource_type not in ('run', 'gate') and status = 'error') as failed,
+    count(*) filter (where resource_type not in ('run', 'gate') and status = 'skipped') as skipped
+from silver_layer.run_history
+group by invocation_id, started_at
+order by started_at desc
+limit 30
+
+-- name: failed_tests (optional)
+with
+
+failed as (
+    select
+        started_at,
+        test_name,
+        table_name,
+        status,
+        failures
+    from silver_layer.test_history
+    where status in ('fail', 'warn', 'error')
+),
+
+passed as (
+    select
+        started_at,
+        test_name
+    from silver_layer.test_history
+    where status = 'pass'
+)
+
+select
+    failed.started_at,
+    failed.test_name,
+    failed.table_name,
+    failed.status,
+    failed.failures,
+    min(passed.started_at) as healed_at
+from failed
+left join passed
+    on failed.test_name = passed.test_name and failed.started_at < passed.started_at
+group by all
+order by failed.started_at desc, failed.test_name
+limit 50
+
+-- name: tests (optional)
+with
+
+newest as (
+    select max(started_at) as started_at
+    from silver_layer.test_history
+)
+
+select
+    newest.started_at,
+    count(*) as tests,
+    count(*) filter (where test_history.status = 'pass') as passed
+from silver_layer.test_history
+inner join newest on test_history.started_at = newest.started_at
+group by newest.started_at

@@ -1,0 +1,1 @@
+"""Gold for assistants that speak the Model Context Protocol, to read only."""

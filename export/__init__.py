@@ -1,0 +1,1 @@
+"""Exports: the tables of gold as files that other tools read."""

@@ -1,0 +1,138 @@
+"""The tables of gold that leave the platform, and the columns that stay in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import yaml
+
+from project.database import explained, require_database, require_usable_path
+from project.errors import UserError
+from project.home import CHECKOUT
+
+SCHEMA: Final = "gold_layer"
+_DECLARED_IN: Final = ("models", "snapshots")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of gold as it is exported."""
+
+    name: str
+    columns: Mapping[str, str]
+    """The exported columns in order, with their types of DuckDB."""
+    comments: Mapping[str, str]
+    """What each described column means."""
+    comment: str
+    """What the table holds, empty if it is not described."""
+    left_out: tuple[str, ...]
+    """Personal columns that are not exported."""
+
+    @property
+    def source(self) -> str:
+        """The name of the table, on a connection to the platform's database."""
+        return f"{SCHEMA}.{identifier(self.name)}"
+
+    @property
+    def query(self) -> str:
+        """The query of the exported columns."""
+        return f"select {', '.join(map(identifier, self.columns))} from {self.source}"
+
+
+@contextmanager
+def opened(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the database for reading; no other process can write to it until the block ends.
+
+    Everything that is read in the block is therefore of one state. Raises UserError if there is no
+    database, or it cannot be read.
+    """
+    require_usable_path(database)
+    if not database.exists():
+        raise UserError(
+            f"{database}: there is no database yet; create one by `make run`, or set"
+            " ECOMMERCE_HOME to the folder of a run"
+        )
+    require_database(database)
+    with (
+        explained(database, f"{database}: cannot be read"),
+        duckdb.connect(str(database), read_only=True) as connection,
+    ):
+        yield connection
+
+
+def tables(connection: duckdb.DuckDBPyConnection, *, with_personal: bool) -> list[Table]:
+    """Return the tables of gold in the connection's database, in order of name.
+
+    These are all that the database has in its schema, so that a mart needs no entry here. Raises
+    UserError if there is none.
+    """
+    personal = frozenset() if with_personal else personal_columns()
+    comments = dict(
+        connection.execute(
+            "select table_name, coalesce(comment, '') from duckdb_tables()"
+            f" where schema_name = '{SCHEMA}' and database_name = current_database()"
+        ).fetchall()
+    )
+    columns = connection.execute(
+        "select table_name, column_name, data_type, comment from duckdb_columns()"
+        f" where schema_name = '{SCHEMA}' and database_name = current_database()"
+        " order by table_name, column_index"
+    ).fetchall()
+    if not columns:
+        raise UserError(
+            "the database has no table of gold yet: build it by `make run`, then run again"
+        )
+    found = []
+    for name in sorted({name for name, *_ in columns}):
+        own = [column for table, *column in columns if table == name]
+        found.append(
+            Table(
+                name,
+                {column: kind for column, kind, _ in own if column not in personal},
+                {column: text for column, _, text in own if text and column not in personal},
+                comments.get(name, ""),
+                tuple(column for column, *_ in own if column in personal),
+            )
+        )
+    return found
+
+
+def personal_columns(project: Path = CHECKOUT) -> frozenset[str]:
+    """Return the names of columns that the project's yml tags as personal.
+
+    The name of a column that is tagged in any table counts in all, as in macro `personal_tables`.
+    """
+    return frozenset(
+        column["name"]
+        for folder in _DECLARED_IN
+        for file in sorted((project / folder).rglob("*.yml"))
+        for column in _columns(yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader))
+        if "personal" in _tags(column)
+    )
+
+
+def _columns(declared: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for node in [*(declared.get("models") or []), *(declared.get("snapshots") or [])]:
+        yield from node.get("columns") or []
+
+
+def _tags(column: Mapping[str, Any]) -> Mapping[str, Any]:
+    config = column.get("config") or {}
+    return {**(config.get("databricks_tags") or {}), **(column.get("databricks_tags") or {})}
+
+
+def identifier(name: str) -> str:
+    """Return a name as SQL writes it."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def literal(value: object) -> str:
+    """Return a text or a path as SQL writes it."""
+    escaped = str(value).replace("'", "''")
+    return f"'{escaped}'"
