@@ -12,7 +12,7 @@ import duckdb
 
 from project.database import explained, require_database, require_usable_path
 from project.errors import UserError
-from project.home import claim, dashboard_path, database_path, home, locked
+from project.home import claim, dashboard_path, database_path, dictionary_path, home, locked
 from project.output import show
 
 HELP: Final = "write the dashboard, a static site of the shop's figures"
@@ -29,7 +29,7 @@ def execute(arguments: argparse.Namespace) -> int:
     with opened(database_path()) as connection:
         claim(home())
         with locked(home()):
-            pages = site.build(connection, dashboard_path())
+            pages = site.build(connection, dashboard_path(), dictionary_path())
     show(f"wrote {len(pages)} pages: {pages[0]}")
     return 0
 

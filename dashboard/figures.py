@@ -14,6 +14,7 @@ from dashboard.elements import Draw
 from dashboard.tables import Row
 
 Label = Callable[[Row], str]
+_Values = list[dict[str, Any]]
 
 ACCENT: Final = "var(--accent)"
 SECOND: Final = "var(--second)"
@@ -30,6 +31,9 @@ DAY_KINDS: Final = (
     ("swatch-incomplete", "incomplete day: data are missing"),
     ("swatch-catchup", "catch-up day: has another day's data too"),
 )
+_ROWS: Final = "rows"
+# Named, because altair copies what is in a chart again and again.
+_DATA: Final = alt.NamedData(name=_ROWS)
 _FONT: Final = 12
 _CHARACTER: Final = 7.2
 """Pixels of a character, about, at the size of labels."""
@@ -54,16 +58,19 @@ _CONFIG: Final[dict[str, Any]] = {
 _VALUE_FORMAT: Final = {"money": "~s", "integer": "~s", "percent": ".1~%", "decimal": "~g"}
 
 
-def _spec(chart: Any, width: int, height: float) -> dict[str, Any]:
+def _spec(chart: Any, data: _Values, width: int, height: float) -> dict[str, Any]:
     """Return the specification of a chart that is as wide as its card."""
-    specification: dict[str, Any] = chart.properties(
-        width=width, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding")
-    ).to_dict(validate=False)
-    return {**specification, "config": _CONFIG, "padding": 2}
+    fit = alt.AutoSizeParams(type="fit", contains="padding")
+    return _with_data(chart.properties(width=width, height=height, autosize=fit), data)
 
 
-def _data(rows: Sequence[Row], label: Label, **more: Callable[[Row], Any]) -> alt.InlineData:
-    values = [
+def _with_data(chart: Any, data: _Values) -> dict[str, Any]:
+    specification: dict[str, Any] = chart.to_dict(validate=False)
+    return {**specification, "datasets": {_ROWS: data}, "config": _CONFIG, "padding": 2}
+
+
+def _data(rows: Sequence[Row], label: Label, **more: Callable[[Row], Any]) -> _Values:
+    return [
         {
             **{key: _plain(value) for key, value in row.items()},
             "_label": label(row),
@@ -71,7 +78,6 @@ def _data(rows: Sequence[Row], label: Label, **more: Callable[[Row], Any]) -> al
         }
         for row in rows
     ]
-    return alt.InlineData(values=values)
 
 
 def _plain(value: object) -> object:
@@ -130,7 +136,7 @@ def daily_bars(
                 + (formats.percent if kind == "percent" else formats.compact)(row[value])
             ),
         )
-        base = alt.Chart(data)
+        base = alt.Chart(_DATA)
         bands = (
             base.transform_filter("!datum.is_complete")
             .mark_rule(strokeWidth=step, opacity=1, aria=False)
@@ -169,7 +175,7 @@ def daily_bars(
                     x=x, y=f"{average}:Q"
                 )
             )
-        return _spec(alt.layer(*layers), width, height)
+        return _spec(alt.layer(*layers), data, width, height)
 
     return draw
 
@@ -213,7 +219,7 @@ def ranked_bars(
         smallest = min((float(row[value] or 0) for row in rows), default=0)
         extent = largest - min(smallest, 0)
         plot = max(width - limit - 8, 60)
-        base = alt.Chart(data).encode(
+        base = alt.Chart(_DATA).encode(
             y=alt.Y(
                 "_order:O",
                 title=None,
@@ -242,7 +248,7 @@ def ranked_bars(
         texts = base.mark_text(align="left", dx=5, aria=False).encode(
             x=alt.X("_end:Q", title=None, axis=None, scale=across), text="_text:N"
         )
-        return _spec(alt.layer(bars, texts), width, max(len(rows), 1) * 25 + 6)
+        return _spec(alt.layer(bars, texts), data, width, max(len(rows), 1) * 25 + 6)
 
     return draw
 
@@ -286,7 +292,7 @@ def columns(
         )
         largest = max((float(row[value] or 0) for row in rows), default=0) or 1
         smallest = min((float(row[value] or 0) for row in rows), default=0)
-        base = alt.Chart(data).encode(
+        base = alt.Chart(_DATA).encode(
             x=alt.X(
                 "_order:O",
                 title=title,
@@ -314,7 +320,7 @@ def columns(
         )
         texts = base.mark_text(baseline="bottom", dy=-4, aria=False).encode(text="_text:N")
         fits = len(rows) * 42 <= width
-        return _spec(alt.layer(bars, texts) if fits else bars, width, height)
+        return _spec(alt.layer(bars, texts) if fits else bars, data, width, height)
 
     return draw
 
@@ -368,7 +374,7 @@ def heat_map(
             _text=lambda row: text(row) if text and row[value] is not None else "",
         )
         names = [_cut(down_names[y], width * 0.4 / _CHARACTER) for y in ys]
-        base = alt.Chart(data).encode(
+        base = alt.Chart(_DATA).encode(
             x=alt.X(
                 "_x:O",
                 title=across_title,
@@ -406,7 +412,7 @@ def heat_map(
                 )
             )
         bottom = 44 if across_title else 26
-        return _spec(alt.layer(*layers), width, max(len(ys), 1) * cell + bottom)
+        return _spec(alt.layer(*layers), data, width, max(len(ys), 1) * cell + bottom)
 
     return draw
 
@@ -437,7 +443,7 @@ def stacked_columns(
             _part=lambda row: parts.index(row[part]),
             _marked=lambda row: bool(marked and row[marked]),
         )
-        base = alt.Chart(data)
+        base = alt.Chart(_DATA)
         bars = base.mark_bar(stroke="var(--card)", strokeWidth=1).encode(
             x=alt.X(
                 "_order:O",
@@ -463,7 +469,7 @@ def stacked_columns(
             order="_part:O",
             description=_DESCRIPTION,
         )
-        return _spec(bars, width, height)
+        return _spec(bars, data, width, height)
 
     return draw
 
@@ -494,7 +500,7 @@ def lines(
                 grid=False, labelOverlap=True, labelAngle=0, **({"format": ".0%"} if is_share else {})
             )
         )
-        base = alt.Chart(data).encode(
+        base = alt.Chart(_DATA).encode(
             x=alt.X(f"{across}:{'T' if is_date else 'Q'}", title=title, axis=x_axis),
             y=alt.Y(f"{value}:Q", title=None, axis=_axis(kind), scale=alt.Scale(zero=True)),
         )
@@ -504,7 +510,7 @@ def lines(
         marks = base.mark_point(size=24, filled=True, opacity=1).encode(
             fill=alt.Fill("_series:O", scale=scale, legend=None), description=_DESCRIPTION
         )
-        return _spec(alt.layer(line, marks), width, height)
+        return _spec(alt.layer(line, marks), data, width, height)
 
     return draw
 
@@ -533,7 +539,7 @@ def small_multiples(
             _panel=lambda row: names.index(row[panel]),
         )
         chart = (
-            alt.Chart(data)
+            alt.Chart(_DATA)
             .mark_bar(strokeWidth=1)
             .encode(
                 x=alt.X(
@@ -571,6 +577,6 @@ def small_multiples(
             .resolve_scale(y="independent")
             .resolve_axis(x="independent")
         )
-        return {**chart.to_dict(validate=False), "config": _CONFIG, "padding": 2}
+        return _with_data(chart, data)
 
     return draw

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+from altair.utils.schemapi import debug_mode
 
 from dashboard import markup
 from dashboard.elements import Page
@@ -18,6 +19,7 @@ from dashboard.pages import (
     categories,
     cohorts,
     customers,
+    dictionary,
     funnel,
     overview,
     paths,
@@ -44,7 +46,9 @@ _PAGES: Final[Sequence[Callable[[Tables], Page]]] = (
 _ASSETS: Final = ("site.css", "site.js")
 
 
-def build(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[Path]:
+def build(
+    connection: duckdb.DuckDBPyConnection, folder: Path, dictionary_file: Path
+) -> list[Path]:
     """Write the site of a database to a folder, replacing an older one, and return its pages.
 
     Raises UserError for tables that are missing or of another version, and for a folder that
@@ -58,9 +62,11 @@ def build(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[Path]:
         state["loaded_at"],
         datetime.now(UTC).replace(tzinfo=None),
     )
-    pages = [build_page(tables) for build_page in _PAGES]
+    pages = [*(build_page(tables) for build_page in _PAGES), dictionary.build(dictionary_file)]
     links = [(page.slug, page.title) for page in pages]
-    texts = {f"{page.slug}.html": markup.render(page, links, stamp) for page in pages}
+    # Altair would check each part of each chart against the schema, half of the time in Python.
+    with debug_mode(False):
+        texts = {f"{page.slug}.html": markup.render(page, links, stamp) for page in pages}
     for name in _ASSETS:
         texts[name] = (files("dashboard") / "assets" / name).read_text(encoding="utf-8")
     try:

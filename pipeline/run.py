@@ -28,6 +28,7 @@ from project.home import (
     claim,
     dashboard_path,
     database_path,
+    dictionary_path,
     docs_path,
     home,
     landing_path,
@@ -183,7 +184,7 @@ def publish_dashboard(connection: duckdb.DuckDBPyConnection) -> None:
     # The libraries of charts, which a run with nothing to build must not load.
     from dashboard import site
 
-    site.build(connection, dashboard_path())
+    site.build(connection, dashboard_path(), dictionary_path())
 
 
 def reject_mixed_data(

@@ -101,5 +101,41 @@
     });
   }
 
-  document.addEventListener("DOMContentLoaded", () => { themes(); tables(); tips(); });
+  function dictionary() {
+    const input = document.getElementById("search");
+    if (!input) return;
+    input.parentElement.hidden = false;
+    const tables = [...document.querySelectorAll(".entry")].map((entry) => ({
+      entry,
+      text: entry.querySelector("summary").textContent.toLowerCase(),
+      rows: [...entry.querySelectorAll("tbody tr")].map((row) => [
+        row, `${row.cells[0].textContent} ${row.cells[1].textContent}`.toLowerCase()]),
+    }));
+    const search = () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const has = (text) => words.every((word) => text.includes(word));
+      let [found, columns] = [0, 0];
+      for (const { entry, text, rows } of tables) {
+        const matches = words.length ? rows.filter(([, row]) => has(row)) : [];
+        for (const [row] of rows) row.classList.remove("match");
+        for (const [row] of matches) row.classList.add("match");
+        entry.hidden = words.length > 0 && !has(text) && !matches.length;
+        entry.open = words.length > 0 && matches.length > 0 && input.value.length > 2;
+        found += !entry.hidden;
+        columns += matches.length;
+      }
+      document.getElementById("found").textContent =
+        words.length ? `${found} tables, ${columns} columns` : "";
+    };
+    input.addEventListener("input", search);
+    const reveal = () => {
+      const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      const entry = target?.closest(".entry");
+      if (entry) { entry.hidden = false; entry.open = true; target.scrollIntoView(); }
+    };
+    addEventListener("hashchange", reveal);
+    reveal();
+  }
+
+  document.addEventListener("DOMContentLoaded", () => { themes(); tables(); tips(); dictionary(); });
 })();
