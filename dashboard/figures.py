@@ -140,7 +140,12 @@ def daily_bars(
         bands = (
             base.transform_filter("!datum.is_complete")
             .mark_rule(strokeWidth=step, opacity=1, aria=False)
-            .encode(x=x, stroke=_by_kind("var(--band)", "var(--band2)"))
+            .encode(
+                x=x,
+                stroke=_either(
+                    alt.StrokeValue, "datum.day_kind == 'incomplete'", "var(--band)", "var(--band2)"
+                ),
+            )
         )
         bars = base.mark_bar(width=bar, strokeWidth=1.2).encode(
             x=x,
@@ -150,8 +155,8 @@ def daily_bars(
                 axis=_axis(kind),
                 scale=alt.Scale(domain=[0, top], nice=False, clamp=True),
             ),
-            fill=alt.condition("datum.is_complete", alt.value(ACCENT), alt.value(_HATCH)),
-            stroke=alt.condition("datum.is_complete", alt.value(None), alt.value(SECOND)),
+            fill=_either(alt.FillValue, "datum.is_complete", ACCENT, _HATCH),
+            stroke=_either(alt.StrokeValue, "datum.is_complete", None, SECOND),
             description=_DESCRIPTION,
         )
         # The value of a bar that is cut at the top stands beside it, one line each.
@@ -165,7 +170,7 @@ def daily_bars(
                 aria=False,
                 color=SECOND,
             )
-            .encode(x=x, y=alt.value(0), text="_text:N")
+            .encode(x=x, y=alt.YValue(0), text="_text:N")
             for line in range(1, len(cut) + 1)
         ]
         layers = [bands, bars, *texts]
@@ -180,10 +185,9 @@ def daily_bars(
     return draw
 
 
-def _by_kind(incomplete: str, catch_up: str) -> Any:
-    return alt.condition(
-        "datum.day_kind == 'incomplete'", alt.value(incomplete), alt.value(catch_up)
-    )
+def _either(channel: Callable[..., Any], test: str, yes: object, no: object) -> Any:
+    """Return a channel with one of two values; `alt.condition` takes 16 ms to say the same."""
+    return channel(no, condition={"test": test, "value": yes})
 
 
 def ranked_bars(
@@ -198,8 +202,11 @@ def ranked_bars(
     marked: str = "",
 ) -> Draw:
     """Draw one bar a row in their order, with the value behind it; `marked` rows are hollow."""
-    shown = text or (lambda row: formats.compact(row[value]) if kind != "percent" else
-                     formats.percent(row[value]))
+    shown = text or (
+        lambda row: (
+            formats.compact(row[value]) if kind != "percent" else formats.percent(row[value])
+        )
+    )
     described = label or (lambda row: f"{row[name]}: {formats.shown(row[value], kind)}")
 
     def draw(width: int) -> dict[str, Any]:
@@ -241,8 +248,8 @@ def ranked_bars(
         across = alt.Scale(domain=domain, nice=False)
         bars = base.mark_bar(strokeWidth=1.2).encode(
             x=alt.X(f"{value}:Q", title=None, axis=None, scale=across),
-            fill=alt.condition("datum._marked", alt.value(_HATCH), alt.value(color)),
-            stroke=alt.condition("datum._marked", alt.value(SECOND), alt.value(None)),
+            fill=_either(alt.FillValue, "datum._marked", _HATCH, color),
+            stroke=_either(alt.StrokeValue, "datum._marked", SECOND, None),
             description=_DESCRIPTION,
         )
         texts = base.mark_text(align="left", dx=5, aria=False).encode(
@@ -314,8 +321,8 @@ def columns(
             ),
         )
         bars = base.mark_bar(strokeWidth=1.2).encode(
-            fill=alt.condition("datum._marked", alt.value(_HATCH), alt.value(color)),
-            stroke=alt.condition("datum._marked", alt.value(SECOND), alt.value(None)),
+            fill=_either(alt.FillValue, "datum._marked", _HATCH, color),
+            stroke=_either(alt.StrokeValue, "datum._marked", SECOND, None),
             description=_DESCRIPTION,
         )
         texts = base.mark_text(baseline="bottom", dy=-4, aria=False).encode(text="_text:N")
@@ -367,9 +374,7 @@ def heat_map(
             label,
             _x=lambda row: xs.index(row[across]),
             _y=lambda row: ys.index(row[down]),
-            _fill=lambda row: (
-                _UNKNOWN if row[value] is None else RAMP[step(row)]
-            ),
+            _fill=lambda row: _UNKNOWN if row[value] is None else RAMP[step(row)],
             _ink=lambda row: "var(--ramp-ink-dark)" if step(row) >= 4 else "var(--ramp-ink)",
             _text=lambda row: text(row) if text and row[value] is not None else "",
         )
@@ -460,12 +465,10 @@ def stacked_columns(
             y=alt.Y(f"{value}:Q", title=None, axis=_axis("money"), stack="zero"),
             fill=alt.Fill(
                 "_part:O",
-                scale=alt.Scale(
-                    domain=list(range(len(parts))), range=list(SERIES[: len(parts)])
-                ),
+                scale=alt.Scale(domain=list(range(len(parts))), range=list(SERIES[: len(parts)])),
                 legend=None,
             ),
-            opacity=alt.condition("datum._marked", alt.value(0.45), alt.value(1)),
+            opacity=_either(alt.OpacityValue, "datum._marked", 0.45, 1),
             order="_part:O",
             description=_DESCRIPTION,
         )
@@ -497,7 +500,10 @@ def lines(
             alt.Axis(format="%-d %b", grid=False, labelOverlap=True, tickCount=width // 90)
             if is_date
             else alt.Axis(
-                grid=False, labelOverlap=True, labelAngle=0, **({"format": ".0%"} if is_share else {})
+                grid=False,
+                labelOverlap=True,
+                labelAngle=0,
+                **({"format": ".0%"} if is_share else {}),
             )
         )
         base = alt.Chart(_DATA).encode(
@@ -554,11 +560,9 @@ def small_multiples(
                     ),
                     scale=alt.Scale(paddingInner=0.25),
                 ),
-                y=alt.Y(
-                    f"{value}:Q", title=None, axis=_axis("money", minExtent=34, maxExtent=34)
-                ),
-                fill=alt.condition("datum._marked", alt.value(_HATCH), alt.value(ACCENT)),
-                stroke=alt.condition("datum._marked", alt.value(SECOND), alt.value(None)),
+                y=alt.Y(f"{value}:Q", title=None, axis=_axis("money", minExtent=34, maxExtent=34)),
+                fill=_either(alt.FillValue, "datum._marked", _HATCH, ACCENT),
+                stroke=_either(alt.StrokeValue, "datum._marked", SECOND, None),
                 description=_DESCRIPTION,
             )
             .properties(width=plot, height=110)

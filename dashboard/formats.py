@@ -154,7 +154,9 @@ def points(now: Number | None, before: Number | None, against: str, *, reason: s
         return Change(None, f"no value in {against}")
     difference = (float(now) - float(before)) * 100
     sign = "+" if difference >= 0 else ""
-    return Change(difference / 100, f"{sign}{_signed(f'{difference:.2f}')} points against {against}")
+    return Change(
+        difference / 100, f"{sign}{_signed(f'{difference:.2f}')} points against {against}"
+    )
 
 
 def _signed(text: str) -> str:

@@ -95,7 +95,9 @@ def compared(days: Sequence[Row], length: int = PERIOD_DAYS) -> Comparison:
     if not reason:
         left_out = len(now.days) - len(now.complete) + len(before.days) - len(before.complete)
         note += " Changes compare averages per complete day"
-        note += f"; {formats.counted(left_out, 'day')} of both periods left out." if left_out else "."
+        note += (
+            f"; {formats.counted(left_out, 'day')} of both periods left out." if left_out else "."
+        )
     return Comparison(now, before, reason, note)
 
 

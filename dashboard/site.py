@@ -46,9 +46,7 @@ _PAGES: Final[Sequence[Callable[[Tables], Page]]] = (
 _ASSETS: Final = ("site.css", "site.js")
 
 
-def build(
-    connection: duckdb.DuckDBPyConnection, folder: Path, dictionary_file: Path
-) -> list[Path]:
+def build(connection: duckdb.DuckDBPyConnection, folder: Path, dictionary_file: Path) -> list[Path]:
     """Write the site of a database to a folder, replacing an older one, and return its pages.
 
     Raises UserError for tables that are missing or of another version, and for a folder that

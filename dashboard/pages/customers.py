@@ -52,9 +52,7 @@ def _tiles(tables: Tables) -> list[Tile]:
         ),
         Tile(
             "Median days to the second order",
-            formats.UNKNOWN
-            if repeat["median_days"] is None
-            else f"{repeat['median_days']:.0f}",
+            formats.UNKNOWN if repeat["median_days"] is None else f"{repeat['median_days']:.0f}",
             repeat["median_days"],
             Change(None, f"of {repeat['buyers_of_two']:,} buyers with two orders"),
         ),

@@ -65,9 +65,7 @@ def _steps(tables: Tables) -> Figure:
             "step",
             "sessions",
             "integer",
-            text=lambda row: (
-                f"{formats.compact(row['sessions'])}  {formats.percent(row['share'])}"
-            ),
+            text=lambda row: f"{formats.compact(row['sessions'])}  {formats.percent(row['share'])}",
             label=lambda row: (
                 f"{row['step']}: {row['sessions']:,} sessions, {formats.percent(row['share'])}"
             ),

@@ -114,9 +114,7 @@ def _all_tiles(tables: Tables, days: Sequence[Row]) -> Section:
             Change(None, _marked_days(days)),
         ),
     ]
-    return Section(
-        f"All {formats.counted(len(days), 'day')}" if days else "All days", tiles=tiles
-    )
+    return Section(f"All {formats.counted(len(days), 'day')}" if days else "All days", tiles=tiles)
 
 
 def _marked_days(days: Sequence[Row]) -> str:
@@ -137,8 +135,7 @@ def revenue_by_day(days: Sequence[Row]) -> Figure:
         if shown
         else "Revenue by day",
         "Hatched days are not comparable; the 7-day average leaves them out, and what is"
-        " higher than all others is cut at the top."
-        + _only_recent(days, shown),
+        " higher than all others is cut at the top." + _only_recent(days, shown),
         DAY_COLUMNS,
         shown,
         figures.daily_bars(shown, "revenue", "money", average="revenue_7d_average"),
@@ -167,8 +164,9 @@ def _sessions_by_day(days: Sequence[Row]) -> list[Figure]:
             shown,
             figures.daily_bars(shown, "sessions", "integer", height=170),
             "half",
-            figures.DAY_KINDS[:1] if all(day["is_complete"] for day in shown) else
-            figures.DAY_KINDS,
+            figures.DAY_KINDS[:1]
+            if all(day["is_complete"] for day in shown)
+            else figures.DAY_KINDS,
         ),
         Figure(
             "conversion-by-day",
@@ -181,8 +179,9 @@ def _sessions_by_day(days: Sequence[Row]) -> list[Figure]:
             shown,
             figures.daily_bars(shown, "session_conversion_rate", "percent", height=170),
             "half",
-            figures.DAY_KINDS[:1] if all(day["is_complete"] for day in shown) else
-            figures.DAY_KINDS,
+            figures.DAY_KINDS[:1]
+            if all(day["is_complete"] for day in shown)
+            else figures.DAY_KINDS,
         ),
     ]
 

@@ -75,7 +75,9 @@ def _basis(found: Sequence[Row], basis: str, title: str, caution: str) -> Figure
             "name",
             "pair_count",
             "integer",
-            text=lambda row: f"{row['pair_count']:,}, lift {formats.compact(round(row['lift'], 1))}",
+            text=lambda row: (
+                f"{row['pair_count']:,}, lift {formats.compact(round(row['lift'], 1))}"
+            ),
             label=lambda row: (
                 f"{row['name']}: {row['pair_count']:,} times, lift {formats.decimal(row['lift'])}"
             ),
@@ -110,7 +112,7 @@ def _steps(tables: Tables) -> list[Section]:
                     else "Steps between categories",
                     "A row says where shoppers go next from a category, as shares of the row."
                     f" All {formats.counted(steps, 'step')} of all days; small categories are"
-                    " together in `other`.",
+                    " together in other.",
                     (
                         Column("from", "From"),
                         Column("to", "To"),
@@ -129,6 +131,8 @@ def _steps(tables: Tables) -> list[Section]:
                         ),
                         text=lambda row: formats.percent(row["share"]) if row["steps"] else "",
                         across_title="next category",
+                        # Most steps of a category are its exits, whatever the category.
+                        first_step=0.5,
                         cell=32,
                     ),
                     "full",

@@ -41,9 +41,7 @@ def _tiles(tables: Tables) -> list[Tile]:
         Tile("Price changes", formats.integer(totals["changes"]), totals["changes"], _ALL_DAYS),
         Tile("Products", formats.integer(totals["products"]), totals["products"], _ALL_DAYS),
         Tile("Cuts among changes", formats.percent(share), share, _ALL_DAYS),
-        Tile(
-            "Median cut", formats.percent(totals["median_cut"]), totals["median_cut"], _ALL_DAYS
-        ),
+        Tile("Median cut", formats.percent(totals["median_cut"]), totals["median_cut"], _ALL_DAYS),
         Tile(
             "Median elasticity",
             formats.decimal(totals["median_elasticity"]),
@@ -142,7 +140,10 @@ def _elasticities(tables: Tables) -> Figure:
     rows = tables.rows("prices", "elasticities")
     shown = sorted(rows[:15], key=lambda row: row["arc_elasticity"])
     named = [
-        {**row, "name": f"{row['brand'] or '(none)'} {row['product_id']}, {row['changed_date']:%d %b}"}
+        {
+            **row,
+            "name": f"{row['brand'] or '(none)'} {row['product_id']}, {row['changed_date']:%d %b}",
+        }
         for row in shown
     ]
     responsive = sum(row["arc_elasticity"] < -1 for row in rows)

@@ -134,8 +134,7 @@ def _marked_days(tables: Tables) -> Figure:
 
 def _anomalies(tables: Tables) -> Figure:
     rows = [
-        {**row, "name": formats.day(row["event_date"])}
-        for row in tables.rows("trust", "anomalies")
+        {**row, "name": formats.day(row["event_date"])} for row in tables.rows("trust", "anomalies")
     ]
     first = rows[0] if rows else None
     return Figure(
