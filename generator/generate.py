@@ -1,4 +1,4 @@
-"""Writes generated click streams: one CSV file per day, what is planted in them and, last, a manifest.
+"""Writes generated click streams: one CSV file per day, the truth planted in them, a manifest.
 
 The same parameters give the same bytes, for any number of processes. Malformed lines
 (`dirty_share`) replace well-formed ones: the files always contain exactly `events` records.
@@ -121,8 +121,6 @@ def generate(
         with tqdm(total=events, unit=" events", unit_scale=True, disable=None) as progress:
             for rows in _write(plan, out, missing, min(workers, len(missing))):
                 progress.update(rows)
-    if missing or not (out / MANIFEST).exists():
-        _write_truth(plan, out)
     if (out / UNFINISHED_MANIFEST).exists():
         (out / UNFINISHED_MANIFEST).replace(out / MANIFEST)
     return files
@@ -221,8 +219,10 @@ def _write(plan: Plan, out: Path, days: list[int], processes: int) -> Iterator[i
     try:
         if processes == 1:
             writer = DayWriter(plan)
+            _write_truth(writer.clickstream, out)
             yield from (writer.write(day, out) for day in days)
             return
+        _write_truth(Clickstream(plan), out)
         # A fork beside the threads of Arrow may hang, so spawn.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(processes, context, _start, (plan,)) as pool:
@@ -241,14 +241,10 @@ def _write(plan: Plan, out: Path, days: list[int], processes: int) -> Iterator[i
         ) from error
 
 
-def _write_truth(plan: Plan, out: Path) -> None:
+def _write_truth(run: Clickstream, out: Path) -> None:
     """Write what is planted in the events beside them."""
-    run = Clickstream(plan)
-    text = json.dumps(truth(run.catalog, run.planted, plan.first_day), indent=2) + "\n"
-    try:
-        (out / TRUTH).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write to {out}: {error.strerror}") from error
+    planted = truth(run.catalog, run.planted, run.plan.first_day)
+    (out / TRUTH).write_text(json.dumps(planted, indent=2) + "\n", encoding="utf-8")
 
 
 def _start(plan: Plan) -> None:

@@ -31,12 +31,12 @@ COMPANION_CHANCE: Final = 0.8
 INDEPENDENT_CHANCE: Final = 0.06
 # Products whose price moves once, half of them up and half of them down, so that neither the
 # category's prices nor its purchases move.
-PRICED_PRODUCTS: Final = 16
+PRICED_PRODUCTS: Final = 20
 # With fewer days there is no week on each side.
 FEWEST_DAYS: Final = 21
 # The prices are the base price times and by this: large enough to be seen, within what moves in
 # the published prices.
-PRICE_STEP: Final = 1.2
+PRICE_STEP: Final = 1.3
 # Arc elasticity, as defined in the mart `price_changes`.
 ELASTICITY: Final = -1.5
 # Probability that the next purchase in the category is of the same brand.
@@ -58,14 +58,14 @@ class Brands:
     last: Ints
 
     @classmethod
-    def of(cls, catalog: ProductCatalog, products: Ints, slots: Ints) -> Brands:
-        """Group these products, which have `slots` each."""
-        order = np.argsort(catalog.brand[products], kind="stable")
-        product, weight = products[order], slots[order].astype(float)
+    def of(cls, catalog: ProductCatalog, products: Ints) -> Brands:
+        """Group these products."""
+        product = products[np.argsort(catalog.brand[products], kind="stable")]
+        weight = _slots(catalog, product)
         brand, first, count = np.unique(
             catalog.brand[product], return_index=True, return_counts=True
         )
-        running = np.concatenate([[0.0], np.cumsum(weight)])
+        running = np.concatenate([[0], np.cumsum(weight)]).astype(float)
         share = (running[first + count] - running[first]) / running[-1]
         return cls(brand, share, product.astype(np.int32), running, first, first + count)
 
@@ -82,6 +82,7 @@ class Planted:
     """Products are positions in the catalog.
 
     `step` is over all products: 1 for a price that moves up on `day`, -1 for one that moves down.
+    `is_replaceable` is over all brands: whether there are replacements of it.
     """
 
     seed: int
@@ -92,6 +93,7 @@ class Planted:
     day: int
     brands: Brands
     replacements: Brands
+    is_replaceable: npt.NDArray[np.bool_]
     loyal_buyers: float
 
     def apply(
@@ -119,7 +121,7 @@ class Planted:
         self._add_products(rng, rows, actions, product)
 
     def move_prices(
-        self, catalog: ProductCatalog, product: Int32s, day: Ints, cents: Ints
+        self, catalog: ProductCatalog, product: Int32s, day: Int32s, cents: Ints
     ) -> None:
         """Replace the price in cents of the products (N) with a planted change."""
         step = self.step[product]
@@ -163,7 +165,7 @@ class Planted:
         dear &= bought & ((step > 0) == (day >= self.day))
         lost = np.flatnonzero(dear)
         lost = lost[rng.random(len(lost)) >= rate_ratio()]
-        lost = lost[np.isin(catalog.brand[chosen[lost]], self.replacements.brand)]
+        lost = lost[self.is_replaceable[catalog.brand[chosen[lost]]]]
         chosen[lost] = self.replacements.draw(rng, catalog.brand[chosen[lost]])
 
     def _add_products(
@@ -193,6 +195,13 @@ def rate_ratio() -> float:
     return (2 + change) / (2 - change)
 
 
+def _slots(catalog: ProductCatalog, products: Ints) -> Ints:
+    """Return the number of slots of each product, its popularity."""
+    wanted = products.astype(np.int32)
+    last = np.searchsorted(catalog.slot_product, wanted, side="right")
+    return np.asarray(last - np.searchsorted(catalog.slot_product, wanted), dtype=np.int64)
+
+
 def _loyal_buyers(brands: Brands, branded_share: float) -> float:
     """Return the share of loyal buyers with which `LOYALTY` of the pairs keep the brand.
 
@@ -204,8 +213,7 @@ def _loyal_buyers(brands: Brands, branded_share: float) -> float:
 
 
 def plant(catalog: ProductCatalog, days: int, seed: int) -> Planted | None:
-    """Choose what to plant in a run, if the catalog is large enough; deterministic for its input."""
-    slots = np.bincount(catalog.slot_product, minlength=len(catalog.product_id))
+    """Choose what to plant, if the catalog is large enough; deterministic for its input."""
 
     def popular(code: str) -> Ints:
         """Return the products with a price of the code's largest category, popular ones first."""
@@ -225,7 +233,8 @@ def plant(catalog: ProductCatalog, days: int, seed: int) -> Planted | None:
     step = np.zeros(len(catalog.product_id), dtype=np.int8)
     if days >= FEWEST_DAYS:
         step[priced] = np.resize([1, -1], PRICED_PRODUCTS)
-    brands = Brands.of(catalog, branded, slots)
+    brands, replacements = Brands.of(catalog, branded), Brands.of(catalog, rest)
+    branded_share = _slots(catalog, branded).sum() / _slots(catalog, products).sum()
     return Planted(
         seed=seed % 2**64,
         category=int(catalog.category[products[0]]),
@@ -236,8 +245,9 @@ def plant(catalog: ProductCatalog, days: int, seed: int) -> Planted | None:
         step=step,
         day=days // 3,
         brands=brands,
-        replacements=Brands.of(catalog, rest, slots),
-        loyal_buyers=_loyal_buyers(brands, float(slots[branded].sum() / slots[products].sum())),
+        replacements=replacements,
+        is_replaceable=np.isin(np.arange(len(catalog.brand_names)), replacements.brand),
+        loyal_buyers=_loyal_buyers(brands, branded_share),
     )
 
 

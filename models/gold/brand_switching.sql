@@ -45,8 +45,9 @@ brand_switching as (
 
     select
         *,
-        case when is_same_brand is not null
-            then {{ rate('switches', 'from_brand_switches') }} end as share_of_from_brand
+        case
+            when is_same_brand is not null then {{ rate('switches', 'from_brand_switches') }}
+        end as share_of_from_brand
     from totaled
 
 )

@@ -23,7 +23,7 @@ periods as (
         coalesce(
             unix_timestamp(lead(valid_from) over (partition by product_id order by valid_from)),
             (unix_date({{ as_of_date() }}) + 1) * 86400
-        ) - unix_timestamp(valid_from) as seconds
+        ) - unix_timestamp(valid_from) as lasts_seconds
     from priced
     where price is distinct from earlier_price
 
@@ -37,7 +37,7 @@ lasting_prices as (
         price,
         lag(price) over (partition by product_id order by valid_from) as price_before
     from periods
-    where seconds >= {{ var('price_min_hours') }} * 3600
+    where lasts_seconds >= {{ var('price_min_hours') }} * 3600
 
 )
 

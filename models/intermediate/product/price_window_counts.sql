@@ -3,16 +3,16 @@ with
 counted_days as (
 
     select
-        days.*,
+        window_days.*,
         coalesce(own.views, 0) as views,
         coalesce(own.purchases, 0) as units,
         coalesce(category.views, 0) - coalesce(own.views, 0) as category_views,
         coalesce(category.purchases, 0) - coalesce(own.purchases, 0) as category_units
-    from {{ ref('price_windows') }} as days
+    from {{ ref('price_windows') }} as window_days
     left join {{ ref('product_days') }} as own
-        on days.product_id = own.product_id and days.event_date = own.event_date
+        on window_days.product_id = own.product_id and window_days.event_date = own.event_date
     left join {{ ref('category_days') }} as category
-        on days.category = category.category and days.event_date = category.event_date
+        on window_days.category = category.category and window_days.event_date = category.event_date
 
 ),
 

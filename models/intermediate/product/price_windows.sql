@@ -29,8 +29,8 @@ price_windows as (
         on
             abs(unix_date(complete_days.event_date) - unix_date(price_moves.changed_date))
             between 1 and {{ var('price_window_days') }}
-            and complete_days.event_date > price_moves.previous_date
-            and complete_days.event_date < coalesce(price_moves.next_date, date '9999-12-31')
+            and price_moves.previous_date < complete_days.event_date
+            and coalesce(price_moves.next_date, date '9999-12-31') > complete_days.event_date
 
 )
 

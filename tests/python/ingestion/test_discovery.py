@@ -135,7 +135,13 @@ def test_everything_else_that_looks_like_data_is_named(folder: Path) -> None:
     write(folder / "table" / "d.parquet")
     write(folder / "ice" / "metadata" / "v1.metadata.json")
     write(folder / "ice" / "data" / "e.parquet")
-    silent = ("README.md", "._a.csv", ".DS_Store", ".git/config", "_logs/x.log", "generated.json",
+    silent = (
+        "README.md",
+        "._a.csv",
+        ".DS_Store",
+        ".git/config",
+        "_logs/x.log",
+        "generated.json",
         "generated_truth.json",
     )
     for name in silent:
