@@ -23,6 +23,10 @@ buyer_orders as (
     select * from {{ ref('buyer_orders') }}
 ),
 
+open_carts as (
+    select * from {{ ref('open_carts') }}
+),
+
 customer_lifetime_value as (
     select * from {{ ref('customer_lifetime_value') }}
 ),
@@ -63,6 +67,7 @@ customer_metrics as (
         measured.purchases,
         measured.orders,
         measured.abandoned_carts,
+        cast(coalesce(open_carts.open_cart_value, 0) as decimal(18, 2)) as open_cart_value,
         measured.engaged_seconds,
         measured.revenue,
         {{ money_average('measured.revenue', 'measured.orders') }} as average_order_value,
@@ -89,6 +94,7 @@ customer_metrics as (
     left join buyers on measured.user_id = buyers.user_id
     left join buyer_scores on measured.user_id = buyer_scores.user_id
     left join buyer_orders on measured.user_id = buyer_orders.user_id
+    left join open_carts on measured.user_id = open_carts.user_id
     left join customer_lifetime_value
         on measured.user_id = customer_lifetime_value.user_id
 

@@ -1,16 +1,12 @@
 with
 
-session_moves as (
-    select * from {{ ref('session_moves') }}
-),
-
 visits_of_categories as (
 
     select
         session_date,
         to_category_l1 as category_l1,
         steps
-    from session_moves
+    from {{ ref('session_moves') }}
 
     union all
 
@@ -18,22 +14,8 @@ visits_of_categories as (
         session_date,
         from_category_l1 as category_l1,
         -steps as steps
-    from session_moves
+    from {{ ref('session_moves') }}
     where from_category_l1 <> '(entry)'
-
-),
-
-exits as (
-
-    -- A visit of a category that does not go on to another one ends the session.
-    select
-        session_date,
-        category_l1 as from_category_l1,
-        '(exit)' as to_category_l1,
-        cast(sum(steps) as bigint) as steps
-    from visits_of_categories
-    group by session_date, category_l1
-    having sum(steps) > 0
 
 ),
 
@@ -44,11 +26,19 @@ session_steps as (
         from_category_l1,
         to_category_l1,
         steps
-    from session_moves
+    from {{ ref('session_moves') }}
 
     union all
 
-    select * from exits
+    -- A visit of a category that does not go on to another one ends the session.
+    select
+        session_date,
+        category_l1 as from_category_l1,
+        '(exit)' as to_category_l1,
+        cast(sum(steps) as bigint) as steps
+    from visits_of_categories
+    group by session_date, category_l1
+    having sum(steps) > 0
 
 )
 

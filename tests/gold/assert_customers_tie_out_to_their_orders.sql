@@ -13,7 +13,7 @@ compared as (
         customers.second_order_at,
         customers.days_to_second_order,
         customers.first_order_category,
-        first_orders.ordered_at as ordered_at,
+        first_orders.ordered_at,
         second_orders.ordered_at as ordered_again_at,
         second_orders.days_since_previous_order,
         first_orders.main_category

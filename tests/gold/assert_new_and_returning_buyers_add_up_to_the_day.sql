@@ -1,5 +1,5 @@
--- Revenue of a day is that of its new buyers and that of who bought on an earlier day; each user is a
--- new visitor once.
+-- Revenue of a day is that of its new buyers and that of who bought on an earlier day; each user is
+-- a new visitor once.
 with
 
 purchases as (

@@ -70,6 +70,19 @@ TOTALS = {
     "sessions_with_cart": f"select count(*) from {SESSIONS} where carts > 0",
     "cart_sessions": f"select count(*) from {SESSIONS} where carts > 0",
     "abandoned_carts": f"select count(*) from {SESSIONS} where carts > 0 and purchases = 0",
+    # Nobody removes one of these or buys it before the last cart event of the session.
+    "open_cart_value": f"""
+        select sum(price) from (
+            select min_by(price, -epoch(event_time)) as price from {EVENTS} as carted
+            where event_type = 'cart' and event_date > {LAST_DATE} - 7 and not exists (
+                select 1 from {EVENTS} as bought
+                where bought.event_type = 'purchase' and bought.user_id = carted.user_id
+                and bought.product_id = carted.product_id
+                and bought.event_time >= carted.event_time
+            )
+            group by session_id, product_id
+        )
+    """,
     "sessions_view_then_cart": f"select count(*) from {SESSIONS} where is_view_then_cart",
     "sessions_view_cart_purchase_in_order": (
         f"select count(*) from {SESSIONS} where is_view_cart_purchase_in_order"

@@ -196,6 +196,7 @@ def test_the_clean_events_are_not_selected_without_their_feed(
         ("event_types: view", "event_types must be a list of distinct lower-case names"),
         ("event_types: [view, cart, purchase]", "event_types must name remove_from_cart"),
         ("user_segments: [prospect, big]", "user_segments names big"),
+        ("rfm_segments: [champion]", "rfm_segments must name needs_attention"),
         ("shop_time_zone: Europe/Berln", "shop_time_zone must be a time zone of the tz database"),
         ("policies: 'yes'", "policies must be true or false"),
         ("null_words: [NaN]", "null_words must be a list of lower-case words without quotes"),
