@@ -5,7 +5,7 @@ visits_of_categories as (
     select
         session_date,
         to_category_l1 as category_l1,
-        steps
+        steps as visits
     from {{ ref('session_moves') }}
 
     union all
@@ -13,7 +13,7 @@ visits_of_categories as (
     select
         session_date,
         from_category_l1 as category_l1,
-        -steps as steps
+        -steps as visits
     from {{ ref('session_moves') }}
     where from_category_l1 <> '(entry)'
 
@@ -35,10 +35,10 @@ session_steps as (
         session_date,
         category_l1 as from_category_l1,
         '(exit)' as to_category_l1,
-        cast(sum(steps) as bigint) as steps
+        cast(sum(visits) as bigint) as steps
     from visits_of_categories
     group by session_date, category_l1
-    having sum(steps) > 0
+    having sum(visits) > 0
 
 )
 

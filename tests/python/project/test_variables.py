@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
+import pytz
 
 from project.errors import UserError
 from project.variables import PROJECT_FILE, check_variables, project_variables
@@ -69,3 +71,9 @@ def test_thresholds_may_be_equal(tmp_path: Path) -> None:
     text = PROJECT_FILE.read_text("utf-8")
     file.write_text(text.replace(CHURN, "  churn_after_days: 14\n"), "utf-8")
     check_variables(file)
+
+
+def test_the_database_knows_every_time_zone_that_is_accepted() -> None:
+    with duckdb.connect() as connection:
+        for zone in pytz.all_timezones:
+            connection.execute("select timezone(?, timestamp '2019-10-01')", [zone])
