@@ -14,86 +14,98 @@
     {{ return(tables) }}
 {%- endmacro %}
 
-{% macro create_history_tables() -%}
-    {#- A preview of some marts has no schema for them, and writes no history. -#}
+{% macro prepare_history() -%}
+    {#- A preview of some marts has no schema for the tables, and writes no history. -#}
     {%- set schemas = graph.nodes.values() | selectattr('unique_id', 'in', selected_resources)
         | map(attribute='schema') | list if execute and flags.WHICH in ['build', 'run'] else [] -%}
-    {%- for name, table in history_tables().items()
-        if table.node.schema in schemas and load_relation(table.relation) is none -%}
-        {%- set columns = [] -%}
-        {%- for column in table.node.columns.values() -%}
-            {%- do columns.append(column.name ~ ' ' ~ column.data_type) -%}
-        {%- endfor -%}
-        {%- do run_query('create table ' ~ table.relation ~ ' (' ~ columns | join(', ') ~ ')') -%}
-        {%- do adapter.cache_added(table.relation) -%}
-        {%- do apply_grants(table.relation, table.node.config.meta.grants, should_revoke=false) -%}
+    {%- for name, table in history_tables().items() if table.node.schema in schemas -%}
+        {%- if load_relation(table.relation) is none -%}
+            {%- set columns = [] -%}
+            {%- for column in table.node.columns.values() -%}
+                {%- do columns.append(column.name ~ ' ' ~ column.data_type) -%}
+            {%- endfor -%}
+            {%- do run_query('create table ' ~ table.relation ~ ' (' ~ columns | join(', ')
+                ~ ')') -%}
+            {%- do adapter.cache_added(table.relation) -%}
+            {%- do apply_grants(
+                table.relation, table.node.config.meta.grants, should_revoke=false
+            ) -%}
+        {%- else -%}
+            {%- set oldest = run_started_at
+                - modules.datetime.timedelta(days=var('history_days')) -%}
+            {%- do run_query('delete from ' ~ table.relation ~ ' where started_at < timestamp '
+                ~ oldest.strftime("'%Y-%m-%d %H:%M:%S'")) -%}
+        {%- endif -%}
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro record_history(results) -%}
-    {%- set nodes, tests, ends = [], [], [run_started_at.replace(tzinfo=none)] -%}
+{#- Both return their statement instead of running it, so that one that fails, on a full disk for
+    example, is a failed hook and hides no failed model. -#}
+
+{% macro record_nodes(results) -%}
+    {%- set rows, ends = [], [run_started_at.replace(tzinfo=none)] -%}
     {%- set is_counted = counts_rows_for_free() -%}
     {%- for result in results -%}
         {%- set node, status = result.node, result.status | string -%}
         {%- for step in result.timing if step.completed_at -%}
             {%- do ends.append(step.completed_at.replace(tzinfo=none)) -%}
         {%- endfor -%}
-        {%- if node.resource_type == 'test' -%}
-            {%- set tables = [] -%}
-            {%- for name in ([node.attached_node] if node.attached_node
-                else node.depends_on.nodes) -%}
-                {%- do tables.append(name.split('.')[-1]) -%}
-            {%- endfor -%}
-            {%- do tests.append("'%s', '%s', '%s', %s, '%s', %.3f" | format(
-                node.name, tables | join(', '), status,
-                'null' if result.failures is none else result.failures,
-                node.config.severity | lower, result.execution_time,
-            )) -%}
-        {%- elif node.resource_type in ['model', 'snapshot', 'seed', 'function'] -%}
+        {%- if node.resource_type in ['model', 'snapshot', 'seed', 'function'] -%}
             {%- set is_table = node.relation_name and status == 'success'
                 and node.config.materialized in ['table', 'incremental', 'snapshot', 'seed'] -%}
-            {%- do nodes.append("'%s', '%s', '%s', %.3f, %s, %s" | format(
+            {%- do rows.append("'%s', '%s', '%s', %.3f, %s, %s" | format(
                 node.name, node.resource_type, status, result.execution_time,
                 '(select count(*) from ' ~ node.relation_name ~ ')'
                 if is_counted and is_table else 'null',
                 'null' if status == 'success' else message_literal(result.message),
             )) -%}
-        {%- endif -%}
-        {%- if node.name == 'assert_few_new_rows_are_rejected' -%}
-            {%- do nodes.append(gate_decision({'pass': 'open', 'fail': 'shut'}.get(status, status),
+        {%- elif node.name == 'assert_few_new_rows_are_rejected' -%}
+            {%- do rows.append(gate_decision({'pass': 'open', 'fail': 'shut'}.get(status, status),
                 'more than ' ~ gate_max_share() ~ ' of the new rows are rejected'
                 if status == 'fail')) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- if nodes or tests -%}
+    {%- if results | rejectattr('node.resource_type', 'in', ['operation', 'unit_test']) | list -%}
         {%- set failed = results | map(attribute='status') | map('string')
             | select('in', ['error', 'fail', 'runtime error']) | list -%}
-        {%- do nodes.append("'dbt %s%s', 'run', '%s', %.3f, null, null" | format(
+        {%- do rows.append("'dbt %s%s', 'run', '%s', %.3f, null, null" | format(
             flags.WHICH, ' --full-refresh' if flags.FULL_REFRESH else '',
             'error' if failed else 'success', (ends | max - ends[0]).total_seconds(),
         )) -%}
-        {%- do append_history('run_history', nodes) -%}
-        {%- do append_history('test_history', tests) -%}
+    {%- endif -%}
+    {{ insert_history('run_history', rows) }}
+{%- endmacro %}
+
+{% macro record_tests(results) -%}
+    {%- set rows = [] -%}
+    {%- for result in results if result.node.resource_type == 'test' -%}
+        {%- set node, tables = result.node, [] -%}
+        {%- for name in ([node.attached_node] if node.attached_node
+            else node.depends_on.nodes) -%}
+            {%- do tables.append(name.split('.')[-1]) -%}
+        {%- endfor -%}
+        {%- do rows.append("'%s', '%s', '%s', %s, '%s', %.3f" | format(
+            node.name, tables | join(', '), result.status,
+            'null' if result.failures is none else result.failures,
+            node.config.severity | lower, result.execution_time,
+        )) -%}
+    {%- endfor -%}
+    {{ insert_history('test_history', rows) }}
+{%- endmacro %}
+
+{% macro insert_history(name, rows) -%}
+    {%- set table = history_tables()[name].relation if execute -%}
+    {%- if rows and load_relation(table) is not none -%}
+        {%- set run = "('%s', %s, '%s', " | format(
+            invocation_id, run_started_at.strftime("timestamp '%Y-%m-%d %H:%M:%S.%f'"), target.name
+        ) -%}
+        insert into {{ table }} values {{ run }}{{ rows | join('), ' ~ run) }})
     {%- endif -%}
 {%- endmacro %}
 
 {% macro gate_decision(decision, message=none) -%}
     {{ return("'quality_gate', 'gate', '%s', null, null, %s"
         | format(decision, message_literal(message))) }}
-{%- endmacro %}
-
-{% macro append_history(name, rows) -%}
-    {%- set table = history_tables()[name].relation -%}
-    {%- if rows and load_relation(table) is not none -%}
-        {%- set time = "timestamp '%Y-%m-%d %H:%M:%S.%f'" -%}
-        {%- set run = "('%s', %s, '%s', "
-            | format(invocation_id, run_started_at.strftime(time), target.name) -%}
-        {%- do run_query('insert into ' ~ table ~ ' values ' ~ run ~ rows | join('), ' ~ run)
-            ~ ')') -%}
-        {%- set oldest = run_started_at - modules.datetime.timedelta(days=var('history_days')) -%}
-        {%- do run_query('delete from ' ~ table ~ ' where started_at < '
-            ~ oldest.strftime(time)) -%}
-    {%- endif -%}
 {%- endmacro %}
 
 {% macro message_literal(message) -%}
@@ -118,13 +130,14 @@
 
 {#- dbt ends an operation on DuckDB by a rollback. -#}
 
-{% macro keep_in_operation() -%}
-    {{ return(adapter.dispatch('keep_in_operation')()) }}
+{% macro keep_in_operation(statement) -%}
+    {{ return(adapter.dispatch('keep_in_operation')(statement)) }}
 {%- endmacro %}
 
-{% macro default__keep_in_operation() -%}
+{% macro default__keep_in_operation(statement) -%}
+    {%- do run_query(statement) -%}
 {%- endmacro %}
 
-{% macro duckdb__keep_in_operation() -%}
-    {%- do run_query('commit; begin') -%}
+{% macro duckdb__keep_in_operation(statement) -%}
+    {%- do run_query(statement ~ '; commit; begin') -%}
 {%- endmacro %}

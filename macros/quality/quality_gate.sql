@@ -11,10 +11,10 @@
         {%- do faults.append(table.render() ~ ' does not exist: load bronze, then build silver') -%}
     {%- endfor -%}
     {%- do faults.extend([] if faults else quality_gate_faults(raw)) -%}
-    {%- do append_history('run_history', [
+    {%- set recorded = insert_history('run_history', [
         gate_decision('shut' if faults else 'open', faults | join('; '))
-    ]) -%}
-    {%- do keep_in_operation() -%}
+    ]) | trim -%}
+    {%- do keep_in_operation(recorded) if recorded -%}
     {%- if faults -%}
         {{ exceptions.raise_compiler_error(
             'the quality gate is shut and gold stays as it is:\n- ' ~ faults | join('\n- ')

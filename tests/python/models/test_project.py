@@ -202,5 +202,6 @@ def test_macros_read_no_clock() -> None:
 
 def test_models_end_with_a_select_from_one_cte() -> None:
     for model in models():
-        if model.suffix == ".sql":
+        # The body of a metric view is YAML.
+        if model.suffix == ".sql" and model.parent.name != "metric_views":
             assert re.search(r"\nselect \* from \w+\n$", model.read_text("utf-8")), model.name

@@ -1,0 +1,1 @@
+{{ metric_view('funnel', ref('conversion_funnel')) }}

@@ -1,0 +1,1 @@
+{{ metric_view('customers', ref('customer_metrics')) }}

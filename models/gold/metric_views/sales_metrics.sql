@@ -1,0 +1,1 @@
+{{ metric_view('sales', ref('daily_sales_summary')) }}

@@ -1,0 +1,1 @@
+{{ metric_view('visitors', ref('user_daily_activity')) }}
