@@ -12,18 +12,18 @@ from typing import Final
 
 import xxhash
 
-from project.home import CHECKOUT, database_path, docs_path, home
+from project.home import CHECKOUT, database_path, dictionary_path, docs_path, home
 
 _CODE: Final = (
     *("functions", "macros", "models", "seeds", "snapshots", "tests/generic", "tests/gold"),
-    *("tests/silver", "generator", "ingestion", "pipeline", "project"),
+    *("tests/silver", "dictionary", "generator", "ingestion", "pipeline", "project"),
     *("dbt_project.yml", "profiles.yml", "pyproject.toml"),
 )
 
 
 @dataclass(frozen=True)
 class State:
-    """Definitions and code, and the database and the page that they led to."""
+    """Definitions and code, and the database and the pages that they led to."""
 
     code: str
     """Hash of the project's files and of the versions that run them."""
@@ -34,7 +34,8 @@ class State:
     @classmethod
     def now(cls) -> State:
         """Return the state of the checkout and of the home."""
-        return cls(_code(), _identity(database_path()), (docs_path() / "index.html").exists())
+        has_docs = (docs_path() / "index.html").exists() and dictionary_path().exists()
+        return cls(_code(), _identity(database_path()), has_docs)
 
 
 def read() -> State | None:
