@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
@@ -12,6 +13,7 @@ from dictionary.entries import Column, Coverage, Dictionary, Page, Table
 from dictionary.lineage import ModelLineage
 
 _LAYERS: Final = ("gold", "silver", "snapshot", "intermediate", "bronze")
+_COMMENT: Final = re.compile(r"\{#.*?#\}|--[^\n]*", re.DOTALL)
 _NO_CODE: Final = "dbt writes it, to mark the period of a version"
 _ROWS: Final = "It counts rows or is the same in each: no single column is read for it."
 _STALE: Final = "Its sources are not recorded: `make lineage` reads them from the SQL."
@@ -321,7 +323,8 @@ class _Project:
             seen.add(unique_id)
             pending += macro["depends_on"]["macros"]
         parts += [self._manifest["macros"][unique_id]["macro_sql"] for unique_id in sorted(seen)]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+        code = "\0".join(" ".join(_COMMENT.sub(" ", part).split()) for part in parts)
+        return hashlib.sha256(code.encode()).hexdigest()[:12]
 
 
 def _inverted(edges: Iterable[tuple[str, Collection[str]]]) -> dict[str, set[str]]:
@@ -367,8 +370,8 @@ def _key(node: Json, tests: list[words.Words]) -> list[str]:
     for constraint in node.get("constraints", []):
         if constraint["type"] == "primary_key":
             return list(constraint["columns"])
-    unique = sorted((test.unique for test in tests), key=lambda key: len(key))
-    return list(unique[-1]) if unique else []
+    unique = sorted((test.unique for test in tests), key=lambda key: -len(key))
+    return list(unique[0]) if unique else []
 
 
 def _coverage(tables: list[Table]) -> Coverage:
