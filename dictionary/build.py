@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
@@ -12,6 +13,7 @@ from dictionary.entries import Column, Coverage, Dictionary, Page, Table
 from dictionary.lineage import ModelLineage
 
 _LAYERS: Final = ("gold", "silver", "snapshot", "intermediate", "bronze")
+_COMMENT: Final = re.compile(r"\{#.*?#\}|--[^\n]*", re.DOTALL)
 _NO_CODE: Final = "dbt writes it, to mark the period of a version"
 _ROWS: Final = "It counts rows or is the same in each: no single column is read for it."
 _STALE: Final = "Its sources are not recorded: `make lineage` reads them from the SQL."
@@ -146,18 +148,23 @@ class _Project:
     @cached_property
     def _children(self) -> dict[str, set[str]]:
         stored = (name for name, node in self._nodes.items() if _is_stored(node))
-        return _inverted((name, self._stored_parents(name)) for name in stored)
+        return _inverted((name, self._ancestors(name)) for name in stored)
 
     def _parents(self, name: str) -> list[str]:
         on = self._nodes[name].get("depends_on", {}).get("nodes", [])
         return [self._names[parent] for parent in on if parent in self._names]
 
-    def _stored_parents(self, name: str) -> set[str]:
+    def _ancestors(self, name: str) -> set[str]:
+        """Return the parents up to stored tables, with the ephemeral models between."""
         found: set[str] = set()
         for parent in self._parents(name):
-            is_stored = _is_stored(self._nodes[parent])
-            found |= {parent} if is_stored else self._stored_parents(parent)
+            found.add(parent)
+            if not _is_stored(self._nodes[parent]):
+                found |= self._ancestors(parent)
         return found
+
+    def _stored_parents(self, name: str) -> set[str]:
+        return {parent for parent in self._ancestors(name) if _is_stored(self._nodes[parent])}
 
     def _table_lineage(self, node: Json) -> tuple[str, str]:
         lineage = self._lineage.get(node["name"])
@@ -197,15 +204,21 @@ class _Project:
         parent, _, name = found.columns[0].partition(".")
         return _is_stored(self._nodes.get(parent, {})) or self._is_copy(parent, name)
 
-    def _stored_sources(self, table: str, column: str) -> set[str]:
+    def _steps(self, table: str, column: str) -> set[str]:
+        """Return the sources down to stored tables, with the ephemeral columns between."""
         if self._is_of_rows(table, column):
             return {f"{parent}.*" for parent in self._stored_parents(table)}
         found: set[str] = set()
         for source in self._sources(table, column):
             parent, _, name = source.partition(".")
-            is_stored = _is_stored(self._nodes[parent])
-            found |= {source} if is_stored else self._stored_sources(parent, name)
+            found.add(source)
+            if not _is_stored(self._nodes[parent]):
+                found |= self._steps(parent, name)
         return found
+
+    def _stored_sources(self, table: str, column: str) -> set[str]:
+        steps = self._steps(table, column)
+        return {step for step in steps if _is_stored(self._nodes[step.partition(".")[0]])}
 
     def _stored_rows(self, table: str) -> set[str]:
         lineage = self._lineage.get(table)
@@ -223,7 +236,7 @@ class _Project:
     @cached_property
     def _feeds(self) -> dict[str, set[str]]:
         return _inverted(
-            (f"{name}.{column}", self._stored_sources(name, column))
+            (f"{name}.{column}", self._steps(name, column))
             for name, node in self._nodes.items()
             if _is_stored(node)
             for column in self._columns(node)
@@ -310,7 +323,8 @@ class _Project:
             seen.add(unique_id)
             pending += macro["depends_on"]["macros"]
         parts += [self._manifest["macros"][unique_id]["macro_sql"] for unique_id in sorted(seen)]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
+        code = "\0".join(" ".join(_COMMENT.sub(" ", part).split()) for part in parts)
+        return hashlib.sha256(code.encode()).hexdigest()[:12]
 
 
 def _inverted(edges: Iterable[tuple[str, Collection[str]]]) -> dict[str, set[str]]:
@@ -356,8 +370,8 @@ def _key(node: Json, tests: list[words.Words]) -> list[str]:
     for constraint in node.get("constraints", []):
         if constraint["type"] == "primary_key":
             return list(constraint["columns"])
-    unique = sorted((test.unique for test in tests), key=lambda key: len(key))
-    return list(unique[-1]) if unique else []
+    unique = sorted((test.unique for test in tests), key=lambda key: -len(key))
+    return list(unique[0]) if unique else []
 
 
 def _coverage(tables: list[Table]) -> Coverage:

@@ -41,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
         show(*coverage_lines(dictionary.coverage))
     else:
         path = arguments.out or dictionary_path()
-        write(dictionary, path)
+        write_whole(path, to_json(dictionary))
         show(f"{path}: {len(dictionary.tables)} tables")
     return 0
 
@@ -67,13 +67,19 @@ def _json(path: Path) -> dict[str, Any] | None:
     return found
 
 
-def write(dictionary: Dictionary, path: Path) -> None:
-    """Write the file; the earlier one stays until the new one is whole."""
+def write_whole(path: Path, text: str) -> None:
+    """Write a file in UTF-8; the earlier one stays until the new one is whole.
+
+    Raises UserError if it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f".{path.name}.{os.getpid()}")
-        new.write_text(to_json(dictionary), encoding="utf-8")
-        new.replace(path)
+        new.write_text(text, encoding="utf-8")
+        try:
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written: {error.strerror}; free some space or get permission,"

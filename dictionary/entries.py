@@ -86,7 +86,7 @@ class Table:
     lineage_note: str
     """Why only the table's lineage is there; else empty."""
     sql: str
-    """Digest of its SQL or Python and of the macros in it; changes when the code does."""
+    """Digest of its code and of the macros in it, without the comments of SQL."""
     columns: list[Column]
 
     @property

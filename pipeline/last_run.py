@@ -12,11 +12,18 @@ from typing import Final
 
 import xxhash
 
-from project.home import CHECKOUT, dashboard_path, database_path, docs_path, home
+from project.home import (
+    CHECKOUT,
+    dashboard_path,
+    database_path,
+    dictionary_path,
+    docs_path,
+    home,
+)
 
 _CODE: Final = (
     *("functions", "macros", "models", "seeds", "snapshots", "tests/generic", "tests/gold"),
-    *("tests/silver", "dashboard", "generator", "ingestion", "pipeline", "project"),
+    *("tests/silver", "dashboard", "dictionary", "generator", "ingestion", "pipeline", "project"),
     *("dbt_project.yml", "profiles.yml", "pyproject.toml"),
 )
 
@@ -35,8 +42,9 @@ class State:
     @classmethod
     def now(cls) -> State:
         """Return the state of the checkout and of the home."""
-        pages = [(folder / "index.html").exists() for folder in (docs_path(), dashboard_path())]
-        return cls(_code(), _identity(database_path()), *pages)
+        has_docs = (docs_path() / "index.html").exists() and dictionary_path().exists()
+        has_dashboard = (dashboard_path() / "index.html").exists()
+        return cls(_code(), _identity(database_path()), has_docs, has_dashboard)
 
 
 def read() -> State | None:

@@ -209,13 +209,6 @@ def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> Non
         pass
 
 
-def test_docs_that_cannot_be_written_are_a_user_error(home: Path) -> None:
-    write(home / "target" / "static_index.html")
-    (home / "docs" / "index.html").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"index\.html: cannot be written: Is a directory"):
-        run.publish_docs()
-
-
 @pytest.mark.parametrize(("number", "listed", "more"), [(40, 40, False), (43, 40, True)])
 def test_a_long_list_of_refused_files_is_truncated(number: int, listed: int, more: bool) -> None:
     reports = [FileReport(Path(f"{n}.csv"), Status.REFUSED, message="no") for n in range(number)]
