@@ -109,16 +109,18 @@ def personal_columns(project: Path = CHECKOUT) -> frozenset[str]:
     """
     return frozenset(
         column["name"]
-        for folder in _DECLARED_IN
-        for file in sorted((project / folder).rglob("*.yml"))
-        for column in _columns(yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader))
+        for content in declared(project)
+        for node in [*(content.get("models") or []), *(content.get("snapshots") or [])]
+        for column in node.get("columns") or []
         if "personal" in _tags(column)
     )
 
 
-def _columns(declared: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for node in [*(declared.get("models") or []), *(declared.get("snapshots") or [])]:
-        yield from node.get("columns") or []
+def declared(project: Path = CHECKOUT) -> Iterator[Mapping[str, Any]]:
+    """Return the content of every yml beside models and snapshots."""
+    for folder in _DECLARED_IN:
+        for file in sorted((project / folder).rglob("*.yml")):
+            yield yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
 
 
 def _tags(column: Mapping[str, Any]) -> Mapping[str, Any]:

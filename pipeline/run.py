@@ -109,9 +109,6 @@ def _run(arguments: argparse.Namespace) -> int:
             if not (built.succeeded or built.is_gate_shut):
                 show("", f"dbt failed; its log is {log_path()}")
                 return 1
-            if built.succeeded:
-                with steps.timed("dashboard"):
-                    publish_dashboard(connection)
         else:
             show(
                 "nothing to build: files, definitions and code are those of the last run"
@@ -121,6 +118,8 @@ def _run(arguments: argparse.Namespace) -> int:
         if steps.seconds.get("docs") is not None:
             with steps.timed("pages"):
                 publish(figures, command.row_counts(connection))
+            with steps.timed("dashboard"):
+                publish_dashboard(connection)
     show(*summary.render(figures, loaded, steps.seconds))
     if built.is_gate_shut:
         return 1

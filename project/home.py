@@ -26,6 +26,8 @@ _COMMON_NAMES: Final = (
     "docs/index.html",
     "bench",
     "dashboard",
+    "exports",
+    "assistant",
     "dictionary.json",
 )
 

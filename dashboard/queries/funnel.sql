@@ -44,7 +44,7 @@ from gold_layer.conversion_funnel
 where category_l1 = '(all)'
 order by event_date
 
--- name: carts (optional)
+-- name: carts
 select
     count(*) as lines,
     cast(sum(cart_price) as decimal(18, 2)) as cart_value,
@@ -54,7 +54,7 @@ select
     cast(sum(cart_price) filter (where is_open) as decimal(18, 2)) as open_value
 from gold_layer.abandoned_carts
 
--- name: cart_categories (optional)
+-- name: cart_categories
 select
     coalesce(category_l1, '(none)') as category_l1,
     count(*) as lines,
@@ -67,7 +67,7 @@ group by coalesce(category_l1, '(none)')
 order by cart_value desc, category_l1
 limit 14
 
--- name: cart_products (optional)
+-- name: cart_products
 select
     product_id,
     max(category_code) as category_code,

@@ -1,6 +1,6 @@
 -- Figures of the page Together and paths.
 
--- name: pairs (optional)
+-- name: pairs
 with
 
 ranked as (
@@ -40,7 +40,7 @@ from ranked
 where place <= 15
 order by basis, place
 
--- name: steps (optional)
+-- name: steps
 select
     from_category_l1,
     to_category_l1,
