@@ -47,11 +47,12 @@ LOYALTY: Final = 0.6
 class Brands:
     """The products of the category with a brand and a price, by brand, with running popularity.
 
-    `first` and `last` are positions of each brand (B) in `product`; `chance` is the brand's share.
+    `first` and `last` are positions of each brand (B) in `product`; `up_to` is the share of all
+    brands up to it, 1 for the last one.
     """
 
     brand: Int32s
-    chance: Floats
+    up_to: Floats
     product: Int32s
     running: Floats
     first: Ints
@@ -66,8 +67,8 @@ class Brands:
             catalog.brand[product], return_index=True, return_counts=True
         )
         running = np.concatenate([[0], np.cumsum(weight)]).astype(float)
-        share = (running[first + count] - running[first]) / running[-1]
-        return cls(brand, share, product.astype(np.int32), running, first, first + count)
+        up_to = running[first + count] / running[-1]
+        return cls(brand, up_to, product.astype(np.int32), running, first, first + count)
 
     def draw(self, rng: np.random.Generator, brand: Int32s) -> Int32s:
         """Draw a product of each brand by popularity; all brands have one."""
@@ -107,18 +108,22 @@ class Planted:
         product: Int32s,
     ) -> None:
         """Plant in the sessions of a window, whose `user` (S) and `product` (N) are drawn."""
-        buying = np.flatnonzero(actions.buys[rows.session])
-        if not len(buying):
+        sessions = np.flatnonzero(actions.buys)
+        if not len(sessions):
             return
+        size = rows.size[sessions]
+        buying = np.arange(int(size.sum()))
+        buying += np.repeat(rows.first[sessions] - (np.cumsum(size) - size), size)
         # A run is a product's rows one after the other, with what leads to its purchase.
         opens = ~rows.same[buying]
         run = np.cumsum(opens) - 1
-        chosen = product[buying[opens]]
+        opening = buying[opens]
+        chosen = product[opening]
         bought = np.bincount(run, rows.event_type[buying] == PURCHASE) > 0
-        self._keep_brands(rng, catalog, user[rows.session[buying[opens]]], chosen)
+        self._keep_brands(rng, catalog, user[rows.session[opening]], chosen)
         self._respond_to_prices(rng, catalog, day, bought, chosen)
         product[buying] = chosen[run]
-        self._add_products(rng, rows, actions, product)
+        self._add_products(rng, rows, sessions, actions.at[sessions], product)
 
     def move_prices(
         self, catalog: ProductCatalog, product: Int32s, day: Int32s, cents: Ints
@@ -143,11 +148,7 @@ class Planted:
         mixed ^= mixed >> np.uint64(32)
         is_loyal = (mixed >> np.uint64(40)) / 2.0**24 < self.loyal_buyers
         at = (mixed & np.uint64(0xFFFFFF)) / 2.0**24
-        favorite = self.brands.brand[
-            np.minimum(
-                np.searchsorted(np.cumsum(self.brands.chance), at), len(self.brands.brand) - 1
-            )
-        ]
+        favorite = self.brands.brand[np.searchsorted(self.brands.up_to, at)]
         changes = is_loyal & (catalog.brand[chosen[inside]] != favorite)
         chosen[inside[changes]] = self.brands.draw(rng, favorite[changes])
 
@@ -169,11 +170,13 @@ class Planted:
         chosen[lost] = self.replacements.draw(rng, catalog.brand[chosen[lost]])
 
     def _add_products(
-        self, rng: np.random.Generator, rows: Rows, actions: Actions, product: Int32s
+        self, rng: np.random.Generator, rows: Rows, sessions: Ints, purchase: Ints, product: Int32s
     ) -> None:
-        """Turn two views after a purchase into a view and a purchase of another product."""
-        sessions = np.flatnonzero(actions.buys & (actions.at + 2 < rows.size))
-        at = rows.first[sessions] + actions.at[sessions]
+        """Turn two views after a session's purchase into a view and a purchase of another product.
+
+        `purchase` is the position of the purchase in each of these sessions.
+        """
+        at = (rows.first[sessions] + purchase)[purchase + 2 < rows.size[sessions]]
         at = at[(rows.event_type[at + 1] == VIEW) & (rows.event_type[at + 2] == VIEW)]
         added = np.full(len(at), -1, dtype=np.int32)
         chance = rng.random(len(at))
@@ -207,7 +210,7 @@ def _loyal_buyers(brands: Brands, branded_share: float) -> float:
 
     Loyal buyers always do, the others by chance; a product without a brand is in no pair.
     """
-    by_chance = float((brands.chance**2).sum())
+    by_chance = float((np.diff(brands.up_to, prepend=0.0) ** 2).sum())
     weight = branded_share**2 * max(LOYALTY - by_chance, 0.0)
     return weight / (1 - LOYALTY + weight)
 

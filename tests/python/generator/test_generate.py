@@ -20,7 +20,7 @@ from uuid import UUID
 
 import pytest
 
-from generator.generate import add_arguments, execute, generate
+from generator.generate import add_arguments, execute, generate, generated_files
 from generator.malformed import KINDS
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from project.errors import UserError
@@ -104,6 +104,10 @@ def test_same_parameters_same_bytes_for_any_number_of_processes(
 ) -> None:
     again = generate(150_000, OCTOBER, 61, 7, tmp_path / "again", processes=2)
     assert digests(again) == digests(two_months)
+    truths = [
+        files[0].with_name("generated_truth.json").read_text() for files in (again, two_months)
+    ]
+    assert truths[0] == truths[1]
 
 
 def test_another_seed_gives_other_events(tmp_path: Path) -> None:
@@ -222,6 +226,32 @@ def test_manifest_has_the_parameters(tmp_path: Path) -> None:
         "seed": 5,
         "dirty_share": 0.25,
     }
+
+
+def test_truth_names_products_of_the_files_and_goes_with_them(
+    two_months: list[Path], rows: list[Row]
+) -> None:
+    folder = two_months[0].parent
+    truth = json.loads((folder / "generated_truth.json").read_text())
+    assert truth.keys() == {"affinity", "brand_loyalty", "price_elasticity"}
+    planted = {str(product) for product in truth["price_elasticity"]["products"]}
+    changed = truth["price_elasticity"]["changed_date"]
+    prices: dict[tuple[str, bool], set[str]] = defaultdict(set)
+    for row in rows:
+        if row["product_id"] in planted:
+            prices[row["product_id"], row["event_time"][:10] >= changed].add(row["price"])
+    # Each has one price before and one after.
+    assert len(prices) == 2 * len(planted)
+    assert {len(seen) for seen in prices.values()} == {1}
+    assert folder / "generated_truth.json" in generated_files(folder)
+
+
+def test_small_and_short_runs_say_what_they_have_no_room_for(tmp_path: Path) -> None:
+    generate(1_000, OCTOBER, 2, 1, tmp_path / "small")
+    assert json.loads((tmp_path / "small" / "generated_truth.json").read_text()) == {}
+    generate(20_000, OCTOBER, 20, 1, tmp_path / "short")
+    short = json.loads((tmp_path / "short" / "generated_truth.json").read_text())
+    assert short.keys() == {"affinity", "brand_loyalty"}
 
 
 def test_duplicates_are_in_one_file_and_mostly_carts(two_months: list[Path]) -> None:
