@@ -1,0 +1,12 @@
+-- What is a buyer worth some weeks after the first order?
+select
+    weeks_since_first_order,
+    count(*) as cohorts,
+    sum(customers) as customers,
+    round(
+        sum(cast(cumulative_revenue_per_customer as double) * customers) / sum(customers), 2
+    ) as cumulative_revenue_per_customer
+from {{ ref('customer_cohorts') }}
+where is_observed and not is_left_censored
+group by weeks_since_first_order
+order by weeks_since_first_order
