@@ -1,7 +1,10 @@
 with
 
 hours_of_the_week as (
-    select unix_date(explode(sequence(date '1970-01-01', date '1970-06-17'))) as hour_of_week
+
+    select unix_date(numbers.any_date) as hour_of_week
+    from (select explode(sequence(date '1970-01-01', date '1970-06-17')) as any_date) as numbers
+
 ),
 
 counted as (

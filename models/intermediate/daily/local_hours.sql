@@ -3,7 +3,10 @@
 with
 
 quarters_of_the_day as (
-    select unix_date(explode(sequence(date '1970-01-01', date '1970-04-06'))) as quarter_of_day
+
+    select unix_date(numbers.any_date) as quarter_of_day
+    from (select explode(sequence(date '1970-01-01', date '1970-04-06')) as any_date) as numbers
+
 ),
 
 quarters as (
