@@ -65,7 +65,7 @@
                 if status == 'fail')) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- if results | rejectattr('node.resource_type', 'in', ['operation', 'unit_test']) | list -%}
+    {%- if rows or results | selectattr('node.resource_type', 'equalto', 'test') | list -%}
         {%- set failed = results | map(attribute='status') | map('string')
             | select('in', ['error', 'fail', 'runtime error']) | list -%}
         {%- do rows.append("'dbt %s%s', 'run', '%s', %.3f, null, null" | format(

@@ -1,4 +1,4 @@
-"""Writes each metric of MetricFlow by month, as JSON, and validates all, in a process of its own.
+"""Writes each metric of MetricFlow by month and year, and validates all, in a process of its own.
 
 MetricFlow keeps the database open, and imports for two seconds.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from dbt_metricflow.cli.cli_configuration import CLIConfiguration
 from dbt_metricflow.cli.main import cli
@@ -17,20 +18,21 @@ from project.home import CHECKOUT, home
 
 
 def main() -> None:
-    """Write the metrics by name, as rows of month and value, then print what validation finds."""
+    """Write the rows of each metric by month and by year, then print what validation finds."""
     # MetricFlow finds what dbt wrote in the folder `target` beside the project's file only.
     for name in ("dbt_project.yml", "profiles.yml"):
         (home() / name).symlink_to(CHECKOUT / name)
     configuration = CLIConfiguration()
     configuration.setup(home(), home(), configure_file_logging=False)
-    engine, month = configuration.mf, ["metric_time__month"]
-    found = {}
+    engine = configuration.mf
+    found: dict[str, dict[str, Any]] = {}
     for metric in engine.list_metrics():
-        request = MetricFlowQueryRequest.create(
-            metric_names=[metric.name], group_by_names=month, order_by_names=month
-        )
-        table = engine.query(request).result_df
-        found[metric.name] = [[str(at), value] for at, value in table.rows]
+        for time in ("metric_time__month", "metric_time__year"):
+            request = MetricFlowQueryRequest.create(
+                metric_names=[metric.name], group_by_names=[time], order_by_names=[time]
+            )
+            rows = engine.query(request).result_df.rows
+            found.setdefault(metric.name, {})[time] = [[str(at), value] for at, value in rows]
     Path(sys.argv[1]).write_text(json.dumps(found), encoding="utf-8")
     cli(["validate-configs"], obj=configuration)
 

@@ -149,10 +149,11 @@ def months(rows: Iterable[Sequence[Any]]) -> Months:
 
 @dataclass(frozen=True)
 class Metrics:
-    """Each metric by month, by where it was computed, and what validation printed."""
+    """Each metric by month, by where it was computed, and by year; what validation printed."""
 
     marts: dict[str, Months]
     metricflow: dict[str, Months]
+    by_year: dict[str, Months]
     views: dict[str, Months]
     validation: str
 
@@ -178,12 +179,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="module")
 def metrics(home: Home) -> Metrics:
     marts = {name: months(home.query(sql)) for name, sql in EXPECTED.items()}
-    metricflow, validation = query_metricflow(home)
-    return Metrics(marts, metricflow, query_views(home), validation)
+    metricflow, by_year, validation = query_metricflow(home)
+    return Metrics(marts, metricflow, by_year, query_views(home), validation)
 
 
-def query_metricflow(home: Home) -> tuple[dict[str, Months], str]:
-    """Return each metric that MetricFlow lists, by month, and what `mf validate-configs` says."""
+def query_metricflow(home: Home) -> tuple[dict[str, Months], dict[str, Months], str]:
+    """Return each metric that MetricFlow lists, by month and by year, and what validation says."""
     script = Path(__file__).parents[2] / "support" / "metricflow_runs.py"
     written = home.folder / "metrics.json"
     result = run_command(
@@ -196,7 +197,11 @@ def query_metricflow(home: Home) -> tuple[dict[str, Months], str]:
         },
     )
     found = json.loads(written.read_text("utf-8"))
-    return {name: months(rows) for name, rows in found.items()}, result.stdout
+    by_month, by_year = (
+        {name: months(times[time]) for name, times in found.items()}
+        for time in ("metric_time__month", "metric_time__year")
+    )
+    return by_month, by_year, result.stdout
 
 
 def metric_views(home: Home) -> dict[str, Any]:
@@ -245,6 +250,52 @@ def test_there_are_months_to_tell_apart(metrics: Metrics) -> None:
     """A sum over days would count a buyer of two days twice, and call a month observed."""
     assert len(metrics.marts["buyers"]) == 3
     assert isnan(metrics.marts["repeat_rate_30_days"]["2019-12"])
+
+
+def test_the_page_of_the_metrics_has_each_as_it_is_defined(
+    home: Home, manifest: dict[str, Any]
+) -> None:
+    views = {
+        measure["name"]: name
+        for name, view in metric_views(home).items()
+        for measure in view["measures"]
+    }
+    rows = {
+        f"| `{metric['name']}` | {metric['description'].strip()} |"
+        f" {'time' if metric['config']['meta']['adds_up_over'] else 'nothing'} |"
+        f" {', '.join(f'`{table}`' for table in tables_of(metric, manifest))} |"
+        f" {in_code(views.get(metric['name']))} |"
+        for metric in manifest["metrics"].values()
+    }
+    page = (CHECKOUT / "docs" / "metrics.md").read_text("utf-8")
+    assert {line for line in page.splitlines() if line.startswith("| `")} == rows
+
+
+def in_code(view: str | None) -> str:
+    return f"`{view}`" if view else "none"
+
+
+def tables_of(node: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
+    """Return the tables that a metric is computed from, by way of other metrics and models."""
+    found = set()
+    for name in node["depends_on"]["nodes"]:
+        if parent := manifest["metrics"].get(name):
+            found.update(tables_of(parent, manifest))
+        else:
+            found.add(manifest["semantic_models"][name]["node_relation"]["alias"])
+    return sorted(found)
+
+
+def test_a_metric_adds_up_over_months_if_it_says_so(
+    metrics: Metrics, manifest: dict[str, Any]
+) -> None:
+    for metric in manifest["metrics"].values():
+        name, by_month = metric["name"], metrics.metricflow[metric["name"]]
+        [year] = metrics.by_year[name].values()
+        adds_up = sum(by_month.values()) == pytest.approx(year, rel=1e-9)
+        # What was loaded in one month adds up, whatever it is.
+        if len(by_month) > 1:
+            assert adds_up == (metric["config"]["meta"]["adds_up_over"] == ["metric_time"]), name
 
 
 def test_the_definitions_are_valid(metrics: Metrics) -> None:
