@@ -188,10 +188,11 @@ class _Project:
 
     def _is_of_rows(self, table: str, column: str) -> bool:
         """Return whether the SQL reads no column for it, as for `count(*)`."""
+        if self._nodes[table]["resource_type"] == "snapshot" or self._sources(table, column):
+            return False
         lineage = self._lineage.get(table)
-        is_known = bool(lineage and lineage.columns and column in lineage.columns)
-        is_snapshot = self._nodes[table]["resource_type"] == "snapshot"
-        return is_known and not is_snapshot and not self._sources(table, column)
+        found = lineage.columns.get(column) if lineage and lineage.columns else None
+        return found is not None and not found.columns
 
     def _is_copy(self, table: str, column: str) -> bool:
         """Return whether all steps to the stored column copy it."""
@@ -249,15 +250,15 @@ class _Project:
             return "source", ""
         lineage = self._lineage.get(table)
         if not lineage or lineage.columns is None:
-            return "table", self._table_lineage(node)[1]
+            return self._table_lineage(node)
         found = lineage.columns.get(column)
-        if found and found.columns:
-            return "columns", ""
         if self._sources(table, column):
+            if found and found.columns:
+                return "columns", ""
             return "declared", f"The table holds rows of `{_row_of(node)}`, as its yml says."
         if node["resource_type"] == "snapshot":
             return "dbt", _NO_CODE
-        return ("rows", _ROWS) if found else ("table", _STALE)
+        return ("rows", _ROWS) if found and not found.columns else ("table", _STALE)
 
     # Tests, pages, code.
 
