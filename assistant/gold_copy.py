@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
@@ -79,7 +80,7 @@ def refreshed() -> Copy:
         if not file.exists():
             raise
         stale = error.lines[0]
-    return Copy(file, _tables(file), stale)
+    return Copy(file, _tables(file, file.stat().st_mtime_ns), stale)
 
 
 def _identity(database: Path) -> list[int] | None:
@@ -106,7 +107,8 @@ def _locked() -> Iterator[None]:
         yield
 
 
-def _tables(file: Path) -> dict[str, Table]:
+@lru_cache(maxsize=1)
+def _tables(file: Path, _: int) -> dict[str, Table]:
     additive = _adds_up_over()
     with open_gold(file, _MEMORY) as connection:
         named = connection.execute(
