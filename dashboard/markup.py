@@ -17,6 +17,10 @@ _NUMBERS: Final = frozenset({"integer", "money", "decimal", "percent", "change"}
 # A chart of the full width would be unreadable on a phone, so a second one is drawn for it.
 WIDTHS: Final = {"third": 310, "half": 430, "full": 940}
 NARROW: Final = 330
+_NO_SQL: Final = (
+    " The SQL page is left out: <code>ecommerce dashboard --sql</code> fetches DuckDB for the"
+    " browser."
+)
 _CURRENT: Final = ' aria-current="page"'
 NO_ROWS: Final = "There is nothing to show here yet."
 
@@ -40,6 +44,8 @@ def render(page: Page, pages: Sequence[tuple[str, str]], stamp: Stamp) -> str:
         f'<li><a href="{slug}.html"{_CURRENT if slug == page.slug else ""}>{escape(title)}</a></li>'
         for slug, title in pages
     )
+    has_sql = any(slug == "sql" for slug, _ in pages)
+    sql = "" if has_sql else _NO_SQL
     sections = "".join(_section(page.slug, section) for section in page.sections)
     return f"""<!doctype html>
 <html lang="en">
@@ -75,7 +81,7 @@ def render(page: Page, pages: Sequence[tuple[str, str]], stamp: Stamp) -> str:
 <footer><p>Written {formats.time(stamp.written_at)}, last file loaded \
 {formats.time(stamp.loaded_at)}. Times are UTC, amounts in the shop&#8217;s currency.
 <a href="dictionary.html">What the columns mean</a>,
-<a href="trust.html">whether to trust the numbers</a>.</p></footer>
+<a href="trust.html">whether to trust the numbers</a>.{sql}</p></footer>
 </body>
 </html>
 """

@@ -34,6 +34,7 @@ from project.home import (
     home,
     landing_path,
     locked,
+    wasm_path,
 )
 from project.output import show
 
@@ -182,7 +183,7 @@ def publish_dashboard(connection: duckdb.DuckDBPyConnection) -> None:
     # The libraries of charts, which a run with nothing to build must not load.
     from dashboard import site
 
-    site.build(connection, dashboard_path(), dictionary_path())
+    site.build(connection, dashboard_path(), dictionary_path(), wasm_path())
 
 
 def reject_mixed_data(

@@ -26,6 +26,7 @@ _COMMON_NAMES: Final = (
     "docs/index.html",
     "bench",
     "dashboard",
+    "duckdb_wasm",
     "exports",
     "assistant",
     "dictionary.json",
@@ -56,6 +57,11 @@ def docs_path() -> Path:
 def dashboard_path() -> Path:
     """Return the folder of the dashboard."""
     return home() / "dashboard"
+
+
+def wasm_path() -> Path:
+    """Return the folder of DuckDB for the browser, if the dashboard has its SQL page."""
+    return home() / "duckdb_wasm"
 
 
 def dictionary_path() -> Path:

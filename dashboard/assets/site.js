@@ -65,23 +65,26 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
+  function enhance(table) {
+    [...table.tHead.rows[0].cells].forEach((header, index) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...header.childNodes);
+      header.append(button);
+      button.addEventListener("click", () => sort(table, index, header));
+    });
+    const save = document.createElement("button");
+    save.type = "button";
+    save.className = "csv";
+    save.textContent = "Download CSV";
+    save.setAttribute("aria-label", `Download as CSV: ${table.caption.textContent}`);
+    save.addEventListener("click", () => download(table));
+    table.parentElement.after(save);
+  }
+  window.enhanceTable = enhance;
+
   function tables() {
-    for (const table of document.querySelectorAll("table[data-name]")) {
-      [...table.tHead.rows[0].cells].forEach((header, index) => {
-        const button = document.createElement("button");
-        button.type = "button";
-        button.append(...header.childNodes);
-        header.append(button);
-        button.addEventListener("click", () => sort(table, index, header));
-      });
-      const save = document.createElement("button");
-      save.type = "button";
-      save.className = "csv";
-      save.textContent = "Download CSV";
-      save.setAttribute("aria-label", `Download as CSV: ${table.caption.textContent}`);
-      save.addEventListener("click", () => download(table));
-      table.parentElement.after(save);
-    }
+    for (const table of document.querySelectorAll("table[data-name]")) enhance(table);
   }
 
   function tips() {

@@ -1,4 +1,4 @@
-"""Cohorts: do the buyers of a week come back, and what are they worth after some weeks?"""
+"""Cohorts: whether the buyers of a week come back, and what one is worth after some weeks."""
 
 from __future__ import annotations
 

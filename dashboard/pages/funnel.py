@@ -173,7 +173,7 @@ def _cart_categories(tables: Tables) -> Figure:
     first = rows[0] if rows else None
     return Figure(
         "cart-categories",
-        f"{formats.percent(first['cart_value'] / total)} of the value left is {first['category_l1']}"
+        f"{first['category_l1']} is {formats.percent(first['cart_value'] / total)} of the value"
         if first and total
         else "Value left in carts by category",
         "Value at the price of the last cart event.",

@@ -1,4 +1,4 @@
-"""Trust: can the numbers be believed, and what was wrong with the data?"""
+"""Trust: whether the numbers can be believed, and what was wrong with the data."""
 
 from __future__ import annotations
 

@@ -99,7 +99,11 @@ def _empty(database: Path) -> None:
 def _site(home: Home, folder: Path, name: str) -> Shop:
     with duckdb.connect(str(folder / f"{name}.duckdb"), read_only=True) as connection:
         pages = site.build(
-            connection, folder / f"site_{name}", home.folder / "dictionary.json"
+            connection,
+            folder / f"site_{name}",
+            home.folder / "dictionary.json",
+            # Without DuckDB for the browser, which is fetched.
+            folder / "no_wasm",
         )
     shop = Home(folder / name)
     shop.database = folder / f"{name}.duckdb"

@@ -363,7 +363,9 @@ def visited(browser: Browser, shop: Shop, width: int, theme: Any, name: str) -> 
         tab, requests, errors = opened(context, shop.site / f"{page}.html")
         views[page] = View(tab.evaluate(READ), requests, errors)
         if pictures:
-            tab.screenshot(path=Path(pictures, f"{name}_{page}_{width}_{theme}.png"), full_page=True)
+            tab.screenshot(
+                path=Path(pictures, f"{name}_{page}_{width}_{theme}.png"), full_page=True
+            )
         tab.close()
     context.close()
     return views
@@ -471,9 +473,13 @@ def test_tables_of_charts_are_what_sql_counts(
     assert rows
     assert len(rows) == len(expected)
     for row, other in zip(rows, expected, strict=True):
-        assert row == pytest.approx(other, rel=1e-4) if len(row) == 1 else all(
-            one == (pytest.approx(two, rel=1e-4) if isinstance(two, float) else two)
-            for one, two in zip(row, other, strict=True)
+        assert (
+            row == pytest.approx(other, rel=1e-4)
+            if len(row) == 1
+            else all(
+                one == (pytest.approx(two, rel=1e-4) if isinstance(two, float) else two)
+                for one, two in zip(row, other, strict=True)
+            )
         ), (row, other)
 
 
@@ -486,7 +492,9 @@ def test_marks_of_charts_show_the_numbers_of_their_table(wide: dict[str, View]) 
             known = sum("\N{EN DASH}" not in row for row in rows)
             assert not figure["marks"] or known <= len(figure["marks"]) <= len(rows), name
             for label in figure["marks"]:
-                shown = re.findall(r"[+\u2212]?\d+(?:,\d{3})*(?:\.\d+)?%?", label.rpartition(": ")[2])
+                shown = re.findall(
+                    r"[+\u2212]?\d+(?:,\d{3})*(?:\.\d+)?%?", label.rpartition(": ")[2]
+                )
                 assert any(set(shown) <= row for row in rows), (name, label)
                 marks += 1
     assert marks > 500
@@ -539,7 +547,8 @@ def test_axe_finds_nothing_serious(browser: Browser, shops: dict[str, Shop]) -> 
     axe = Path(AXE_FILE_PATH).read_text("utf-8")
     for theme, pages in (("light", shop.pages), ("dark", ("index", "cohorts", "dictionary"))):
         context = browser.new_context(
-            viewport={"width": WIDE, "height": 800}, color_scheme=theme  # type: ignore[arg-type]
+            viewport={"width": WIDE, "height": 800},
+            color_scheme=theme,  # type: ignore[arg-type]
         )
         for page in pages:
             tab, _, _ = opened(context, shop.site / f"{page}.html")
@@ -564,8 +573,10 @@ def test_tables_sort_by_keyboard_and_give_csv(browser: Browser, shops: dict[str,
         tab.keyboard.press("Enter")
         assert heading.get_attribute("aria-sort") == expected
         place = 6
-        units = [int(text.replace(",", "")) for text in
-                 table.locator(f"tbody td:nth-child({place + 1})").all_text_contents()]
+        units = [
+            int(text.replace(",", ""))
+            for text in table.locator(f"tbody td:nth-child({place + 1})").all_text_contents()
+        ]
         assert units == sorted(units, reverse=expected == "descending")
     with tab.expect_download() as download:
         tab.locator("#products-best .csv").click()
@@ -608,7 +619,9 @@ def test_small_shops_have_all_pages(
     for page, view in views.items():
         # The dictionary says of columns when they are null.
         if page != "dictionary":
-            assert not re.search(r"\b(None|nan|NaN|undefined|null|inf)\b", view.content["text"]), page
+            assert not re.search(r"\b(None|nan|NaN|undefined|null|inf)\b", view.content["text"]), (
+                page
+            )
     if name == "day":
         tile = views["index"].content["tiles"]["The last 28 days: Revenue"]
         assert tile[1] == "100"
