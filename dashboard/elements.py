@@ -9,7 +9,7 @@ from typing import Any, Literal
 from dashboard.formats import Change, Kind, Number
 from dashboard.tables import Row
 
-Span = Literal["third", "half", "full"]
+Span = Literal["half", "full"]
 Draw = Callable[[int], dict[str, Any]]
 """Returns the Vega-Lite specification of a chart, given its width in pixels."""
 

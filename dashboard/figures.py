@@ -35,7 +35,7 @@ _ROWS: Final = "rows"
 # Named, because altair copies what is in a chart again and again.
 _DATA: Final = alt.NamedData(name=_ROWS)
 _FONT: Final = 12
-_CHARACTER: Final = 7.2
+_CHARACTER: Final = 7.6
 """Pixels of a character, about, at the size of labels."""
 _CONFIG: Final[dict[str, Any]] = {
     "background": None,
@@ -104,7 +104,7 @@ def daily_bars(
     comparable = [float(row[value] or 0) for row in rows if row["is_complete"]]
     highest = max((float(row[value] or 0) for row in rows), default=0)
     # A catch-up day of five times the revenue would press all other bars to the ground.
-    top = max(comparable, default=0) * 1.3
+    top = max(comparable, default=0) * 1.45
     top = top if 0 < top < highest else highest * 1.05 or 1
     cut = [row for row in rows if float(row[value] or 0) > top]
 
@@ -170,7 +170,7 @@ def daily_bars(
                 aria=False,
                 color=SECOND,
             )
-            .encode(x=x, y=alt.YValue(0), text="_text:N")
+            .encode(x=x, y=_at(alt.YValue, 0), text="_text:N")
             for line in range(1, len(cut) + 1)
         ]
         layers = [bands, bars, *texts]
@@ -183,6 +183,10 @@ def daily_bars(
         return _spec(alt.layer(*layers), data, width, height)
 
     return draw
+
+
+def _at(channel: Callable[..., Any], value: object) -> Any:
+    return channel(value)
 
 
 def _either(channel: Callable[..., Any], test: str, yes: object, no: object) -> Any:
@@ -198,7 +202,6 @@ def ranked_bars(
     *,
     label: Label | None = None,
     text: Label | None = None,
-    color: str = ACCENT,
     marked: str = "",
 ) -> Draw:
     """Draw one bar a row in their order, with the value behind it; `marked` rows are hollow."""
@@ -248,7 +251,7 @@ def ranked_bars(
         across = alt.Scale(domain=domain, nice=False)
         bars = base.mark_bar(strokeWidth=1.2).encode(
             x=alt.X(f"{value}:Q", title=None, axis=None, scale=across),
-            fill=_either(alt.FillValue, "datum._marked", _HATCH, color),
+            fill=_either(alt.FillValue, "datum._marked", _HATCH, ACCENT),
             stroke=_either(alt.StrokeValue, "datum._marked", SECOND, None),
             description=_DESCRIPTION,
         )
@@ -280,13 +283,13 @@ def columns(
     label: Label | None = None,
     marked: str = "",
     height: int = 200,
-    color: str = ACCENT,
     title: str | None = None,
 ) -> Draw:
     """Draw one upright bar a row in their order, with its value above."""
-    shown: Label = lambda row: (
-        formats.percent(row[value]) if kind == "percent" else formats.compact(row[value])
-    )
+
+    def shown(row: Row) -> str:
+        return (formats.percent if kind == "percent" else formats.compact)(row[value])
+
     described = label or (lambda row: f"{row[name]}: {formats.shown(row[value], kind)}")
 
     def draw(width: int) -> dict[str, Any]:
@@ -321,7 +324,7 @@ def columns(
             ),
         )
         bars = base.mark_bar(strokeWidth=1.2).encode(
-            fill=_either(alt.FillValue, "datum._marked", _HATCH, color),
+            fill=_either(alt.FillValue, "datum._marked", _HATCH, ACCENT),
             stroke=_either(alt.StrokeValue, "datum._marked", SECOND, None),
             description=_DESCRIPTION,
         )
@@ -477,46 +480,25 @@ def stacked_columns(
     return draw
 
 
-def lines(
-    rows: Sequence[Row],
-    across: str,
-    value: str,
-    series: str,
-    names: Sequence[str],
-    kind: formats.Kind,
-    *,
-    label: Label,
-    title: str | None = None,
-    height: int = 220,
-    is_date: bool = False,
-    is_share: bool = False,
+def curve(
+    rows: Sequence[Row], across: str, value: str, *, label: Label, title: str, height: int = 220
 ) -> Draw:
-    """Draw a line a series with a mark a value; a null value interrupts the line."""
+    """Draw a line through shares of one thing by shares of another, with a mark a row."""
 
     def draw(width: int) -> dict[str, Any]:
-        data = _data(rows, label, _series=lambda row: names.index(row[series]))
-        scale = alt.Scale(domain=list(range(len(names))), range=list(SERIES[: len(names)]))
-        x_axis = (
-            alt.Axis(format="%-d %b", grid=False, labelOverlap=True, tickCount=width // 90)
-            if is_date
-            else alt.Axis(
-                grid=False,
-                labelOverlap=True,
-                labelAngle=0,
-                **({"format": ".0%"} if is_share else {}),
-            )
-        )
         base = alt.Chart(_DATA).encode(
-            x=alt.X(f"{across}:{'T' if is_date else 'Q'}", title=title, axis=x_axis),
-            y=alt.Y(f"{value}:Q", title=None, axis=_axis(kind), scale=alt.Scale(zero=True)),
+            x=alt.X(
+                f"{across}:Q",
+                title=title,
+                axis=alt.Axis(grid=False, labelOverlap=True, labelAngle=0, format=".0%"),
+            ),
+            y=alt.Y(f"{value}:Q", title=None, axis=_axis("percent"), scale=alt.Scale(zero=True)),
         )
-        line = base.mark_line(strokeWidth=2, aria=False, interpolate="monotone").encode(
-            stroke=alt.Stroke("_series:O", scale=scale, legend=None)
+        line = base.mark_line(color=ACCENT, strokeWidth=2, aria=False, interpolate="monotone")
+        marks = base.mark_point(color=ACCENT, size=24, filled=True, opacity=1).encode(
+            description=_DESCRIPTION
         )
-        marks = base.mark_point(size=24, filled=True, opacity=1).encode(
-            fill=alt.Fill("_series:O", scale=scale, legend=None), description=_DESCRIPTION
-        )
-        return _spec(alt.layer(line, marks), data, width, height)
+        return _spec(alt.layer(line, marks), _data(rows, label), width, height)
 
     return draw
 

@@ -15,14 +15,14 @@ from dashboard.tables import Row
 
 _NUMBERS: Final = frozenset({"integer", "money", "decimal", "percent", "change"})
 # A chart of the full width would be unreadable on a phone, so a second one is drawn for it.
-WIDTHS: Final = {"third": 310, "half": 430, "full": 940}
+WIDTHS: Final = {"half": 430, "full": 940}
 NARROW: Final = 330
 _NO_SQL: Final = (
     " The SQL page is left out: <code>ecommerce dashboard --sql</code> fetches DuckDB for the"
     " browser."
 )
 _CURRENT: Final = ' aria-current="page"'
-NO_ROWS: Final = "There is nothing to show here yet."
+NO_ROWS: Final = "There is nothing to show here."
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,9 @@ def build(
 ) -> list[Path]:
     """Write the site of a database to a folder, replacing an older one, and return its pages.
 
-    The SQL page is one of them if DuckDB for the browser is in its folder. Raises UserError for tables that are missing or of another version, and for a folder that
-    cannot be written; the older site stays then.
+    The SQL page is one of them if DuckDB for the browser is in its folder. Raises UserError for
+    tables that are missing or of another version, and for a folder that cannot be written; the
+    older site stays then.
     """
     tables = Tables(connection)
     state = tables.row("shop", "state")

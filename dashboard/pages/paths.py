@@ -75,13 +75,12 @@ def _basis(found: Sequence[Row], basis: str, title: str, caution: str) -> Figure
             "name",
             "pair_count",
             "integer",
-            text=lambda row: (
-                f"{row['pair_count']:,}, lift {formats.compact(round(row['lift'], 1))}"
-            ),
+            text=lambda row: f"{row['pair_count']:,}, lift {row['lift']:.1f}",
             label=lambda row: (
                 f"{row['name']}: {row['pair_count']:,} times, lift {formats.decimal(row['lift'])}"
             ),
         ),
+        "full",
     )
 
 

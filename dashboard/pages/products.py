@@ -49,7 +49,7 @@ def _tiles(tables: Tables) -> list[Tile]:
 
 
 def _curve(tables: Tables) -> Figure:
-    rows = [{**row, "series": "all"} for row in tables.rows("products", "curve")]
+    rows = tables.rows("products", "curve")
     fifth = next((row for row in rows if row["twentieth"] == 4), None)
     return Figure(
         "curve",
@@ -65,19 +65,15 @@ def _curve(tables: Tables) -> Figure:
             Column("cumulative_share", "Share of the revenue", "percent"),
         ),
         rows,
-        figures.lines(
+        figures.curve(
             rows,
             "product_share",
             "cumulative_share",
-            "series",
-            ("all",),
-            "percent",
             label=lambda row: (
                 f"Best {formats.percent(row['product_share'])} of products:"
                 f" {formats.percent(row['cumulative_share'])} of the revenue"
             ),
             title="best share of sold products",
-            is_share=True,
         ),
     )
 

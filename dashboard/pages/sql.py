@@ -45,7 +45,7 @@ are in the schema gold_layer.</span></p>
 {texts}</section>
 """
     note = (
-        "A copy of gold without personal columns, in DuckDB inside this page: nothing you ask leaves"
-        " the machine, and nothing can be changed."
+        "A copy of gold without personal columns, in DuckDB inside this page: nothing that you ask"
+        " leaves the machine, and nothing can be changed."
     )
     return Page("sql", TITLE, "What else do you want to know?", [Section("Ask", note=note)], body)
