@@ -16,7 +16,7 @@ override BIN := .venv/bin
 # Files in the order of conftest.py, the long ones first; xdist would sort by number of tests.
 override PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # The markers of pyproject.toml: what a change needs on its way is without them.
-override QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)
+override QUICK := not (benchmarks or browser or kills or slow or spark or warehouse or workspace)
 
 # A misspelled name would be ignored, and generated events would take the place of the data.
 override UNKNOWN := $(foreach UNKNOWN,$(.VARIABLES),$(if \

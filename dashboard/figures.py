@@ -234,7 +234,7 @@ def ranked_bars(
                 "_order:O",
                 title=None,
                 axis=alt.Axis(
-                    labelExpr=_names(rows, name, limit / _CHARACTER),
+                    labelExpr=_names(rows, name, limit / _CHARACTER - 1),
                     labelLimit=limit + 8,
                     # The browser's font can be wider than the one that measured the texts.
                     minExtent=limit,

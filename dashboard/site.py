@@ -79,7 +79,7 @@ def build(
     for name in _ASSETS:
         texts[name] = _asset(name)
     try:
-        with _replacing(folder) as new:
+        with replacing(folder) as new:
             for name, text in texts.items():
                 (new / name).write_text(text, encoding="utf-8")
             if browser_files:
@@ -113,7 +113,7 @@ def _add_sql(
 
 
 @contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
+def replacing(folder: Path) -> Iterator[Path]:
     """Give a folder to write to, then put it in the place of the other: readers see a whole site.
 
     If the block fails, the older site stays.
