@@ -159,7 +159,7 @@ def daily_bars(
             stroke=_either(alt.StrokeValue, "datum.is_complete", None, SECOND),
             description=_DESCRIPTION,
         )
-        # The value of a bar that is cut at the top stands beside it, one line each.
+        # The value of a bar that is cut at the top is beside it, one line each.
         texts = [
             base.transform_filter(f"datum._cut == {line}")
             .mark_text(
@@ -222,7 +222,7 @@ def ranked_bars(
             _text=shown,
             _order=lambda row: rows.index(row),
             _marked=lambda row: bool(marked and row[marked]),
-            # The text of a negative bar stands to the right of zero, not on the bar.
+            # The text of a negative bar is to the right of zero, not on the bar.
             _end=lambda row: max(float(row[value] or 0), 0.0),
         )
         largest = max((float(row[value] or 0) for row in rows), default=0) or 1

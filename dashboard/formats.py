@@ -12,7 +12,7 @@ Kind = Literal["text", "integer", "money", "decimal", "percent", "change", "date
 Number = int | float | Decimal
 
 UNKNOWN: Final = "\N{EN DASH}"
-"""Stands for null: unknown, or nothing to divide by."""
+"""Shown for null: unknown, or nothing to divide by."""
 _SPACE: Final = "\N{NO-BREAK SPACE}"
 _MINUS: Final = "\N{MINUS SIGN}"
 

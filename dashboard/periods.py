@@ -14,7 +14,7 @@ from dashboard.tables import Row
 PERIOD_DAYS: Final = 28
 """Four weeks: each weekday counts the same in both periods."""
 DRAWN_DAYS: Final = 92
-"""A quarter: more bars are not told apart."""
+"""A quarter: more bars cannot be distinguished."""
 
 
 @dataclass(frozen=True)

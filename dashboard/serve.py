@@ -24,7 +24,7 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().send_head()
 
     def end_headers(self) -> None:
-        """Send each page anew: the next run replaces it."""
+        """Have the browser ask each time: the next run replaces the pages."""
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 

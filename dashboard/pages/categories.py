@@ -209,7 +209,7 @@ def _switches(tables: Tables) -> Figure:
         "switches",
         f"From {first['from_brand']} to {first['to_brand']}: {first['switches']:,} times"
         if first
-        else "Nobody changed the brand",
+        else "No buyer changed the brand",
         "Consecutive purchases of a buyer in one subcategory with another brand, the most frequent"
         " first. Products without a brand are left out.",
         (
