@@ -9,8 +9,8 @@ select
     round(cast(sum(revenue_28d) as double) / nullif(sum(revenue_28d_before), 0) - 1, 3)
         as revenue_change_rate
 from {{ ref('product_performance') }}
+where revenue_28d + revenue_28d_before > 0
 group by
     coalesce(category_l1, '(none)'), coalesce(category_l2, '(none)'),
     coalesce(category_l3, '(none)')
-having sum(revenue_28d) + sum(revenue_28d_before) > 0
 order by revenue_change desc, category_l1 asc, category_l2 asc, category_l3 asc

@@ -4,7 +4,7 @@ select
     count(*) as cohorts,
     sum(customers) as customers,
     round(
-        sum(cast(cumulative_revenue_per_customer as double) * customers) / sum(customers), 2
+        cast(sum(cumulative_revenue_per_customer * customers) as double) / sum(customers), 2
     ) as cumulative_revenue_per_customer
 from {{ ref('customer_cohorts') }}
 where is_observed and not is_left_censored

@@ -8,7 +8,8 @@ select
         cast(sum(sessions_view_cart_purchase_in_order) as double)
         / nullif(sum(sessions_view_then_cart), 0), 3
     ) as cart_to_purchase,
-    round(cast(sum(sessions_with_purchase) as double) / nullif(sum(sessions), 0), 4) as conversion_rate,
+    round(cast(sum(sessions_with_purchase) as double) / nullif(sum(sessions), 0), 4)
+        as conversion_rate,
     round(
         cast(sum(sessions_purchase_without_cart) as double)
         / nullif(sum(sessions_with_purchase), 0), 3

@@ -70,7 +70,7 @@ TOTALS = {
     "sessions_with_cart": f"select count(*) from {SESSIONS} where carts > 0",
     "cart_sessions": f"select count(*) from {SESSIONS} where carts > 0",
     "abandoned_carts": f"select count(*) from {SESSIONS} where carts > 0 and purchases = 0",
-    # Nobody removes one of these or buys it before the last cart event of the session.
+    # No user removes one of these or buys it before the last cart event of the session.
     "open_cart_value": f"""
         select sum(price) from (
             select min_by(price, -epoch(event_time)) as price from {EVENTS} as carted

@@ -1,4 +1,4 @@
-"""The thirty questions: each query answers, on any engine's order of rows, and what it says is right.
+"""The thirty questions: each query answers, whatever the order of stored rows, and is right.
 
 `UPDATE_GOLDEN=1 python -m pytest tests/python/models/test_questions.py` writes docs/questions.md.
 """
