@@ -31,8 +31,10 @@ def main() -> None:
             request = MetricFlowQueryRequest.create(
                 metric_names=[metric.name], group_by_names=[time], order_by_names=[time]
             )
-            rows = engine.query(request).result_df.rows
-            found.setdefault(metric.name, {})[time] = [[str(at), value] for at, value in rows]
+            table = engine.query(request).result_df
+            assert table, metric.name
+            rows = [[str(at), value] for at, value in table.rows]
+            found.setdefault(metric.name, {})[time] = rows
     Path(sys.argv[1]).write_text(json.dumps(found), encoding="utf-8")
     cli(["validate-configs"], obj=configuration)
 

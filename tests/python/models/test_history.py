@@ -56,23 +56,23 @@ def results_of_dbt(home: Home, *kinds: str) -> dict[str, dict[str, Any]]:
 
 
 def test_a_run_records_what_dbt_says_of_each_node(built: Home) -> None:
-    told = results_of_dbt(built, "model", "snapshot", "function")
+    said = results_of_dbt(built, "model", "snapshot", "function")
     rows = built.query(
         f"select node, status, seconds, message from {RUNS}"
         " where resource_type in ('model', 'snapshot', 'function')"
     )
-    assert len(rows) == len(told) > 8
+    assert len(rows) == len(said) > 8
     for node, status, seconds, message in rows:
-        assert status == told[node]["status"] and message is None
-        assert seconds == pytest.approx(told[node]["execution_time"], abs=0.001)
+        assert status == said[node]["status"] and message is None
+        assert seconds == pytest.approx(said[node]["execution_time"], abs=0.001)
 
 
 def test_a_run_records_what_dbt_says_of_each_data_test(built: Home) -> None:
-    told = results_of_dbt(built, "test")
+    said = results_of_dbt(built, "test")
     rows = built.query(f"select test_name, status, failures, severity from {TESTS}")
-    assert len(rows) == len(told) > 10
+    assert len(rows) == len(said) > 10
     for name, *found in rows:
-        assert found == [told[name]["status"], told[name]["failures"], "error"]
+        assert found == [said[name]["status"], said[name]["failures"], "error"]
     tested = built.query(f"select distinct table_name from {TESTS} order by 1")
     assert ("events_raw",) in tested and ("source_files",) in tested
 

@@ -246,7 +246,7 @@ def test_a_metric_by_month_is_one_number(metrics: Metrics, name: str) -> None:
         assert metrics.views[name] == pytest.approx(expected, rel=1e-9, nan_ok=True)
 
 
-def test_there_are_months_to_tell_apart(metrics: Metrics) -> None:
+def test_the_months_differ_in_what_could_go_wrong(metrics: Metrics) -> None:
     """A sum over days would count a buyer of two days twice, and call a month observed."""
     assert len(metrics.marts["buyers"]) == 3
     assert isnan(metrics.marts["repeat_rate_30_days"]["2019-12"])
