@@ -264,7 +264,7 @@ class _Project:
 
     @cached_property
     def _tests(self) -> dict[str, list[Json]]:
-        """Data tests by table; one of several tables stands with each of them."""
+        """Data tests by table; one of several tables is among those of each."""
         tests: dict[str, list[Json]] = {name: [] for name in self._nodes}
         for node in self._manifest["nodes"].values():
             if node["resource_type"] == "test":

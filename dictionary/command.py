@@ -13,6 +13,7 @@ import duckdb
 
 from dictionary import build, lineage
 from dictionary.entries import Coverage, Dictionary, to_json
+from project.arguments import nonempty_path
 from project.errors import UserError
 from project.home import dictionary_path, home
 from project.output import show
@@ -23,10 +24,10 @@ HELP: Final = "write the data dictionary of the last run, or print how many colu
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `dictionary`."""
-    parser.add_argument("--out", type=Path, help="file to write (default: in the home)")
+    parser.add_argument("--out", type=nonempty_path, help="file to write (default: in the home)")
     parser.add_argument(
         "--target",
-        type=Path,
+        type=nonempty_path,
         help="folder with dbt's manifest.json (default: that of the last run)",
     )
     parser.add_argument(

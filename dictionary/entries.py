@@ -27,7 +27,7 @@ class Column:
     adds_up_over: list[str] | None
     """Key columns over whose rows a sum is the shop's number; None where the yml does not say."""
     additivity: str
-    """The same in words; empty for what nobody would sum, such as ids and texts."""
+    """The same in words; empty for what is no quantity, such as ids and texts."""
     tests: list[str]
     """What the data tests hold, in words, such as `never null`."""
     lineage: str
