@@ -8,7 +8,7 @@ same code and data always give the same file. Its shape is that of the classes i
 {
   "format": 1,
   "project": "ecommerce_analytics",
-  "coverage": {"columns": 470, "with_sources": 440, "gold_columns": 152, ...},
+  "coverage": {"columns": 525, "with_sources": 490, "of_rows": 17, "gold_columns": 152, ...},
   "tables": [                                   one per model, snapshot and source, gold first
     {
       "name": "orders", "layer": "gold", "schema": "gold_layer", "kind": "incremental",

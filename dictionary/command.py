@@ -106,8 +106,9 @@ def coverage_lines(coverage: Coverage) -> list[str]:
     """Return what is known of the lineage of columns, in lines."""
     lines = [
         f"Columns      {coverage.with_sources} of {coverage.columns} with their sources,"
-        f" {coverage.share:.1%}",
-        f"Gold         {coverage.gold_with_sources} of {coverage.gold_columns}",
+        f" {coverage.share:.1%}; {coverage.of_rows} more count rows or are constant",
+        f"Gold         {coverage.gold_with_sources} of {coverage.gold_columns}"
+        f"; {coverage.gold_of_rows} more count rows or are constant",
     ]
     if coverage.tables_without:
         lines.append(f"Tables only  {', '.join(coverage.tables_without)}")

@@ -120,8 +120,11 @@ class Coverage:
     columns: int
     with_sources: int
     """Columns with `columns`, `declared` or `source` as their lineage."""
+    of_rows: int
+    """Columns for which no column is read, such as a count of rows."""
     gold_columns: int
     gold_with_sources: int
+    gold_of_rows: int
     tables_without: list[str]
     """Tables with the lineage of the table alone."""
 
