@@ -8,11 +8,11 @@ same code and data always give the same file. Its shape is that of the classes i
 {
   "format": 1,
   "project": "ecommerce_analytics",
-  "coverage": {"columns": 470, "with_sources": 440, "gold_columns": 152, ...},
+  "coverage": {"columns": 525, "with_sources": 490, "of_rows": 17, "gold_columns": 152, ...},
   "tables": [                                   one per model, snapshot and source, gold first
     {
       "name": "orders", "layer": "gold", "schema": "gold_layer", "kind": "incremental",
-      "is_stored": true,                        false: an ephemeral model, which nobody can query
+      "is_stored": true,                        false: an ephemeral model, part of others
       "grain": "One row per order, ...", "description": "One row per order, ... their first?",
       "key": ["session_id"], "row_of": null, "owner": "", "rows": 1280,
       "tests": ["`products <= units`", ...],    in words; those of one column are with the column

@@ -264,7 +264,7 @@ class _Project:
 
     @cached_property
     def _tests(self) -> dict[str, list[Json]]:
-        """Data tests by table; one of several tables stands with each of them."""
+        """Data tests by table; one of several tables is among those of each."""
         tests: dict[str, list[Json]] = {name: [] for name in self._nodes}
         for node in self._manifest["nodes"].values():
             if node["resource_type"] == "test":
@@ -384,13 +384,15 @@ def _coverage(tables: list[Table]) -> Coverage:
             if layer in (None, table.layer):
                 yield from table.columns
 
-    def known(layer: str | None = None) -> int:
-        return sum(column.lineage in ("columns", "declared") for column in columns(layer))
+    def known(*kinds: str, layer: str | None = None) -> int:
+        return sum(column.lineage in kinds for column in columns(layer))
 
     return Coverage(
         columns=sum(1 for _ in columns()),
-        with_sources=known(),
+        with_sources=known("columns", "declared"),
+        of_rows=known("rows"),
         gold_columns=sum(1 for _ in columns("gold")),
-        gold_with_sources=known("gold"),
+        gold_with_sources=known("columns", "declared", layer="gold"),
+        gold_of_rows=known("rows", layer="gold"),
         tables_without=[table.name for table in counted if table.lineage == "table"],
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,8 @@ from project.output import guarded, show
 PROGRAM: Final = CHECKOUT / ".venv-tools" / "bin" / "colibri"
 _ROWS: Final = ("__colibri_filter__", "__colibri_join__")
 _COPIES: Final = ("pass-through", "rename")
+# colibri loses the columns of an ephemeral model that is read under another name.
+_RENAMED: Final = re.compile(r"\b(from|join)\s+(__dbt__cte__\w+)\s+as\s+(?=\w)")
 
 Json = Mapping[str, Any]
 
@@ -39,7 +42,10 @@ def read_from_sql(manifest: Json) -> dict[str, ModelLineage]:
     columns = _columns(manifest)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        nodes = {unique_id: readable(node) for unique_id, node in manifest["nodes"].items()}
+        (folder / "manifest.json").write_text(
+            json.dumps({**manifest, "nodes": nodes}), encoding="utf-8"
+        )
         (folder / "catalog.json").write_text(
             json.dumps(_catalog(manifest, columns)), encoding="utf-8"
         )
@@ -51,6 +57,12 @@ def read_from_sql(manifest: Json) -> dict[str, ModelLineage]:
         for unique_id, node in _relations(manifest)
         if node["resource_type"] != "source"
     }
+
+
+def readable(node: Json) -> Json:
+    """Return a node whose compiled SQL colibri can read."""
+    code = node.get("compiled_code")
+    return {**node, "compiled_code": code and _RENAMED.sub(r"\1 (select * from \2) as ", code)}
 
 
 def _relations(manifest: Json) -> Iterable[tuple[str, Json]]:

@@ -13,6 +13,7 @@ import duckdb
 
 from dictionary import build, lineage
 from dictionary.entries import Coverage, Dictionary, to_json
+from project.arguments import nonempty_path
 from project.errors import UserError
 from project.home import dictionary_path, home
 from project.output import show
@@ -23,10 +24,10 @@ HELP: Final = "write the data dictionary of the last run, or print how many colu
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `dictionary`."""
-    parser.add_argument("--out", type=Path, help="file to write (default: in the home)")
+    parser.add_argument("--out", type=nonempty_path, help="file to write (default: in the home)")
     parser.add_argument(
         "--target",
-        type=Path,
+        type=nonempty_path,
         help="folder with dbt's manifest.json (default: that of the last run)",
     )
     parser.add_argument(
@@ -105,8 +106,9 @@ def coverage_lines(coverage: Coverage) -> list[str]:
     """Return what is known of the lineage of columns, in lines."""
     lines = [
         f"Columns      {coverage.with_sources} of {coverage.columns} with their sources,"
-        f" {coverage.share:.1%}",
-        f"Gold         {coverage.gold_with_sources} of {coverage.gold_columns}",
+        f" {coverage.share:.1%}; {coverage.of_rows} more count rows or are constant",
+        f"Gold         {coverage.gold_with_sources} of {coverage.gold_columns}"
+        f"; {coverage.gold_of_rows} more count rows or are constant",
     ]
     if coverage.tables_without:
         lines.append(f"Tables only  {', '.join(coverage.tables_without)}")

@@ -27,7 +27,7 @@ class Column:
     adds_up_over: list[str] | None
     """Key columns over whose rows a sum is the shop's number; None where the yml does not say."""
     additivity: str
-    """The same in words; empty for what nobody would sum, such as ids and texts."""
+    """The same in words; empty for what is no quantity, such as ids and texts."""
     tests: list[str]
     """What the data tests hold, in words, such as `never null`."""
     lineage: str
@@ -120,8 +120,11 @@ class Coverage:
     columns: int
     with_sources: int
     """Columns with `columns`, `declared` or `source` as their lineage."""
+    of_rows: int
+    """Columns for which no column is read, such as a count of rows."""
     gold_columns: int
     gold_with_sources: int
+    gold_of_rows: int
     tables_without: list[str]
     """Tables with the lineage of the table alone."""
 

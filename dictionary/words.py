@@ -11,7 +11,7 @@ _REF: Final = re.compile(r"""(?:ref|source)\((?:['"]\w+['"],\s*)?['"](\w+)['"]\)
 _VAR: Final = re.compile(r"""\{\{\s*var\(['"](\w+)['"]\)\s*\}\}""")
 _SENTENCE: Final = re.compile(r"(?<=[.?!])\s")
 _WORD: Final = re.compile(r"\w+")
-# Types of sums: of any other nobody would ask.
+# Types of numbers; no other is summed.
 _NUMBERS: Final = re.compile(
     r"(tinyint|smallint|int|integer|bigint|hugeint|double|float|decimal)\b"
 )
@@ -93,7 +93,7 @@ def grain(description: str) -> str:
 
 
 def additivity(over: Sequence[str] | None, key: Sequence[str], name: str, type_: str) -> str:
-    """Return in words over which rows a column adds up; empty for what nobody would sum."""
+    """Return in words over which rows a column adds up; empty for what is no quantity."""
     is_number = bool(_NUMBERS.match(type_)) and not name.endswith("_id") and name not in key
     if over is None or not is_number:
         return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -12,6 +12,13 @@ from dictionary.lineage import ModelLineage, Sources
 from project.errors import UserError
 from project.variables import project_variables
 from support.small_manifest import manifest, node
+
+# Columns of gold for which the SQL reads none: a count of rows, and a calendar of constants.
+OF_ROWS: Final = {
+    "brand_switching.switches",
+    "shopping_hours.weekday",
+    "shopping_hours.hour",
+}
 
 
 def model_lineage(
@@ -188,7 +195,16 @@ def test_every_table_and_column_of_the_project_is_explained(project: Dictionary)
 def test_nine_of_ten_columns_and_all_of_gold_have_their_sources(project: Dictionary) -> None:
     coverage = project.coverage
     assert coverage.share >= 0.9
-    assert coverage.gold_with_sources == coverage.gold_columns > 100
+    gold = [t for t in project.stored() if t.layer == "gold"]
+    without = {
+        f"{t.name}.{c.name}"
+        for t in gold
+        for c in t.columns
+        if c.lineage not in ("columns", "declared")
+    }
+    assert without <= OF_ROWS
+    assert coverage.gold_columns - coverage.gold_with_sources == len(without)
+    assert coverage.gold_columns > 100
 
 
 def test_every_source_is_a_column_of_the_project(project: Dictionary) -> None:

@@ -52,6 +52,15 @@ def test_sources_of_known_columns(column: str, sources: Sources) -> None:
     assert columns[name] == sources
 
 
+def test_an_ephemeral_model_under_another_name_keeps_its_columns() -> None:
+    code = "from a join __dbt__cte__pairs as p on p.x = a.x, with __dbt__cte__pairs as (select 1)"
+    assert colibri.readable({"compiled_code": code})["compiled_code"] == (
+        "from a join (select * from __dbt__cte__pairs) as p on p.x = a.x,"
+        " with __dbt__cte__pairs as (select 1)"
+    )
+    assert colibri.readable({"name": "in_python"})["name"] == "in_python"
+
+
 def test_a_table_with_rows_of_another_has_the_columns_that_its_sql_selects() -> None:
     columns = lineage.read()["event_changes"].names
     assert {"event_id", "price", "_sign"} <= set(columns)

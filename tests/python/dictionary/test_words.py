@@ -48,7 +48,7 @@ def test_a_test_of_a_column_is_a_phrase(test: dict[str, Any], of_day: str) -> No
     assert said(test).columns["day"] == [of_day]
 
 
-def test_a_rule_of_a_row_stands_with_the_table_and_with_its_columns() -> None:
+def test_a_rule_of_a_row_is_of_the_table_and_of_each_of_its_columns() -> None:
     rule = said(generic("row_rules", expressions=["views >= carts", "views + viewers > 0"]))
     assert rule.table == ["`views >= carts`", "`views + viewers > 0`"]
     assert rule.columns == {

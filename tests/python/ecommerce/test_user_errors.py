@@ -23,6 +23,7 @@ COMMANDS = {
     "trigger": ["trigger", "--target", "dev"],
     "verify-published": ["verify-published"],
     "bench": ["bench"],
+    "dictionary": ["dictionary"],
     "clean": ["clean"],
     "governance check": ["governance", "check", "--target", "dev"],
 }
@@ -37,6 +38,9 @@ ARGUMENTS = [
     (["trigger", "--target", "dev", "--job", ""], "argument --job: is empty"),
     (["verify-published", "--expected", ""], "argument --expected: is empty"),
     (["bench", "--out", ""], "argument --out: is empty"),
+    (["dictionary", "--out", ""], "argument --out: is empty"),
+    (["dictionary", "--target", ""], "argument --target: is empty"),
+    (["dictionary"], "manifest.json: is missing; `make run` writes it"),
     (["bench", "--work", ""], "argument --work: is empty"),
     (["governance", "check", "--target", "dev", "--manifest", ""], "argument --manifest: is empty"),
     (["governance", "check", "--target", "dev", "--warehouse-id", ""], "--warehouse-id: is empty"),
