@@ -8,10 +8,9 @@ from typing import Final
 
 import duckdb
 
-from export.gold import SCHEMA, Table, identifier, literal, tables
+from export.gold import SCHEMA, Table, identifier, tables
+from project.database import STORAGE_VERSION, literal
 
-STORAGE_VERSION: Final = "v1.4.0"
-"""The oldest DuckDB that reads the file; the one that the browser's SQL page embeds."""
 _ATTACHED: Final = "exported"
 
 

@@ -11,7 +11,8 @@ from typing import Final, TypeAlias
 import duckdb
 
 from export import duckdb_file, iceberg
-from export.gold import SCHEMA, Table, identifier, literal
+from export.gold import SCHEMA, Table, identifier
+from project.database import literal
 
 EXTRA: Final = "export"
 DATABASE: Final = "gold.duckdb"

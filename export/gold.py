@@ -132,9 +132,3 @@ def identifier(name: str) -> str:
     """Return a name as SQL writes it."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
-
-
-def literal(value: object) -> str:
-    """Return a text or a path as SQL writes it."""
-    escaped = str(value).replace("'", "''")
-    return f"'{escaped}'"

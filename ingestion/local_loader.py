@@ -19,7 +19,13 @@ from ingestion.formats import NotReadableError
 from ingestion.landing_files import Identity
 from ingestion.load_report import LoadReport, print_report
 from project.arguments import data_path, nonempty_path
-from project.database import explained, require_database, require_usable_path
+from project.database import (
+    STORAGE_VERSION,
+    explained,
+    literal,
+    require_database,
+    require_usable_path,
+)
 from project.errors import UserError
 from project.home import database_path, landing_path
 
@@ -109,7 +115,12 @@ def _create(database: Path) -> None:
     unfinished = database.with_name(f"{database.name}.{os.getpid()}{_UNFINISHED}")
     # A killed process can have had the same number.
     unfinished.unlink(missing_ok=True)
-    duckdb.connect(str(unfinished)).close()
+    with duckdb.connect() as connection:
+        # It costs neither time nor space that older clients read it: docs/decisions/0023.
+        connection.execute(
+            f"attach {literal(unfinished)} as created (storage_version '{STORAGE_VERSION}')"
+        )
+        connection.execute("detach created")
     try:
         os.link(unfinished, database)
     except OSError:

@@ -15,6 +15,8 @@ import duckdb
 
 from project.errors import UserError, reason
 
+STORAGE_VERSION: Final = "v1.4.0"
+"""The oldest DuckDB that reads our files; the browser's and most tools' are of 1.4 or later."""
 # A DuckDB file has these bytes after a checksum of 8.
 _MAGIC: Final = b"DUCK"
 _HOLDER: Final = re.compile(r"held in (.+? \(PID \d+\)|PID \d+)")
@@ -27,6 +29,12 @@ _ELSEWHERE: Final = "use another place by ECOMMERCE_HOME (`ecommerce load`: --da
 _RESTORE: Final = (
     "restore a copy of it, or remove it (`make clean`) and run again, which loads all files again"
 )
+
+
+def literal(value: object) -> str:
+    """Return a text or a path as SQL writes it."""
+    escaped = str(value).replace("'", "''")
+    return f"'{escaped}'"
 
 
 def require_usable_path(database: Path) -> None:

@@ -1,4 +1,4 @@
-"""A local home with gold of generated events. It is built once in a session of tests, and copied."""
+"""A local home with gold of generated events. It is built once, and copied."""
 
 from __future__ import annotations
 

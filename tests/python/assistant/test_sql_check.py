@@ -118,7 +118,7 @@ ESCAPES = {
     "select $1": "PARAMETER may not be used",
     # Texts that are no query.
     "select '\ud800'": "cannot be parsed",
-    "selec 1": "cannot be parsed",
+    "select from where": "cannot be parsed",
     "select " + "(" * 5_000 + "1" + ")" * 5_000: "cannot be parsed",
     "select " + "1 + " * 10_000 + "1": "40,008 characters, more than 20,000; shorten it",
 }
@@ -144,13 +144,14 @@ ALLOWED = [
     "select case when revenue > 0 and main_brand ilike 'a%' then 1 else 0 end from orders",
     "select main_brand in ('a', 'b') or order_date between date '2020-01-01' and current_date"
     " from orders where exists (select 1 from orders as o where o.revenue is null)",
-    "select revenue::double, try_cast('1' as decimal(5, 2)), interval 1 day + order_date from orders",
+    "select revenue::double, try_cast('1' as decimal(5, 2)), interval 1 day + order_date"
+    " from orders",
     "select 1 union all select 2 except select 3",
     "select distinct on (main_brand) * from orders using sample 10 rows",
     "from (pivot orders on main_brand in ('a') using sum(revenue))",
     "from (unpivot orders on revenue, units)",
     "select * from orders asof join orders as o on orders.order_date >= o.order_date",
-    "select extract(year from order_date), coalesce(main_brand, '(none)'), nullif(1, 2) from orders",
+    "select extract(year from order_date), coalesce(main_brand, '(none)') from orders",
     "select regexp_replace(main_brand, 'a', 'b'), main_brand[1:2], {'a': 1}.a from orders",
 ]
 

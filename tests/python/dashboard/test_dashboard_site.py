@@ -42,7 +42,7 @@ def figure(rows: list[dict[str, object]]) -> Figure:
     )
 
 
-def test_text_is_escaped_wherever_it_stands() -> None:
+def test_text_is_escaped_in_every_place() -> None:
     tile = Tile(HOSTILE, HOSTILE, HOSTILE, Change(None, HOSTILE), HOSTILE)
     html = rendered(figure([{"name": HOSTILE, "revenue": 5.0}]), tiles=(tile,))
     assert "<b>" not in html

@@ -25,6 +25,8 @@ COMMANDS = {
     "bench": ["bench"],
     "dictionary": ["dictionary"],
     "clean": ["clean"],
+    "export": ["export", "--format", "csv"],
+    "mcp": ["mcp"],
     "governance check": ["governance", "check", "--target", "dev"],
 }
 # Arguments, and what the message says.
@@ -82,6 +84,16 @@ ARGUMENTS = [
     (["verify-published", "--expected", "/nowhere"], "/nowhere: no such file"),
     (["verify-published"], "nothing is built; first run: make run DATA=folder"),
     (["clean"], "is not the home of a run"),
+    (["export", "--format", "xlsx"], "argument --format: invalid choice: 'xlsx'"),
+    (["export"], "one of the arguments --format --check is required"),
+    (["export", "--format", "csv", "--to", ""], "argument --to: is empty"),
+    (["export", "--check", "x", "--with-personal"], "--to and --with-personal belong to --format"),
+    (["export", "--check", "/nowhere"], "/nowhere: has no manifest.json of an export"),
+    (["export", "--format", "csv"], "there is no database yet; create one by `make run`"),
+    (["mcp"], "there is no database yet; create one by `make run`"),
+    (["mcp", "--max-rows", "0"], "argument --max-rows: '0' is not a whole number from 1 to"),
+    (["mcp", "--max-seconds", "x"], "argument --max-seconds: 'x' is not a number from 0.1 to"),
+    (["mcp", "--max-memory-mib", "1"], "--max-memory-mib: '1' is not a whole number from 64 to"),
 ]  # fmt: skip
 EVENT = ",".join(PUBLISHED_COLUMN_NAMES) + "\n2019-10-01 00:00:00 UTC,view,1,2,a.b,c,3.5,4,5\n"
 SETTINGS = [

@@ -41,7 +41,7 @@ def call(tool: str, *, limits: Limits = LIMITS, **arguments: object) -> Any:
     async def answer() -> Any:
         async with Client(build(limits)) as client:
             result = await client.call_tool(tool, arguments, raise_on_error=False)
-            return result.content[0].text if result.is_error else result.data  # type: ignore[union-attr]
+            return result.content[0].text if result.is_error else result.data
 
     return asyncio.run(answer())
 

@@ -1,0 +1,1 @@
+"""A guided tour of gold as notebooks: for this machine, and for Databricks."""
