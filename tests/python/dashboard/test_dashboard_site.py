@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from datetime import datetime
 from http.client import HTTPConnection
@@ -11,6 +12,7 @@ from threading import Thread
 
 import duckdb
 import pytest
+import yaml
 
 from dashboard import figures, markup, serve, site, wasm
 from dashboard.elements import Column, Figure, Page, Section, Tile
@@ -19,6 +21,7 @@ from dashboard.pages import dictionary, sql
 from dashboard.tables import Tables, read_queries
 from ecommerce import cli
 from project.errors import UserError
+from project.home import CHECKOUT
 from project.questions import read_questions
 
 STAMP = markup.Stamp(None, None, None, datetime(2020, 1, 2, 3, 4))
@@ -180,3 +183,23 @@ def test_the_server_answers_this_machine_by_its_own_name_alone(tmp_path: Path) -
             serve.server(tmp_path, port)
         server.shutdown()
     assert statuses == {"127.0.0.1": 200, "localhost": 200, "evil.example": 403}
+
+
+def test_lineage_ends_at_the_page_that_reads_a_table() -> None:
+    declared = yaml.safe_load((CHECKOUT / "models" / "exposures.yml").read_text("utf-8"))
+    exposures = {
+        exposure["name"].removeprefix("dashboard_"): set(
+            re.findall(r"ref\('(\w+)'\)", " ".join(exposure["depends_on"]))
+        )
+        for exposure in declared["exposures"]
+    }
+    folder = CHECKOUT / "dashboard" / "queries"
+    read = {
+        file.stem: set(re.findall(r"(?:from|join)\s+gold_layer\.(\w+)", file.read_text("utf-8")))
+        for file in folder.glob("*.sql")
+    }
+    # Figures of the whole shop, which the overview shows first.
+    assert read.pop("shop") <= exposures["overview"]
+    assert len(read) >= 9
+    for page, tables in read.items():
+        assert tables <= exposures[page], page
