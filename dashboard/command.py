@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
-import duckdb
-
+from export.gold import opened
 from project.arguments import whole_number
-from project.database import explained, require_database, require_usable_path
-from project.errors import UserError
 from project.home import (
     claim,
     dashboard_path,
@@ -63,17 +57,3 @@ def execute(arguments: argparse.Namespace) -> int:
             show(f"serving http://127.0.0.1:{arguments.port}/ until Ctrl-C", flush=True)
             server.serve_forever()
     return 0
-
-
-@contextmanager
-def opened(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a database for reading; UserError with the remedy if that cannot be done."""
-    require_usable_path(database)
-    if not database.exists():
-        raise UserError(f"{database}: no database yet; `make run` loads data and builds it")
-    require_database(database)
-    with (
-        explained(database, f"{database}: cannot be opened"),
-        duckdb.connect(str(database), read_only=True) as connection,
-    ):
-        yield connection

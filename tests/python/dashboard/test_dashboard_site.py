@@ -77,7 +77,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_no_database_names_the_remedy(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["dashboard"]) == 2
     error = capsys.readouterr().err
-    assert "no database yet" in error
+    assert "there is no database yet" in error
     assert "make run" in error
     assert not home.exists()
 
