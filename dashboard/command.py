@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from typing import Final
 
 from export.gold import opened
@@ -55,5 +56,6 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.serve:
         with serve.server(dashboard_path(), arguments.port) as server:
             show(f"serving http://127.0.0.1:{arguments.port}/ until Ctrl-C", flush=True)
-            server.serve_forever()
+            with suppress(KeyboardInterrupt):
+                server.serve_forever()
     return 0
