@@ -35,6 +35,8 @@ _ROWS: Final = "rows"
 # Named, because altair copies what is in a chart again and again.
 _DATA: Final = alt.NamedData(name=_ROWS)
 _FONT: Final = 12
+_WIDEST: Final = 64.0
+"""Pixels of the widest upright bar: one of a single day would fill the card."""
 _CHARACTER: Final = 7.6
 """Pixels of a character, about, at the size of labels."""
 _CONFIG: Final[dict[str, Any]] = {
@@ -113,8 +115,8 @@ def daily_bars(
         return f"{formats.day(row['event_date'])}: {name} {formats.shown(row[value], kind)}{mark}"
 
     def draw(width: int) -> dict[str, Any]:
-        bar = max(2.0, (width - 60) / max(len(rows), 1) * 0.72)
-        step = bar / 0.72
+        step = max(3.0, (width - 60) / max(len(rows), 1))
+        bar = min(step * 0.72, _WIDEST)
         x = alt.X(
             "event_date:T",
             title=None,
@@ -323,7 +325,8 @@ def columns(
                 scale=alt.Scale(domain=[min(smallest, 0) * 1.15, largest * 1.12], nice=False),
             ),
         )
-        bars = base.mark_bar(strokeWidth=1.2).encode(
+        bar = min(width / max(len(rows), 1) * 0.7, _WIDEST)
+        bars = base.mark_bar(strokeWidth=1.2, width=bar).encode(
             fill=_either(alt.FillValue, "datum._marked", _HATCH, ACCENT),
             stroke=_either(alt.StrokeValue, "datum._marked", SECOND, None),
             description=_DESCRIPTION,
@@ -452,7 +455,8 @@ def stacked_columns(
             _marked=lambda row: bool(marked and row[marked]),
         )
         base = alt.Chart(_DATA)
-        bars = base.mark_bar(stroke="var(--card)", strokeWidth=1).encode(
+        bar = min((width - 50) / max(len(names), 1) * 0.7, _WIDEST)
+        bars = base.mark_bar(stroke="var(--card)", strokeWidth=1, width=bar).encode(
             x=alt.X(
                 "_order:O",
                 title=None,
@@ -528,7 +532,7 @@ def small_multiples(
         )
         chart = (
             alt.Chart(_DATA)
-            .mark_bar(strokeWidth=1)
+            .mark_bar(strokeWidth=1, width=min(plot / max(len(weeks), 1) * 0.75, _WIDEST))
             .encode(
                 x=alt.X(
                     "_order:O",

@@ -107,7 +107,7 @@ def _weekly(tables: Tables) -> Figure:
     ]
     return Figure(
         "weekly",
-        f"The {len(names)} largest categories, week by week" if names else "Revenue by week",
+        "The largest categories, week by week" if names else "Revenue by week",
         "Each panel has its own scale. Hatched weeks have fewer than 7 complete days.",
         (
             Column("category_l1", "Category"),

@@ -190,7 +190,7 @@ def _scores(tables: Tables) -> Figure:
     return Figure(
         "scores",
         f"Recency {best['recency_score']}, frequency {best['frequency_score']} is worth most:"
-        f" {formats.compact(best['revenue'])} from {best['customers']:,} customers"
+        f" {formats.compact(best['revenue'])} from {formats.counted(best['customers'], 'customer')}"
         if best
         else "Revenue by recency and frequency",
         "Scores 1 to 5, 5 is best. Color is revenue; the number in a cell counts customers.",

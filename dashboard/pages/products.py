@@ -83,7 +83,8 @@ def _classes(tables: Tables) -> Figure:
     first = next((row for row in rows if row["pareto_class"] == "A"), None)
     return Figure(
         "classes",
-        f"{first['products']:,} products of class A bring {formats.compact(first['revenue'])}"
+        f"{formats.counted(first['products'], 'product')} of class A:"
+        f" {formats.compact(first['revenue'])} revenue"
         if first
         else "Products by class",
         "Classes of the Pareto rule: A together has the first 80% of the revenue, B the next 15%,"

@@ -119,7 +119,9 @@ def _orders_by_day(days: list[Row]) -> Figure:
     orders = sum(day["orders"] for day in shown)
     return Figure(
         "orders-by-day",
-        f"{orders:,} orders in {formats.counted(len(shown), 'day')}" if shown else "Orders by day",
+        f"{formats.counted(orders, 'order')} in {formats.counted(len(shown), 'day')}"
+        if shown
+        else "Orders by day",
         "An order is a session with a purchase, on the day of its first one.",
         (
             Column("event_date", "Day", "date"),
