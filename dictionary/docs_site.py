@@ -31,6 +31,7 @@ _STYLE: Final = """<style>
 .column-row td:nth-child(2) { white-space: nowrap; }
 .column-row td:nth-child(n+4), .column-row + tr { display: none; }
 .table-responsive th:nth-child(n+4) { display: none; }
+.panel-body p > table td, .panel-body p > table th { padding: 4px 12px 4px 0; }
 #graph-viz-wrapper { background-color: #eef3f6; }
 </style>
 """
