@@ -23,7 +23,7 @@ from project.home import (
 )
 from project.output import show
 
-HELP: Final = "remove the database, the generated files, the docs and the logs of `run`"
+HELP: Final = "remove database, generated files, docs, logs, and exports in the home"
 
 # Files that DuckDB keeps beside a database; the last one is a folder.
 _DATABASE_SUFFIXES: Final = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp")
