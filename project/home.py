@@ -30,6 +30,7 @@ _COMMON_NAMES: Final = (
     "exports",
     "assistant",
     "dictionary.json",
+    "last_run.json",
 )
 
 

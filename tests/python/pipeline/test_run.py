@@ -52,7 +52,8 @@ def fill(home: Path) -> None:
     claim(home)
     assert cli.main(["generate", "--events", "1000", "--days", "2"]) == 0
     assert cli.main(["load"]) == 0
-    for name in ("target/manifest.json", "logs/dbt.log", "docs/index.html"):
+    names = ("target/manifest.json", "logs/dbt.log", "docs/index.html", "dashboard/index.html")
+    for name in (*names, "last_run.json"):
         write(home / name)
     write(home / "landing" / ".events_2019-10-01.csv.partial")
 
