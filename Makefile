@@ -16,7 +16,7 @@ override BIN := .venv/bin
 # Files in the order of conftest.py, the long ones first; xdist would sort by number of tests.
 override PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # The markers of pyproject.toml: what a change needs on its way is without them.
-override QUICK := not (benchmarks or kills or slow or spark or warehouse or workspace)
+override QUICK := not (benchmarks or browser or kills or slow or spark or warehouse or workspace)
 
 # A misspelled name would be ignored, and generated events would take the place of the data.
 override UNKNOWN := $(foreach UNKNOWN,$(.VARIABLES),$(if \
@@ -26,7 +26,7 @@ $(error $(strip $(UNKNOWN)): no such variable; there are $(SETTINGS))
 endif
 
 .PHONY: help run test pytest check slow lint lint-aside lint-sql lint-types lint-python lint-spelling bench \
-	figures verify-published clean
+	figures lineage verify-published clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -82,6 +82,9 @@ bench: .venv/installed ## Measure speed and memory, write docs/benchmarks.md: ma
 figures: .venv/runtime ## Print how long the models are and how many macros they use
 	@$(BIN)/python -m project.figures
 
+lineage: .venv/runtime .venv-tools/installed ## Read from the SQL where each column comes from, for the dictionary
+	@$(BIN)/python -m dictionary.colibri
+
 verify-published: .venv/runtime ## Compare a build of the full Kaggle files with published totals
 	@$(BIN)/ecommerce verify-published
 
@@ -108,7 +111,8 @@ clean: .venv/runtime ## Remove what `make run` made
 	@touch $@
 
 # Programs whose pins conflict with ours. The stand-in for a Databricks workspace needs another
-# DuckDB; mypy 2, twice as fast as mypy 1, needs a newer pathspec than dbt admits.
+# DuckDB; mypy 2, twice as fast as mypy 1, needs a newer pathspec than dbt admits; colibri reads
+# twice as many columns with the one version of sqlglot that we tried it with.
 .venv-tools/installed: requirements-tools.txt
 	"$${PYTHON-python3}" -m venv .venv-tools
 	.venv-tools/bin/python -m pip install --quiet --require-hashes --requirement $<

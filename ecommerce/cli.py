@@ -27,9 +27,11 @@ _COMMANDS: Final = {
     "upload": "ingestion.upload",
     "trigger": "workspace.trigger",
     "verify-published": "pipeline.verify_published",
+    "dashboard": "dashboard.command",
     "export": "export.command",
     "mcp": "assistant.command",
     "bench": "benchmarks.command",
+    "dictionary": "dictionary.command",
     "clean": "pipeline.clean",
     "governance check": "governance.check",
 }

@@ -60,9 +60,9 @@ class Dbt:
         return Build(bool(built.success), _GATE in failed)
 
     def write_docs(self) -> bool:
-        """Write the docs site as one page into the target folder; whether that worked."""
+        """Write what the docs site shows into the target folder; whether that worked."""
         # The build compiled every model and test just now; analyses show their source.
-        return bool(self._invoke("docs", "generate", "--static", "--no-compile").success)
+        return bool(self._invoke("docs", "generate", "--no-compile").success)
 
     def close(self) -> None:
         """Close the database, to which dbt-duckdb would still write when the process ends."""

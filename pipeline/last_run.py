@@ -12,29 +12,39 @@ from typing import Final
 
 import xxhash
 
-from project.home import CHECKOUT, database_path, docs_path, home
+from project.home import (
+    CHECKOUT,
+    dashboard_path,
+    database_path,
+    dictionary_path,
+    docs_path,
+    home,
+)
 
 _CODE: Final = (
     *("functions", "macros", "models", "seeds", "snapshots", "tests/generic", "tests/gold"),
-    *("tests/silver", "generator", "ingestion", "pipeline", "project"),
+    *("tests/silver", "dashboard", "dictionary", "generator", "ingestion", "pipeline", "project"),
     *("dbt_project.yml", "profiles.yml", "pyproject.toml"),
 )
 
 
 @dataclass(frozen=True)
 class State:
-    """Definitions and code, and the database and the page that they led to."""
+    """Definitions and code, and the database and the pages that they led to."""
 
     code: str
     """Hash of the project's files and of the versions that run them."""
     database: tuple[int, int] | None
     """Size in bytes and time of the last change in nanoseconds; None if there is no database."""
     has_docs: bool
+    has_dashboard: bool
 
     @classmethod
     def now(cls) -> State:
         """Return the state of the checkout and of the home."""
-        return cls(_code(), _identity(database_path()), (docs_path() / "index.html").exists())
+        has_docs = (docs_path() / "index.html").exists() and dictionary_path().exists()
+        has_dashboard = (dashboard_path() / "index.html").exists()
+        return cls(_code(), _identity(database_path()), has_docs, has_dashboard)
 
 
 def read() -> State | None:
@@ -42,7 +52,7 @@ def read() -> State | None:
     try:
         found = json.loads(_path().read_text(encoding="utf-8"))
         size, modified_ns = found["database"]
-        return State(found["code"], (size, modified_ns), found["has_docs"])
+        return State(found["code"], (size, modified_ns), found["has_docs"], found["has_dashboard"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Final
 
 import duckdb
 
+from dictionary import command, docs_site
+from dictionary.entries import to_json
 from generator import generate
 from ingestion import bronze, local_loader
 from ingestion.discovery import discover, expand
@@ -24,10 +25,20 @@ from pipeline import last_run, summary
 from pipeline.dbt import Build, Dbt, log_path
 from project.arguments import data_path
 from project.errors import UserError
-from project.home import claim, database_path, docs_path, home, landing_path, locked
+from project.home import (
+    claim,
+    dashboard_path,
+    database_path,
+    dictionary_path,
+    docs_path,
+    home,
+    landing_path,
+    locked,
+    wasm_path,
+)
 from project.output import show
 
-HELP: Final = "get data, load bronze, build and test every layer, write docs and a summary"
+HELP: Final = "get data, load bronze, build and test every layer, write docs and a dashboard"
 
 _REMEDY: Final = "run `make clean` first, or set ECOMMERCE_HOME to another folder"
 
@@ -105,6 +116,11 @@ def _run(arguments: argparse.Namespace) -> int:
                 " (FULL=1 does)"
             )
         figures = summary.read(connection, is_gate_shut=built.is_gate_shut)
+        if steps.seconds.get("docs") is not None:
+            with steps.timed("pages"):
+                publish(figures, command.row_counts(connection))
+            with steps.timed("dashboard"):
+                publish_dashboard(connection)
     show(*summary.render(figures, loaded, steps.seconds))
     if built.is_gate_shut:
         return 1
@@ -132,8 +148,6 @@ def _build(dbt: Dbt, steps: Steps, *, full_refresh: bool) -> Build:
         if built.succeeded:
             with steps.timed("docs"):
                 built = replace(built, succeeded=dbt.write_docs())
-                if built.succeeded:
-                    publish_docs()
     finally:
         dbt.close()
     return built
@@ -154,17 +168,22 @@ class Steps:
         self.seconds[name] = time.perf_counter() - start
 
 
-def publish_docs() -> None:
-    """Copy the page that dbt wrote to the folder of the docs site."""
-    page = docs_path() / "index.html"
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(home() / "target" / "static_index.html", page)
-    except OSError as error:
-        raise UserError(
-            f"{page}: cannot be written: {error.strerror}; free some space or get permission,"
-            " then run again"
-        ) from error
+def publish(figures: summary.Figures, rows: Mapping[str, int]) -> None:
+    """Write the dictionary and the docs site from what dbt wrote into the target folder."""
+    target = home() / "target"
+    dictionary = command.of_target(target, rows)
+    command.write_whole(dictionary_path(), to_json(dictionary))
+    facts = summary.facts(figures, target / "run_results.json")
+    page = docs_site.render(target, dictionary, facts)
+    command.write_whole(docs_path() / "index.html", page)
+
+
+def publish_dashboard(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the dashboard of the tables as they are."""
+    # The libraries of charts, which a run with nothing to build must not load.
+    from dashboard import site
+
+    site.build(connection, dashboard_path(), dictionary_path(), wasm_path())
 
 
 def reject_mixed_data(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,7 +13,7 @@ import duckdb
 
 from ingestion.file_load import FileReport, Status
 from ingestion.load_report import LoadReport
-from project.home import database_path, docs_path
+from project.home import dashboard_path, database_path, docs_path
 from project.variables import project_variables
 
 # A folder of hundreds of dirty files must not push the figures off the screen.
@@ -144,7 +145,7 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
         f"Gate         {_gate(figures, loaded)}",
         *(_key_figures(figures.gold) if figures.gold else []),
         f"Database     {database_path()}",
-        *([f"Docs         {docs_path() / 'index.html'}"] if figures.gold else []),
+        *(_pages() if figures.gold else []),
         "Seconds      " + ", ".join(f"{step} {duration:.1f}" for step, duration in seconds.items()),
     ]
     if bad := files_without_a_clean_row(figures, loaded):
@@ -155,6 +156,13 @@ def render(figures: Figures, loaded: LoadReport, seconds: Mapping[str, float]) -
             " land it under another name, and take this one away",
         ]
     return lines
+
+
+def _pages() -> list[str]:
+    return [
+        f"Docs         {docs_path() / 'index.html'}",
+        f"Dashboard    {dashboard_path() / 'index.html'}",
+    ]
 
 
 def files_without_a_clean_row(figures: Figures, loaded: LoadReport) -> list[str]:
@@ -190,6 +198,27 @@ def gate_share() -> float:
     share = project_variables()["gate_max_quarantined_share"]
     by_target = share if isinstance(share, dict) else {"local": share}
     return float(by_target["local"] if "local" in by_target else by_target["default"])
+
+
+def facts(figures: Figures, run_results: Path) -> list[tuple[str, str]]:
+    """Return (name, value) of the run for the overview of the docs site.
+
+    The results of the build's nodes are in a file of dbt.
+    """
+    results = json.loads(run_results.read_text(encoding="utf-8"))
+    tests = [r["status"] for r in results["results"] if r["unique_id"].startswith("test.")]
+    passed = tests.count("pass")
+    quarantined = sum(rows for _, rows in figures.rejections)
+    lines = [
+        ("Ended", results["metadata"]["generated_at"][:16].replace("T", " ") + " UTC"),
+        ("Data tests", f"{passed:,} of {len(tests):,} passed"),
+        ("Events", f"{figures.clean_events:,} clean, {quarantined:,} rows in quarantine"),
+    ]
+    if figures.gold:
+        lines.append(("As of", str(figures.gold.last_date)))
+        named = (line.partition(" ") for line in _key_figures(figures.gold))
+        lines += [(name, value.strip()) for name, _, value in named]
+    return lines
 
 
 def _key_figures(gold: Gold) -> list[str]:

@@ -20,7 +20,18 @@ MANIFEST: Final = "generated.json"
 TRUTH: Final = "generated_truth.json"
 """Lists what is planted in these files, for analyses to find."""
 # Created by every run, but under names that other projects may use as well.
-_COMMON_NAMES: Final = ("target", "logs", "docs/index.html", "bench", "exports", "assistant")
+_COMMON_NAMES: Final = (
+    "target",
+    "logs",
+    "docs/index.html",
+    "bench",
+    "dashboard",
+    "duckdb_wasm",
+    "exports",
+    "assistant",
+    "dictionary.json",
+    "last_run.json",
+)
 
 
 def home() -> Path:
@@ -42,6 +53,21 @@ def landing_path() -> Path:
 def docs_path() -> Path:
     """Return the folder of the static dbt docs site."""
     return home() / "docs"
+
+
+def dashboard_path() -> Path:
+    """Return the folder of the dashboard."""
+    return home() / "dashboard"
+
+
+def wasm_path() -> Path:
+    """Return the folder of DuckDB for the browser, if the dashboard has its SQL page."""
+    return home() / "duckdb_wasm"
+
+
+def dictionary_path() -> Path:
+    """Return the file of the data dictionary; package `dictionary` says what is in it."""
+    return home() / "dictionary.json"
 
 
 def claim(folder: Path) -> None:

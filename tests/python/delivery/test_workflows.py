@@ -37,7 +37,8 @@ def deploy() -> Workflow:
 
 
 def test_all_workflows_are_covered() -> None:
-    assert [path.name for path in WORKFLOWS] == ["deploy.yml", "docs.yml", "pull_request.yml"]
+    names = ["deploy.yml", "docs.yml", "impact.yml", "pull_request.yml"]
+    assert [path.name for path in WORKFLOWS] == names
 
 
 @pytest.mark.parametrize(
@@ -85,8 +86,8 @@ def test_permissions_are_minimal(path: Path) -> None:
     assert workflow["permissions"] == {"contents": "read"}
     for name, job in workflow["jobs"].items():
         writes = {key for key, level in job.get("permissions", {}).items() if level == "write"}
-        allowed = {"id-token", "pages"} if name == "publish" else {"id-token"}
-        assert writes <= allowed, name
+        more = {"publish": {"id-token", "pages"}, "comment": {"pull-requests"}}
+        assert writes <= more.get(name, {"id-token"}), name
         # Only jobs with the rules of an environment get an identity.
         assert ("environment" in job) == ("id-token" in writes), name
         if "uses" not in job:
@@ -105,6 +106,14 @@ def test_a_pull_request_runs_what_a_developer_runs() -> None:
     assert '$(PYTEST) -m "$(QUICK)"' in makefile
     assert '$(PYTEST) -m "not ($(QUICK))"' in makefile
     assert all("environment" not in job for job in jobs.values())
+
+
+def test_the_job_that_may_comment_runs_no_code_of_the_change() -> None:
+    jobs = load("impact.yml")["jobs"]
+    assert "permissions" not in jobs["compare"]
+    [step] = jobs["comment"]["steps"]
+    assert step["run"].startswith("gh pr comment ")
+    assert "head.repo.full_name == github.repository" in jobs["comment"]["if"]
 
 
 def test_check_leaves_out_every_marker() -> None:

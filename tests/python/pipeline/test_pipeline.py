@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dictionary import entries
 from ingestion.file_load import Status
 from support.dirty_files import HEADER, Lines, dirty_files, write_dirty_files
 from support.platform_runs import SNAPSHOTS, Home, differences
@@ -54,6 +55,14 @@ def test_first_run_builds_every_layer_and_the_docs(generated: Home) -> None:
     assert clean + quarantined == int(EVENTS)
     docs = (generated.folder / "docs" / "index.html").read_text(encoding="utf-8")
     assert "One row per user. What is each customer worth" in docs
+    dictionary = entries.read(generated.folder / "dictionary.json")
+    summary = dictionary.table("daily_sales_summary")
+    [(days, last_day)] = generated.query(
+        "select count(*), max(event_date) from gold_layer.daily_sales_summary"
+    )
+    assert summary is not None
+    assert summary.rows == days
+    assert f"| As of | {last_day} |" in docs
 
 
 def test_second_run_loads_nothing_and_changes_no_table(generated: Home, tmp_path: Path) -> None:

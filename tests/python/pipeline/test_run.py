@@ -52,7 +52,8 @@ def fill(home: Path) -> None:
     claim(home)
     assert cli.main(["generate", "--events", "1000", "--days", "2"]) == 0
     assert cli.main(["load"]) == 0
-    for name in ("target/manifest.json", "logs/dbt.log", "docs/index.html"):
+    names = ("target/manifest.json", "logs/dbt.log", "docs/index.html", "dashboard/index.html")
+    for name in (*names, "last_run.json"):
         write(home / name)
     write(home / "landing" / ".events_2019-10-01.csv.partial")
 
@@ -207,13 +208,6 @@ def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> Non
     assert errors.endswith("interrupted; run again to continue\n")
     with locked(home):
         pass
-
-
-def test_docs_that_cannot_be_written_are_a_user_error(home: Path) -> None:
-    write(home / "target" / "static_index.html")
-    (home / "docs" / "index.html").mkdir(parents=True)
-    with pytest.raises(UserError, match=r"index\.html: cannot be written: Is a directory"):
-        run.publish_docs()
 
 
 @pytest.mark.parametrize(("number", "listed", "more"), [(40, 40, False), (43, 40, True)])

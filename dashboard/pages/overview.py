@@ -1,0 +1,226 @@
+"""Overview: how the shop does, at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from dashboard import figures, formats
+from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.formats import Change
+from dashboard.periods import PERIOD_DAYS, Comparison, compared, recent
+from dashboard.tables import Row, Tables
+
+TITLE: Final = "Overview"
+_AGAINST: Final = f"the {PERIOD_DAYS} days before"
+DAY_COLUMNS: Final = (
+    Column("event_date", "Day", "date"),
+    Column("day_kind", "Kind"),
+    Column("revenue", "Revenue", "money"),
+    Column("revenue_7d_average", "7-day average", "money"),
+    Column("orders", "Orders", "integer"),
+    Column("sessions", "Sessions", "integer"),
+    Column("visitors", "Visitors", "integer"),
+    Column("session_conversion_rate", "Conversion", "percent"),
+)
+
+
+def build(tables: Tables) -> Page:
+    """Return the page."""
+    days = tables.rows("shop", "days")
+    comparison = compared(days)
+    return Page(
+        "index",
+        TITLE,
+        "How is the shop doing, and can the latest days be trusted?",
+        [
+            _recent_tiles(tables, comparison),
+            _all_tiles(tables, days),
+            Section("Day by day", [revenue_by_day(days), *_sessions_by_day(days)]),
+            Section("Where the revenue comes from", [_categories(tables), _brands(tables)]),
+        ],
+    )
+
+
+def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
+    now, before = comparison.now, comparison.before
+    reason = comparison.reason
+    buyers = tables.row("shop", "buyers")
+    tiles = [
+        Tile(
+            "Revenue",
+            formats.compact(now.revenue),
+            now.revenue,
+            formats.change(now.daily("revenue"), before.daily("revenue"), _AGAINST, reason=reason),
+        ),
+        Tile(
+            "Orders",
+            formats.integer(now.orders),
+            now.orders,
+            formats.change(now.daily("orders"), before.daily("orders"), _AGAINST, reason=reason),
+        ),
+        Tile(
+            "Average order value",
+            formats.money(now.average_order_value),
+            now.average_order_value,
+            formats.change(
+                now.average_order_value, before.average_order_value, _AGAINST, reason=reason
+            ),
+        ),
+        Tile(
+            "Sessions",
+            formats.integer(now.sessions),
+            now.sessions,
+            formats.change(
+                now.daily("sessions"), before.daily("sessions"), _AGAINST, reason=reason
+            ),
+        ),
+        Tile(
+            "Conversion of sessions",
+            formats.percent(now.conversion),
+            now.conversion,
+            formats.points(
+                now.complete_conversion, before.complete_conversion, _AGAINST, reason=reason
+            ),
+        ),
+        Tile(
+            "Buyers",
+            formats.integer(buyers["buyers_28d"]),
+            buyers["buyers_28d"],
+            formats.change(
+                buyers["buyers_28d"], buyers["buyers_28d_before"], _AGAINST, reason=reason
+            ),
+        ),
+    ]
+    return Section(f"The last {PERIOD_DAYS} days", tiles=tiles, note=comparison.note)
+
+
+def _all_tiles(tables: Tables, days: Sequence[Row]) -> Section:
+    none = Change(None, "whole period, none before")
+    revenue = sum(day["revenue"] for day in days)
+    orders = sum(day["orders"] for day in days)
+    sessions = sum(day["sessions"] for day in days)
+    buyers = tables.row("shop", "buyers")["buyers"]
+    complete = sum(day["is_complete"] for day in days)
+    tiles = [
+        Tile("Revenue", formats.compact(revenue), revenue, none),
+        Tile("Orders", formats.integer(orders), orders, none),
+        Tile("Buyers", formats.integer(buyers), buyers, none),
+        Tile("Sessions", formats.integer(sessions), sessions, none),
+        Tile(
+            "Complete days",
+            f"{complete:,} of {len(days):,}",
+            complete,
+            Change(None, _marked_days(days)),
+        ),
+    ]
+    return Section(f"All {formats.counted(len(days), 'day')}" if days else "All days", tiles=tiles)
+
+
+def _marked_days(days: Sequence[Row]) -> str:
+    marked = [formats.short_day(day["event_date"]) for day in days if not day["is_complete"]]
+    if not marked:
+        return "every day is complete" if days else "no day yet"
+    shown = ", ".join(marked[:4]) + (f" and {len(marked) - 4} more" if len(marked) > 4 else "")
+    return f"not comparable: {shown}"
+
+
+def revenue_by_day(days: Sequence[Row]) -> Figure:
+    """Return the chart of revenue by day, incomplete and catch-up days marked."""
+    shown = recent(days)
+    total = sum(day["revenue"] for day in shown)
+    return Figure(
+        "revenue-by-day",
+        f"Revenue {formats.compact(total)} in {formats.counted(len(shown), 'day')}"
+        if shown
+        else "Revenue by day",
+        "Hatched days are not comparable; the 7-day average leaves them out, and what is"
+        " higher than all others is cut at the top." + _only_recent(days, shown),
+        DAY_COLUMNS,
+        shown,
+        figures.daily_bars(shown, "revenue", "money", average="revenue_7d_average"),
+        "full",
+        (*figures.DAY_KINDS, ("swatch-line", "average of 7 days, complete ones only")),
+    )
+
+
+def _only_recent(days: Sequence[Row], shown: Sequence[Row]) -> str:
+    return "" if len(days) == len(shown) else f" Only the last {len(shown)} days are drawn."
+
+
+def _sessions_by_day(days: Sequence[Row]) -> list[Figure]:
+    shown = recent(days)
+    complete = [day for day in shown if day["is_complete"] and day["session_conversion_rate"]]
+    best = max(complete, key=lambda day: day["session_conversion_rate"], default=None)
+    most = max(complete, key=lambda day: day["sessions"], default=None)
+    return [
+        Figure(
+            "sessions-by-day",
+            f"Most sessions on {formats.day(most['event_date'])}: {most['sessions']:,}"
+            if most
+            else "Sessions by day",
+            "Sessions that began on the day. Visitors of several days cannot be added up.",
+            DAY_COLUMNS,
+            shown,
+            figures.daily_bars(shown, "sessions", "integer", height=170),
+            "half",
+            figures.DAY_KINDS[:1]
+            if all(day["is_complete"] for day in shown)
+            else figures.DAY_KINDS,
+        ),
+        Figure(
+            "conversion-by-day",
+            f"Conversion was highest on {formats.day(best['event_date'])}:"
+            f" {formats.percent(best['session_conversion_rate'])}"
+            if best
+            else "Conversion by day",
+            "Share of the day's sessions with a purchase, among complete days.",
+            DAY_COLUMNS,
+            shown,
+            figures.daily_bars(shown, "session_conversion_rate", "percent", height=170),
+            "half",
+            figures.DAY_KINDS[:1]
+            if all(day["is_complete"] for day in shown)
+            else figures.DAY_KINDS,
+        ),
+    ]
+
+
+def _categories(tables: Tables) -> Figure:
+    rows = [row for row in tables.rows("shop", "top_categories") if row["revenue"]][:10]
+    total = sum(row["revenue"] for row in tables.rows("shop", "top_categories"))
+    title = "Revenue by category"
+    if rows and total:
+        share = formats.percent(rows[0]["revenue"] / total)
+        title = f"{rows[0]['category_l1']} brings {share} of the revenue"
+    return Figure(
+        "categories",
+        title,
+        "First level of the category; (none) are products without a category code.",
+        (
+            Column("category_l1", "Category"),
+            Column("revenue", "Revenue", "money"),
+            Column("units", "Units", "integer"),
+        ),
+        rows,
+        figures.ranked_bars(rows, "category_l1", "revenue", "money"),
+    )
+
+
+def _brands(tables: Tables) -> Figure:
+    rows = tables.rows("shop", "top_brands")[:10]
+    title = "Revenue by brand"
+    if rows:
+        title = f"{rows[0]['brand']} leads the brands with {formats.compact(rows[0]['revenue'])}"
+    return Figure(
+        "brands",
+        title,
+        "The ten brands of the highest revenue; products without a brand are left out.",
+        (
+            Column("brand", "Brand"),
+            Column("revenue", "Revenue", "money"),
+            Column("units", "Units", "integer"),
+        ),
+        rows,
+        figures.ranked_bars(rows, "brand", "revenue", "money"),
+    )

@@ -1,0 +1,190 @@
+"""Products: what carries the shop, what is only looked at, what rises and falls."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboard import figures, formats
+from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.formats import Change
+from dashboard.tables import Row, Tables
+
+TITLE: Final = "Products"
+_NO_PERIOD: Final = Change(None, "over all days of the data")
+
+
+def build(tables: Tables) -> Page:
+    """Return the page."""
+    return Page(
+        "products",
+        TITLE,
+        "Which few products carry the shop, which are only looked at, which rise and fall?",
+        [
+            Section("At a glance", tiles=_tiles(tables)),
+            Section("The few that carry the shop", [_curve(tables), _classes(tables)]),
+            Section("Best sellers", [_best(tables)]),
+            *_trends(tables),
+            Section("Seen, not sold", [_seen(tables)]),
+        ],
+    )
+
+
+def _tiles(tables: Tables) -> list[Tile]:
+    totals = tables.row("products", "totals")
+    return [
+        Tile("Products", formats.integer(totals["products"]), totals["products"], _NO_PERIOD),
+        Tile(
+            "Sold at least once",
+            formats.integer(totals["sold_products"]),
+            totals["sold_products"],
+            _NO_PERIOD,
+        ),
+        Tile(
+            "Viewed, never sold",
+            formats.integer(totals["unsold_products"]),
+            totals["unsold_products"],
+            _NO_PERIOD,
+        ),
+    ]
+
+
+def _curve(tables: Tables) -> Figure:
+    rows = tables.rows("products", "curve")
+    fifth = next((row for row in rows if row["twentieth"] == 4), None)
+    return Figure(
+        "curve",
+        f"The best 20% of sold products bring {formats.percent(fifth['cumulative_share'])} of the"
+        " revenue"
+        if fifth
+        else "Share of the revenue by share of products",
+        "Sold products by revenue, the best first, in twenty groups.",
+        (
+            Column("product_share", "Best share of products", "percent"),
+            Column("products", "Products in the step", "integer"),
+            Column("revenue", "Revenue in the step", "money"),
+            Column("cumulative_share", "Share of the revenue", "percent"),
+        ),
+        rows,
+        figures.curve(
+            rows,
+            "product_share",
+            "cumulative_share",
+            label=lambda row: (
+                f"Best {formats.percent(row['product_share'])} of products:"
+                f" {formats.percent(row['cumulative_share'])} of the revenue"
+            ),
+            title="best share of sold products",
+        ),
+    )
+
+
+def _classes(tables: Tables) -> Figure:
+    rows = tables.rows("products", "classes")
+    first = next((row for row in rows if row["pareto_class"] == "A"), None)
+    return Figure(
+        "classes",
+        f"{formats.counted(first['products'], 'product')} of class A:"
+        f" {formats.compact(first['revenue'])} revenue"
+        if first
+        else "Products by class",
+        "Classes of the Pareto rule: A together has the first 80% of the revenue, B the next 15%,"
+        " C the rest.",
+        (
+            Column("pareto_class", "Class"),
+            Column("products", "Products", "integer"),
+            Column("revenue", "Revenue", "money"),
+            Column("units", "Units", "integer"),
+            Column("views", "Views", "integer"),
+        ),
+        rows,
+        figures.ranked_bars(rows, "pareto_class", "products", "integer"),
+    )
+
+
+def _best(tables: Tables) -> Figure:
+    rows = tables.rows("products", "best")
+    first = rows[0] if rows else None
+    return Figure(
+        "best",
+        f"Product {first['product_id']} sells most: {formats.compact(first['revenue'])}"
+        if first
+        else "Best sellers",
+        "The 25 products of the highest revenue. The source has numbers, no names of products.",
+        (
+            Column("product_id", "Product", "text"),
+            Column("brand", "Brand"),
+            Column("category_code", "Category"),
+            Column("pareto_class", "Class"),
+            Column("revenue", "Revenue", "money"),
+            Column("revenue_share", "Share", "percent"),
+            Column("purchases", "Units", "integer"),
+            Column("views", "Views", "integer"),
+            Column("view_to_purchase_rate", "View to purchase", "percent"),
+            Column("current_price", "Price now", "money"),
+        ),
+        rows,
+        span="full",
+    )
+
+
+def _trends(tables: Tables) -> list[Section]:
+    rows = tables.rows("products", "trends")
+    named = [{**row, "name": _product_name(row)} for row in rows]
+    first = named[0] if named and named[0]["revenue_change"] > 0 else None
+    return [
+        Section(
+            "Rising and falling",
+            [
+                Figure(
+                    "trends",
+                    f"Product {first['product_id']} gained most:"
+                    f" {formats.compact(first['revenue_change'])} in 28 days"
+                    if first
+                    else "Change of revenue by product",
+                    "Revenue of the last 28 days less that of the 28 before, catch-up days"
+                    " included; the eight largest gains and losses.",
+                    (
+                        Column("product_id", "Product"),
+                        Column("brand", "Brand"),
+                        Column("category_code", "Category"),
+                        Column("revenue_28d", "Last 28 days", "money"),
+                        Column("revenue_28d_before", "28 days before", "money"),
+                        Column("revenue_change", "Difference", "money"),
+                        Column("revenue_change_rate_28d", "Change", "change"),
+                    ),
+                    named,
+                    figures.ranked_bars(named, "name", "revenue_change", "money"),
+                    "full",
+                )
+            ],
+        )
+    ]
+
+
+def _product_name(row: Row) -> str:
+    """Return what a reader knows a product by: its brand and number."""
+    return f"{row['brand'] or '(none)'} {row['product_id']}"
+
+
+def _seen(tables: Tables) -> Figure:
+    rows = tables.rows("products", "seen_not_sold")
+    first = rows[0] if rows else None
+    return Figure(
+        "seen-not-sold",
+        f"Product {first['product_id']} was viewed {formats.integer(first['views'])} times and"
+        " never bought"
+        if first
+        else "Every viewed product was bought",
+        "The 25 products of the most views among those never bought. Viewers count users once.",
+        (
+            Column("product_id", "Product"),
+            Column("brand", "Brand"),
+            Column("category_code", "Category"),
+            Column("views", "Views", "integer"),
+            Column("viewers", "Viewers", "integer"),
+            Column("carts", "Put in a cart", "integer"),
+            Column("current_price", "Price now", "money"),
+        ),
+        rows,
+        span="full",
+    )

@@ -1,0 +1,106 @@
+"""Periods of days, and what the days of two periods compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Final
+
+from dashboard import formats
+from dashboard.tables import Row
+
+PERIOD_DAYS: Final = 28
+"""Four weeks: each weekday counts the same in both periods."""
+DRAWN_DAYS: Final = 92
+"""A quarter: more bars cannot be distinguished."""
+
+
+@dataclass(frozen=True)
+class Period:
+    """Totals of consecutive days, and of the complete ones among them."""
+
+    days: Sequence[Row]
+
+    @property
+    def complete(self) -> Sequence[Row]:
+        """The days that compare."""
+        return [day for day in self.days if day["is_complete"]]
+
+    @property
+    def revenue(self) -> Decimal:
+        """Revenue of all days."""
+        return sum((day["revenue"] for day in self.days), Decimal(0))
+
+    @property
+    def orders(self) -> int:
+        """Orders of all days."""
+        return sum(day["orders"] for day in self.days)
+
+    @property
+    def sessions(self) -> int:
+        """Sessions of all days."""
+        return sum(day["sessions"] for day in self.days)
+
+    @property
+    def average_order_value(self) -> Decimal | None:
+        """Revenue per order; None without one."""
+        return self.revenue / self.orders if self.orders else None
+
+    @property
+    def conversion(self) -> float | None:
+        """Sessions with a purchase per session; None without one."""
+        return _conversion(self.days)
+
+    @property
+    def complete_conversion(self) -> float | None:
+        """The same among complete days."""
+        return _conversion(self.complete)
+
+    def daily(self, column: str) -> float | None:
+        """Return the average of a column per complete day; None without one."""
+        values = [float(day[column]) for day in self.complete]
+        return sum(values) / len(values) if values else None
+
+
+def _conversion(days: Sequence[Row]) -> float | None:
+    sessions = sum(day["sessions"] for day in days)
+    bought = sum(day["sessions_with_purchase"] for day in days)
+    return bought / sessions if sessions else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The newest period, the one before, and why they cannot be compared, if so."""
+
+    now: Period
+    before: Period
+    reason: str
+    note: str
+
+
+def compared(days: Sequence[Row], length: int = PERIOD_DAYS) -> Comparison:
+    """Split off the last two periods of days, which are consecutive and in order."""
+    now, before = Period(days[-length:]), Period(days[-2 * length : -length])
+    if not days:
+        return Comparison(now, before, "no day yet", "")
+    first = formats.day(days[0]["event_date"])
+    reason = ""
+    if len(before.days) < length:
+        reason = f"no full period before: the data begin on {first}"
+    last = days[-1]["event_date"]
+    start = last - timedelta(days=len(now.days) - 1)
+    note = f"{formats.day(start)} to {formats.day(last)}."
+    if not reason:
+        left_out = len(now.days) - len(now.complete) + len(before.days) - len(before.complete)
+        note += " Changes compare averages per complete day"
+        note += (
+            f"; {formats.counted(left_out, 'day')} of both periods left out." if left_out else "."
+        )
+    return Comparison(now, before, reason, note)
+
+
+def recent(days: Sequence[Row]) -> Sequence[Row]:
+    """Return the days that a chart by day shows."""
+    return days[-DRAWN_DAYS:]

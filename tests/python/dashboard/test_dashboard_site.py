@@ -1,0 +1,205 @@
+"""The site as files: text is escaped, an older site outlives a failure, errors name the remedy."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from datetime import datetime
+from http.client import HTTPConnection
+from pathlib import Path
+from threading import Thread
+
+import duckdb
+import pytest
+import yaml
+
+from dashboard import figures, markup, serve, site, wasm
+from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.formats import Change
+from dashboard.pages import dictionary, sql
+from dashboard.tables import Tables, read_queries
+from ecommerce import cli
+from project.errors import UserError
+from project.home import CHECKOUT
+from project.questions import read_questions
+
+STAMP = markup.Stamp(None, None, None, datetime(2020, 1, 2, 3, 4))
+HOSTILE = "</script><b>\"'&"
+
+
+def rendered(*figures_: Figure, tiles: tuple[Tile, ...] = ()) -> str:
+    page = Page("index", HOSTILE, HOSTILE, [Section(HOSTILE, figures_, tiles, HOSTILE)])
+    return markup.render(page, [("index", HOSTILE)], STAMP)
+
+
+def figure(rows: list[dict[str, object]]) -> Figure:
+    return Figure(
+        "names",
+        HOSTILE,
+        HOSTILE,
+        (Column("name", HOSTILE), Column("revenue", "Revenue", "money")),
+        rows,
+        figures.ranked_bars(rows, "name", "revenue", "money"),
+        legend=(("swatch-1", HOSTILE),),
+    )
+
+
+def test_text_is_escaped_in_every_place() -> None:
+    tile = Tile(HOSTILE, HOSTILE, HOSTILE, Change(None, HOSTILE), HOSTILE)
+    html = rendered(figure([{"name": HOSTILE, "revenue": 5.0}]), tiles=(tile,))
+    assert "<b>" not in html
+    # The page has one script, its own.
+    assert html.count("</script>") == 1
+    # Title, page, lead, link, section, note, four of the tile, figure: each is there as text.
+    assert html.count("&lt;/script&gt;&lt;b&gt;") >= 14
+
+
+def test_a_figure_without_rows_says_so() -> None:
+    html = rendered(figure([]))
+    assert markup.NO_ROWS in html
+    assert "<svg class" not in html
+    assert "No events yet" in html
+
+
+def test_two_rows_of_one_name_have_two_bars() -> None:
+    html = rendered(figure([{"name": "a", "revenue": 5.0}, {"name": "a", "revenue": 3.0}]))
+    assert 'aria-label="a: 5.00"' in html
+    assert 'aria-label="a: 3.00"' in html
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ECOMMERCE_HOME", str(tmp_path / "home"))
+    return tmp_path.resolve() / "home"
+
+
+def test_no_database_names_the_remedy(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["dashboard"]) == 2
+    error = capsys.readouterr().err
+    assert "there is no database yet" in error
+    assert "make run" in error
+    assert not home.exists()
+
+
+def test_missing_tables_name_the_remedy_and_keep_the_last_pages(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "dashboard").mkdir(parents=True)
+    (home / "dashboard" / "index.html").write_text("the last good page")
+    duckdb.connect(str(home / "ecommerce_analytics_local.duckdb")).close()
+    assert cli.main(["dashboard"]) == 2
+    error = capsys.readouterr().err
+    assert "shop.state" in error
+    assert "make run" in error
+    assert (home / "dashboard" / "index.html").read_text() == "the last good page"
+
+
+def test_a_failure_while_writing_keeps_the_last_site(tmp_path: Path) -> None:
+    folder = tmp_path / "dashboard"
+    folder.mkdir()
+    (folder / "index.html").write_text("old")
+    with pytest.raises(OSError, match="full"), site.replacing(folder) as new:
+        (new / "index.html").write_text("half")
+        raise OSError("disk full")
+    assert (folder / "index.html").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["dashboard"]
+
+
+def test_a_site_left_between_two_renames_comes_back(tmp_path: Path) -> None:
+    folder = tmp_path / "dashboard"
+    (tmp_path / ".dashboard.old").mkdir()
+    (tmp_path / ".dashboard.old" / "index.html").write_text("old")
+    with pytest.raises(ValueError, match="no page"), site.replacing(folder):
+        raise ValueError("no page")
+    assert (folder / "index.html").read_text() == "old"
+
+
+def test_only_queries_of_optional_tables_may_fail() -> None:
+    with duckdb.connect() as connection:
+        tables = Tables(connection)
+        assert tables.optional_rows("trust", "runs") is None
+        with pytest.raises(UserError, match="make run"):
+            tables.optional_rows("trust", "reasons")
+    assert not read_queries("shop")["days"].is_optional
+
+
+def test_the_dictionary_page_says_where_there_is_none(tmp_path: Path) -> None:
+    assert "dictionary" in dictionary.build(tmp_path / "none.json").sections[0].note
+    (tmp_path / "bad.json").write_text("{")
+    assert "is not a dictionary" in dictionary.build(tmp_path / "bad.json").sections[0].note
+
+
+def test_the_sql_page_has_all_questions_as_text() -> None:
+    questions = read_questions()
+    page = sql.build(questions)
+    assert page.extra.count("<option") == page.extra.count("data-question=") == len(questions) == 30
+
+
+def program(folder: Path, text: str) -> None:
+    folder.mkdir()
+    file = folder / "npm"
+    file.write_text(text)
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+
+def test_only_files_of_the_pinned_hashes_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    with pytest.raises(UserError, match="npm is missing"):
+        wasm.fetch(tmp_path / "kept")
+    # A registry that has other packages under these names.
+    program(
+        tmp_path / "bin",
+        '#!/bin/bash\ncd "${@: -1}" && mkdir -p package/dist'
+        " && for name in dist/duckdb-eh.wasm dist/duckdb-browser-eh.worker.js"
+        " dist/duckdb-browser.mjs Arrow.es2015.min.js; do echo other > package/$name; done"
+        " && tar czf duckdb-duckdb-wasm-1.32.0.tgz package"
+        " && tar czf apache-arrow-17.0.0.tgz package\n",
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    with pytest.raises(UserError, match="is not the file that was tried"):
+        wasm.fetch(tmp_path / "kept")
+    assert not wasm.files(tmp_path / "kept")
+    program(tmp_path / "offline", "#!/bin/sh\necho 'no registry answers' >&2\nexit 1\n")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'offline'}{os.pathsep}/bin")
+    with pytest.raises(UserError, match="no registry answers"):
+        wasm.fetch(tmp_path / "kept")
+
+
+def test_the_server_answers_this_machine_by_its_own_name_alone(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("page")
+    with serve.server(tmp_path, 0) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_port
+        statuses = {}
+        for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"evil.example:{port}"):
+            connection = HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/", headers={"Host": host})
+            statuses[host.partition(":")[0]] = connection.getresponse().status
+            connection.close()
+        with pytest.raises(UserError, match="--port"):
+            serve.server(tmp_path, port)
+        server.shutdown()
+    assert statuses == {"127.0.0.1": 200, "localhost": 200, "evil.example": 403}
+
+
+def test_lineage_ends_at_the_page_that_reads_a_table() -> None:
+    declared = yaml.safe_load((CHECKOUT / "models" / "exposures.yml").read_text("utf-8"))
+    exposures = {
+        exposure["name"].removeprefix("dashboard_"): set(
+            re.findall(r"ref\('(\w+)'\)", " ".join(exposure["depends_on"]))
+        )
+        for exposure in declared["exposures"]
+    }
+    folder = CHECKOUT / "dashboard" / "queries"
+    read = {
+        file.stem: set(re.findall(r"(?:from|join)\s+gold_layer\.(\w+)", file.read_text("utf-8")))
+        for file in folder.glob("*.sql")
+    }
+    # Figures of the whole shop, which the overview shows first.
+    assert read.pop("shop") <= exposures["overview"]
+    assert len(read) >= 9
+    for page, tables in read.items():
+        assert tables <= exposures[page], page

@@ -1,0 +1,51 @@
+"""What two periods compare: complete days alone, and only full periods."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from dashboard.periods import DRAWN_DAYS, compared, recent
+
+
+def days(number: int, *, incomplete: tuple[int, ...] = ()) -> list[dict[str, Any]]:
+    """Return days with a revenue of 10; an incomplete one has none."""
+    return [
+        {
+            "event_date": date(2019, 10, 1) + timedelta(days=place),
+            "is_complete": place not in incomplete,
+            "revenue": Decimal(0 if place in incomplete else 10),
+            "orders": 2,
+            "sessions": 20,
+            "sessions_with_purchase": 2,
+        }
+        for place in range(number)
+    ]
+
+
+def test_an_incomplete_day_does_not_lower_the_average() -> None:
+    comparison = compared(days(56, incomplete=(50, 51)))
+    assert comparison.reason == ""
+    assert comparison.now.revenue == 260
+    assert comparison.now.daily("revenue") == comparison.before.daily("revenue") == 10
+    assert "2 days of both periods left out" in comparison.note
+
+
+def test_a_part_of_a_period_is_not_compared() -> None:
+    comparison = compared(days(55))
+    assert comparison.reason == "no full period before: the data begin on 1 Oct 2019"
+
+
+def test_no_day_has_no_rate() -> None:
+    comparison = compared([])
+    assert comparison.now.average_order_value is None
+    assert comparison.now.conversion is None
+    assert comparison.now.daily("revenue") is None
+    assert comparison.reason
+
+
+def test_charts_by_day_show_the_newest_quarter() -> None:
+    shown = recent(days(200))
+    assert len(shown) == DRAWN_DAYS
+    assert shown[-1]["event_date"] == date(2019, 10, 1) + timedelta(days=199)
