@@ -45,8 +45,10 @@ monthly_visitors as (
             as returning_visitors,
         coalesce(visits.buyers, 0) as buyers,
         coalesce(visits.visitor_days, 0) as visitor_days,
-        {{ rate('coalesce(visits.visitor_days, 0)', 'months.days') }} as average_daily_visitors,
-        {{ rate('visits.visitor_days', 'visits.visitors * months.days') }} as stickiness
+        -- The engines differ in the last digit of a double.
+        round({{ rate('coalesce(visits.visitor_days, 0)', 'months.days') }}, 6)
+            as average_daily_visitors,
+        round({{ rate('visits.visitor_days', 'visits.visitors * months.days') }}, 6) as stickiness
     from months
     left join visits on months.month_start = visits.month_start
     left join first_visits on months.month_start = first_visits.month_start

@@ -41,6 +41,7 @@ EVENTS: Final = (
     line("2019-10-03 14:30:00", "purchase", user=9, session="lapsed", price="5.00"),
     line("2019-11-30 15:00:00", "view", user=6, session="prospect"),
     line("2019-11-30 15:01:00", "view", user=6, session="prospect", code="apparel.shoes"),
+    line("2019-11-30 15:02:00", "cart", user=6, session="prospect", code="apparel.shoes"),
     line("not a time", user=7, session="s7"),
     line("2019-11-30 16:00:00", "view", user=8, session="  "),
 )
