@@ -54,13 +54,13 @@ moves as (
     union all
 
     select
-        session_date,
+        sessions.session_date,
         '(entry)' as from_category_l1,
-        {{ category | replace('category_l1', 'single_category_l1') }} as to_category_l1,
+        {{ category | replace('category_l1', 'sessions.single_category_l1') }} as to_category_l1,
         1 as _sign,
-        _batch_id
+        sessions._batch_id
     from {{ sessions }} as sessions
-    where single_category_l1 is not null
+    where sessions.single_category_l1 is not null
 
 ),
 
