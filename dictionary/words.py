@@ -49,7 +49,7 @@ def of_test(test: Mapping[str, Any], columns: Iterable[str], variables: Mapping[
         case "unique_key":
             return _unique_key(given["columns"])
         case "row_rules":
-            return _row_rules(given, list(columns))
+            return _row_rules(given, list(columns), variables)
         case name:
             said = f"passes `{name}`"
             return Words({column: [said]}, []) if column else Words({}, [said])
@@ -72,19 +72,27 @@ def _unique_key(key: Sequence[str]) -> Words:
     return Words(others, [said], unique=tuple(key))
 
 
-def _row_rules(given: Mapping[str, Any], columns: list[str]) -> Words:
+def _row_rules(given: Mapping[str, Any], columns: list[str], variables: Mapping[str, Any]) -> Words:
     said: dict[str, list[str]] = {}
     for name in given.get("not_null", []):
         said.setdefault(name, []).append("never null")
     for name, limits in given.get("between", {}).items():
-        words = f"at least {limits[0]}" if len(limits) == 1 else f"{limits[0]} to {limits[1]}"
+        lowest, *highest = (_with_values(str(limit), variables) for limit in limits)
+        words = f"{lowest} to {highest[0]}" if highest else f"at least {lowest}"
         said.setdefault(name, []).append(words)
-    expressions = [f"`{expression}`" for expression in given.get("expressions", [])]
+    expressions = [
+        f"`{_with_values(expression, variables)}`" for expression in given.get("expressions", [])
+    ]
     for expression in expressions:
         for name in dict.fromkeys(_WORD.findall(expression)):
             if name in columns:
                 said.setdefault(name, []).append(expression)
     return Words(said, expressions)
+
+
+def _with_values(text: str, variables: Mapping[str, Any]) -> str:
+    """Return a text of the manifest, which has vars as they are written, with their values."""
+    return _VAR.sub(lambda var: str(variables[var[1]]), text)
 
 
 def grain(description: str) -> str:

@@ -16,6 +16,9 @@ from support.small_manifest import manifest, node
 # Columns of gold for which the SQL reads none: a count of rows, and a calendar of constants.
 OF_ROWS: Final = {
     "brand_switching.switches",
+    "monthly_visitors.average_daily_visitors",
+    "monthly_visitors.days",
+    "monthly_visitors.visitor_days",
     "shopping_hours.weekday",
     "shopping_hours.hour",
 }
