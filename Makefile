@@ -13,6 +13,8 @@ endef
 $(foreach name,$(SETTINGS),$(eval $(call taken_as_given,$(name))))
 
 override BIN := .venv/bin
+# Where a shell forbids it, each process would compile the project and its tests again.
+unexport PYTHONDONTWRITEBYTECODE
 # Files in the order of conftest.py, the long ones first; xdist would sort by number of tests.
 override PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # The markers of pyproject.toml: what a change needs on its way is without them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -85,6 +86,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for name, duration in json.loads((CHECKOUT / ".test_durations").read_text("utf-8")).items():
         seconds[name.partition("::")[0]] += duration
     items.sort(key=lambda item: -seconds[item.nodeid.partition("::")[0]])
+
+
+def pytest_collection_finish() -> None:
+    """Keep all that was imported from being looked through for garbage, time and again."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,7 +6,6 @@ each time.
 
 from __future__ import annotations
 
-import gc
 import logging
 import random
 import shutil
@@ -365,8 +364,6 @@ def test_histories(
     wanted = request.config.getoption("--histories")
     rewrites = set[str]()
     logging.disable(logging.WARNING)
-    # What other tests left need not be looked through for garbage.
-    gc.freeze()
     try:
         for number in range((wanted or HISTORIES_IN_THE_SUITE) // PARTS):
             # The suite tries the same histories each time; a longer run tries new ones.
@@ -378,7 +375,6 @@ def test_histories(
             assert not found.differences, (seed, history)
             rewrites.update(found.rewrites)
     finally:
-        gc.unfreeze()
         logging.disable(logging.NOTSET)
     # A fault in a rewrite that no history gets to would go unseen.
     assert set(rewrites) == set(REWRITES)
