@@ -1,4 +1,4 @@
-"""Asks a workspace for what a deployment of the bundle needs; exit code 1 if anything is missing."""
+"""Asks a workspace for what a deployment of the bundle needs; exit code 1 if it lacks any."""
 
 from __future__ import annotations
 
