@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import click
 import pytest
+import yaml
+from jinja2 import Template
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -362,8 +364,6 @@ def parse_dbt_command(words: list[str]) -> dict[str, Any]:
 
 
 def test_every_variable_passed_to_dbt_is_declared(root: Config, manifest: dict[str, Any]) -> None:
-    import yaml
-
     given = {
         name
         for target in TARGETS
@@ -373,6 +373,20 @@ def test_every_variable_passed_to_dbt_is_declared(root: Config, manifest: dict[s
     project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
     assert given == {"declarative", "policies"}
     assert given <= set(project["vars"])
+
+
+def test_no_model_depends_on_the_name_of_a_target(root: Config) -> None:
+    """Databricks writes the profile of a dbt task, with a target name of its own."""
+    files = [CHECKOUT / "dbt_project.yml"]
+    files += [p for f in ("macros", "models", "snapshots") for p in (CHECKOUT / f).rglob("*.*")]
+    assert [path for path in files if "target.name" in path.read_text("utf-8")] == []
+    project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
+    condition = project["models"]["ecommerce_analytics"]["gold"]["metric_views"]["+enabled"]
+    for name in GOVERNED:
+        catalog = deployed(root, name)["resources"]["catalogs"]["analytics"]["name"]
+        target = {"name": "databricks_cluster", "database": catalog}
+        rendered = Template(condition).render(target=target)
+        assert rendered == str(name in ("staging", "prod")), name
 
 
 @pytest.mark.slow
