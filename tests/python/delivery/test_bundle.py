@@ -279,7 +279,7 @@ WAREHOUSE: Final = (*STAGING, "resources", "sql_warehouses", "analytics")
 @pytest.mark.parametrize(
     ("change", "finding"),
     [
-        # Before: nobody but groups was declared, so `validate --strict` failed for each deployer.
+        # Before: groups alone were declared, so `validate --strict` failed for each deployer.
         (plant(*STAGING, "permissions", 2, value=None), "manages the folder"),
         # Before: the pipeline's principal could look at the job that it starts, and no more.
         (
