@@ -208,6 +208,13 @@ POLICY: Final = (
             ),
             "bronze_ingestion_job: /Volumes/",
         ),
+        (
+            plant(
+                *("resources", "jobs", "bronze_ingestion_job", "trigger", "file_arrival", "url"),
+                value="${resources.volumes.raw_data.volume_path}/landing/",
+            ),
+            "bronze_ingestion_job: ${resources.volumes.raw_data.volume_path}",
+        ),
         (plant(*POLICY, "dbus_per_hour", value=None), "interactive: no limit of dbus_per_hour"),
         (
             plant(*POLICY, "custom_tags.ResourceClass", value=None),
