@@ -34,6 +34,13 @@ _COMMANDS: Final = {
     "dictionary": "dictionary.command",
     "clean": "pipeline.clean",
     "governance check": "governance.check",
+    "databricks check": "workspace.check",
+}
+
+# What a first word with further commands is about.
+_GROUPS: Final = {
+    "governance": "check a workspace against the access policy",
+    "databricks": "ask a workspace what a deployment needs to know",
 }
 
 
@@ -45,14 +52,18 @@ def build_parser(first: str | None = None) -> argparse.ArgumentParser:
     """
     parser = Parser(prog="ecommerce", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
+    groups: dict[str, Any] = {}
     for name, module in _COMMANDS.items():
         group, _, within = name.partition(" ")
         if first not in (None, group):
-            commands.add_parser(group)
+            if group not in commands.choices:
+                commands.add_parser(group)
         elif within:
-            text = "check a workspace against the access policy"
-            groups = commands.add_parser(group, help=text, description=text)
-            _add(groups.add_subparsers(required=True, metavar="command"), within, module)
+            if group not in groups:
+                text = _GROUPS[group]
+                parent = commands.add_parser(group, help=text, description=text)
+                groups[group] = parent.add_subparsers(required=True, metavar="command")
+            _add(groups[group], within, module)
         else:
             _add(commands, name, module)
     return parser

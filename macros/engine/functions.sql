@@ -8,7 +8,7 @@
 {% macro default__prepare_engine() -%}
     {%- if execute and var('policies') -%}
         {%- set who = run_query(
-            "select current_user() as principal,"
+            "select session_user() as principal,"
             " is_account_group_member('ecommerce_pipeline') as is_pipeline"
         ).rows[0] -%}
         {%- if not who['is_pipeline'] -%}

@@ -54,3 +54,13 @@ def test_a_missing_extra_is_one_line_with_the_remedy(
     assert message.startswith(f"error: this command needs the extra `{extra}` (import of {module}")
     assert message.endswith(f"--editable '.[{extra}]'\n")
     assert message.count("\n") == 1
+
+
+def test_a_group_may_have_several_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = cli._COMMANDS | {"governance recheck": "governance.check"}
+    monkeypatch.setattr(cli, "_COMMANDS", commands)
+    for words in (["governance", "check"], ["governance", "recheck"]):
+        parsed = cli.build_parser("governance").parse_args([*words, "--target", "dev"])
+        assert parsed.execute.__module__ == "governance.check"
+    # Another command of the same line-up is not disturbed by a group that is not built.
+    assert cli.build_parser("clean").parse_args(["clean"]).execute.__module__ == "pipeline.clean"

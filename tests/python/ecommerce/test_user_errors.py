@@ -29,6 +29,7 @@ COMMANDS = {
     "export": ["export", "--format", "csv"],
     "mcp": ["mcp"],
     "governance check": ["governance", "check", "--target", "dev"],
+    "databricks check": ["databricks", "check", "--target", "dev"],
 }
 # Arguments, and what the message says.
 ARGUMENTS = [
