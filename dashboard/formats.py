@@ -18,8 +18,8 @@ _MINUS: Final = "\N{MINUS SIGN}"
 
 
 def integer(value: Number | None) -> str:
-    """Return a count with separators of thousands."""
-    return UNKNOWN if value is None else _signed(f"{int(value):,}")
+    """Return a number rounded to a whole one, with separators of thousands."""
+    return UNKNOWN if value is None else _signed(f"{value:,.0f}")
 
 
 def money(value: Number | None) -> str:

@@ -11,7 +11,7 @@ import duckdb
 
 from dashboard import site
 from support.databricks_runs import WITHOUT_TESTS
-from support.event_batches import line, write
+from support.event_batches import line, repeat_buyers, write
 from support.platform_runs import LAYERS, Home
 
 # What a page must show as text. The loader keeps it: a brand is any text.
@@ -39,14 +39,15 @@ def build_shops(folder: Path) -> dict[str, Shop]:
     shutil.copyfile(home.database, folder / "empty.duckdb")
     _empty(folder / "empty.duckdb")
     home.database.unlink()
-    write(folder / "hostile" / "hostile.csv", _hostile())
-    home.load(folder / "hostile")
+    write(folder / "planted" / "planted.csv", [*_hostile(), *_planted(), *_faulty()])
+    home.load(folder / "planted")
     files = folder / "files"
     home.run("generate", "--events", str(EVENTS), "--days", "61", "--out", str(files))
     _end_at_noon(files / "events_2019-11-10.csv")
     home.load(files)
     home.dbt("build", *WITHOUT_TESTS, "--write-json", DBT_WRITE_JSON="true")
     home.run("dictionary")
+    _add_test_results(home.database)
     shutil.copyfile(home.database, folder / "months.duckdb")
     return {name: _site(home, folder, name) for name in ("months", "day", "empty")}
 
@@ -76,6 +77,73 @@ def _hostile() -> list[str]:
         for day in range(20, 29)
         for kind in ("view", "purchase")
     ]
+
+
+def _planted() -> list[str]:
+    """Return what a small shop has too little of, so that no figure is empty.
+
+    These are enough repeat buyers for the lifetime value model, a pair of products of one brand
+    that is bought together, and a price cut with enough views on both sides.
+    """
+    pairs = [
+        line(
+            f"2019-10-{5 + user % 24:02d} 09:{minute}:00",
+            "purchase",
+            product=product,
+            brand="pairs",
+            code="apparel.shoes",
+            price=price,
+            user=user,
+            session=f"p{user}",
+        )
+        for user in range(100, 130)
+        for product, minute, price in ((81, 10, "20.00"), (82, 12, "15.50"))
+    ]
+    return [*repeat_buyers(300), *pairs, *_price_cut()]
+
+
+def _price_cut() -> list[str]:
+    """Return views and purchases of ten days at each of two prices."""
+    return [
+        line(
+            f"2019-10-{8 + number // 60:02d} {8 + number % 10:02d}:{number % 60:02d}:30",
+            kind,
+            product=83,
+            brand="cut",
+            price="40.00" if number < 600 else "30.00",
+            user=200 + number,
+            session=f"c{number}",
+        )
+        for number in range(1200)
+        for kind in ("view", "purchase")
+        if kind == "view" or number % (25 if number < 600 else 10) == 0
+    ]
+
+
+def _faulty() -> list[str]:
+    """Return lines that break a rule, and one line twice."""
+    return [
+        line("2019-11-05 10:00:00", price="-1.00", session="f1"),
+        line("2019-11-05 11:00:00", user=2, session=" "),
+        *[line("2019-11-05 12:00:00", user=3, session="f3")] * 2,
+    ]
+
+
+def _add_test_results(database: Path) -> None:
+    """Add results of tests, which these builds leave out: one failed and healed, one fails yet."""
+    with duckdb.connect(str(database)) as connection:
+        connection.executemany(
+            "insert into silver_layer.test_history by name"
+            " select ? as invocation_id, ? as started_at, 'local' as target, ? as test_name,"
+            " 'orders' as table_name, ? as status, ? as failures, 'error' as severity,"
+            " 0.1 as seconds",
+            [
+                ("a", "2019-12-01 08:00:00", "healed", "fail", 3),
+                ("b", "2019-12-02 08:00:00", "healed", "pass", 0),
+                ("b", "2019-12-02 08:00:00", "other", "pass", 0),
+                ("b", "2019-12-02 08:00:00", "open", "warn", 1),
+            ],
+        )
 
 
 def _end_at_noon(file: Path) -> None:
