@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
+from time import monotonic, sleep
 from typing import Final
 
 import duckdb
 
-from dashboard import site
+from dashboard import site, wasm
+from project.errors import UserError
 from support.databricks_runs import WITHOUT_TESTS
 from support.event_batches import line, repeat_buyers, write
 from support.platform_runs import LAYERS, Home
@@ -29,7 +36,21 @@ class Shop:
     """Names of the files, without `.html`."""
 
 
-def build_shops(folder: Path) -> dict[str, Shop]:
+@dataclass(frozen=True)
+class Shops:
+    """The three shops; the one of two months is served."""
+
+    months: Shop
+    day: Shop
+    empty: Shop
+    address: str
+    """Where `ecommerce dashboard --serve` serves the site of two months, with `/` at the end."""
+    no_wasm: str
+    """Why there is no SQL page: DuckDB for the browser cannot be fetched; empty where there is."""
+
+
+@contextmanager
+def built_shops(folder: Path) -> Iterator[Shops]:
     """Build all three; one home after the other, so that dbt parses once."""
     home = Home(folder / "home")
     write(folder / "day" / "day.csv", _one_day())
@@ -48,8 +69,39 @@ def build_shops(folder: Path) -> dict[str, Shop]:
     home.dbt("build", *WITHOUT_TESTS, "--write-json", DBT_WRITE_JSON="true")
     home.run("dictionary")
     _add_test_results(home.database)
-    shutil.copyfile(home.database, folder / "months.duckdb")
-    return {name: _site(home, folder, name) for name in ("months", "day", "empty")}
+    no_wasm = _fetch_wasm(home.folder / "duckdb_wasm")
+    with _serving(home) as address:
+        site = home.folder / "dashboard"
+        months = Shop(home, site, tuple(sorted(page.stem for page in site.glob("*.html"))))
+        day, empty = (_site(home, folder, name) for name in ("day", "empty"))
+        yield Shops(months, day, empty, address, no_wasm)
+
+
+def _fetch_wasm(folder: Path) -> str:
+    try:
+        wasm.fetch(folder)
+    except UserError as error:
+        return str(error)
+    return ""
+
+
+@contextmanager
+def _serving(home: Home) -> Iterator[str]:
+    """Write the site of a home and serve it by the command, which Ctrl-C ends."""
+    with socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    run = home.start("dashboard", "--serve", "--port", str(port))
+    address = f"http://127.0.0.1:{port}/"
+    deadline = monotonic() + 120
+    while f"serving {address}" not in run.printed():
+        assert run.is_running() and monotonic() < deadline, run.ends().stderr
+        sleep(0.05)
+    try:
+        yield address
+    finally:
+        os.kill(run.pid, signal.SIGINT)
+        run.ends()
 
 
 def _one_day() -> list[str]:
@@ -165,14 +217,11 @@ def _empty(database: Path) -> None:
 
 
 def _site(home: Home, folder: Path, name: str) -> Shop:
+    site_folder = folder / f"site_{name}"
     with duckdb.connect(str(folder / f"{name}.duckdb"), read_only=True) as connection:
         pages = site.build(
-            connection,
-            folder / f"site_{name}",
-            home.folder / "dictionary.json",
-            # Without DuckDB for the browser, which is fetched.
-            folder / "no_wasm",
+            connection, site_folder, home.folder / "dictionary.json", folder / "no_wasm"
         )
     shop = Home(folder / name)
     shop.database = folder / f"{name}.duckdb"
-    return Shop(shop, folder / f"site_{name}", tuple(page.stem for page in pages))
+    return Shop(shop, site_folder, tuple(page.stem for page in pages))

@@ -15,9 +15,10 @@ import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.sync_api import Browser, Page, Request
 
-from support import built_shops, dashboard_sql
+from project.questions import read_questions
+from support import dashboard_sql
 from support.browser import running_browser
-from support.built_shops import HOSTILE, Shop
+from support.built_shops import HOSTILE, Shop, Shops, built_shops
 from support.shown_values import is_value, numbers_are_of, unread
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
@@ -61,6 +62,19 @@ AXE: Final = """async () => {
   return found.violations.filter((one) => ["serious", "critical"].includes(one.impact))
     .map((one) => [one.id, one.nodes.slice(0, 3).map((node) => node.html)]);
 }"""
+# Chooses a question and runs its query; returns columns and rows.
+ASK: Final = """async (number) => {
+  const get = (id) => document.getElementById(id);
+  get("question").value = number;
+  get("question").dispatchEvent(new Event("change"));
+  get("run").click();
+  while (get("run").disabled) await new Promise((resolve) => setTimeout(resolve, 10));
+  const table = get("result").querySelector("table");
+  if (!table || !/ rows?, /.test(get("status").textContent)) return get("status").textContent;
+  return [[...table.tHead.rows[0].cells].map((cell) => cell.textContent),
+          [...table.tBodies[0].rows].map((row) => [...row.cells].map(
+            (cell) => cell.dataset.raw === "" ? null : cell.textContent))];
+}"""
 # Columns that hold or name a person.
 PERSONAL: Final = ("user_id", "session_id", "user_session")
 
@@ -84,15 +98,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def shops(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shop]:
-    return built_shops.build_shops(tmp_path_factory.mktemp("shops"))
+def shops(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shops]:
+    with built_shops(tmp_path_factory.mktemp("shops")) as found:
+        yield found
 
 
 @dataclass
 class Tab:
-    """A tab that has no network; it collects requests to other hosts and errors."""
+    """A tab that reaches files and perhaps one address; it collects other requests and errors."""
 
     page: Page
+    reached: re.Pattern[str]
     requests: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -102,7 +118,7 @@ class Tab:
         self.page.on("pageerror", lambda error: self._log(str(error), "error"))
 
     def _record(self, request: Request) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
+        if not self.reached.match(request.url):
             self.requests.append(request.url)
 
     def _log(self, text: str, kind: str) -> None:
@@ -111,11 +127,12 @@ class Tab:
 
 
 @contextmanager
-def tab_of(browser: Browser, **options: Any) -> Iterator[Tab]:
-    """Open a tab in a context of its own."""
+def tab_of(browser: Browser, address: str = "file:", **options: Any) -> Iterator[Tab]:
+    """Open a tab in a context of its own that reaches nothing but an address."""
     context = browser.new_context(**{"viewport": {"width": WIDE, "height": 800}, **options})
-    context.route(re.compile("^(?!file:|data:|blob:)"), lambda route: route.abort())
-    yield Tab(context.new_page())
+    reached = f"({re.escape(address)}|file:|data:|blob:)"
+    context.route(re.compile(f"^(?!{reached})"), lambda route: route.abort())
+    yield Tab(context.new_page(), re.compile(reached))
     context.close()
 
 
@@ -140,8 +157,8 @@ def visited(browser: Browser, shop: Shop, width: int, theme: Any, name: str) -> 
 
 
 @pytest.fixture(scope="module")
-def wide(browser: Browser, shops: dict[str, Shop]) -> dict[str, View]:
-    return visited(browser, shops["months"], WIDE, "light", "months")
+def wide(browser: Browser, shops: Shops) -> dict[str, View]:
+    return visited(browser, shops.months, WIDE, "light", "months")
 
 
 @pytest.fixture(scope="module")
@@ -162,8 +179,8 @@ def figures(wide: dict[str, View]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def events(shops: dict[str, Shop]) -> Iterator[duckdb.DuckDBPyConnection]:
-    with dashboard_sql.connected(str(shops["months"].home.database)) as connection:
+def events(shops: Shops) -> Iterator[duckdb.DuckDBPyConnection]:
+    with dashboard_sql.connected(str(shops.months.home.database)) as connection:
         yield connection
 
 
@@ -186,8 +203,8 @@ def test_pages_ask_no_other_host_log_no_error_and_are_accessible(wide: dict[str,
     assert len(wide) >= 11
 
 
-def test_pages_fit_a_phone_in_the_dark(browser: Browser, shops: dict[str, Shop]) -> None:
-    assert_usable(visited(browser, shops["months"], NARROW, "dark", "months"))
+def test_pages_fit_a_phone_in_the_dark(browser: Browser, shops: Shops) -> None:
+    assert_usable(visited(browser, shops.months, NARROW, "dark", "months"))
 
 
 def test_tiles_are_what_sql_counts(
@@ -275,10 +292,8 @@ def unique(names: Sequence[str]) -> list[str]:
     ]
 
 
-def test_days_that_are_not_complete_are_marked(
-    wide: dict[str, View], shops: dict[str, Shop]
-) -> None:
-    marked = shops["months"].home.query(
+def test_days_that_are_not_complete_are_marked(wide: dict[str, View], shops: Shops) -> None:
+    marked = shops.months.home.query(
         "select strftime(event_date, '%-d %b %Y'), replace(day_kind, '_', '-')"
         " from gold_layer.daily_sales_summary where day_kind <> 'complete'"
     )
@@ -291,35 +306,35 @@ def test_days_that_are_not_complete_are_marked(
     )
 
 
-def test_no_page_shows_a_person(wide: dict[str, View], shops: dict[str, Shop]) -> None:
-    users = shops["months"].home.query("select user_id from silver_layer.users_dim limit 2000")
+def test_no_page_shows_a_person(wide: dict[str, View], shops: Shops) -> None:
+    users = shops.months.home.query("select user_id from silver_layer.users_dim limit 2000")
     for page, view in wide.items():
         if page == "dictionary":
             # Describes all columns, and has no value.
             continue
         shown = view.content["text"]
         assert not [name for name in PERSONAL if re.search(rf"\b{name}\b", shown)], page
-        html = (shops["months"].site / f"{page}.html").read_text("utf-8")
+        html = (shops.months.site / f"{page}.html").read_text("utf-8")
         assert not [user for (user,) in users if user > 10_000_000 and str(user) in html], page
 
 
-def test_text_of_the_data_is_no_markup(wide: dict[str, View], shops: dict[str, Shop]) -> None:
+def test_text_of_the_data_is_no_markup(wide: dict[str, View], shops: Shops) -> None:
     brands = wide["index"].content["figures"]["index-brands"]
     assert brands["rows"][0][0] == HOSTILE.lower() or brands["rows"][0][0] == HOSTILE
-    for page in shops["months"].pages:
-        html = (shops["months"].site / f"{page}.html").read_text("utf-8")
+    for page in shops.months.pages:
+        html = (shops.months.site / f"{page}.html").read_text("utf-8")
         assert "<img" not in html, page
         assert "<b>smart" not in html, page
 
 
-def test_pages_are_small(shops: dict[str, Shop]) -> None:
-    for shop in shops.values():
+def test_pages_are_small(shops: Shops) -> None:
+    for shop in (shops.months, shops.day, shops.empty):
         for file in shop.site.iterdir():
             assert file.stat().st_size <= 2_000_000, file
 
 
-def test_tables_sort_by_keyboard_and_give_csv(browser: Browser, shops: dict[str, Shop]) -> None:
-    site = shops["months"].site
+def test_tables_sort_by_keyboard_and_give_csv(browser: Browser, shops: Shops) -> None:
+    site = shops.months.site
     with tab_of(browser) as tab:
         page = tab.page
         page.goto((site / "products.html").as_uri())
@@ -349,9 +364,9 @@ def test_tables_sort_by_keyboard_and_give_csv(browser: Browser, shops: dict[str,
         assert not tab.errors
 
 
-def test_figures_are_there_without_scripts(browser: Browser, shops: dict[str, Shop]) -> None:
+def test_figures_are_there_without_scripts(browser: Browser, shops: Shops) -> None:
     with tab_of(browser, java_script_enabled=False) as tab:
-        tab.page.goto((shops["months"].site / "index.html").as_uri())
+        tab.page.goto((shops.months.site / "index.html").as_uri())
         figure = tab.page.locator("#index-revenue-by-day")
         assert figure.locator("svg.chart:visible").count() == 1
         figure.locator("summary").click()
@@ -361,11 +376,11 @@ def test_figures_are_there_without_scripts(browser: Browser, shops: dict[str, Sh
 
 @pytest.mark.parametrize("name", ["day", "empty"])
 def test_small_shops_have_all_pages(
-    name: str, browser: Browser, shops: dict[str, Shop], wide: dict[str, View]
+    name: str, browser: Browser, shops: Shops, wide: dict[str, View]
 ) -> None:
-    views = visited(browser, shops[name], NARROW, "light", name)
+    views = visited(browser, getattr(shops, name), NARROW, "light", name)
     assert_usable(views)
-    assert set(views) == set(wide)
+    assert set(views) == set(wide) - {"sql"}
     text = " ".join(view.content["text"] for view in views.values())
     for page, view in views.items():
         # The dictionary says of columns when they are null.
@@ -379,3 +394,22 @@ def test_small_shops_have_all_pages(
         assert "no full period before" in tile[2]
     else:
         assert "nothing to show here" in text
+
+
+def test_the_sql_page_answers_the_questions_as_duckdb_does(browser: Browser, shops: Shops) -> None:
+    if shops.no_wasm:
+        pytest.skip(shops.no_wasm)
+    questions = read_questions()
+    with (
+        tab_of(browser, shops.address) as tab,
+        duckdb.connect(str(shops.months.home.database), read_only=True) as connection,
+    ):
+        tab.page.goto(f"{shops.address}sql.html")
+        assert tab.page.locator("#question option").count() == len(questions)
+        for question in questions:
+            answer = tab.page.evaluate(ASK, str(question.number))
+            result = connection.execute(f"select columns(*)::varchar from ({question.sql})")
+            columns = [name for name, *_ in result.description or []]
+            assert answer == [columns, [list(row) for row in result.fetchall()]], question.title
+        assert not tab.requests
+        assert not tab.errors
