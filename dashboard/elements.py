@@ -24,6 +24,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """A value that is shown in its own way, in a column of several kinds."""
+
+    value: Any
+    kind: Kind
+
+
+@dataclass(frozen=True)
 class Tile:
     """One number with what it is compared to."""
 

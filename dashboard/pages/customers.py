@@ -24,8 +24,8 @@ def build(tables: Tables) -> Page:
             Section("At a glance", tiles=_tiles(tables)),
             Section("Segments", [_segments(tables), _expected(tables)]),
             Section("New and returning", [_new_and_returning(tables), _second_orders(tables)]),
-            Section("Recency, frequency, value", [_scores(tables), _tenths(tables)]),
-            Section("Risk", [_churn(tables)]),
+            Section("Recency, frequency, value", [_scores(tables), _rfm(tables)]),
+            Section("The few, and those who leave", [_tenths(tables), _churn(tables)]),
         ],
     )
 
@@ -215,6 +215,32 @@ def _scores(tables: Tables) -> Figure:
             down_name=lambda row: f"freq. {row['frequency_score']}",
             cell=34,
         ),
+    )
+
+
+def _rfm(tables: Tables) -> Figure:
+    rows = tables.rows("customers", "rfm")
+    buyers = sum(row["customers"] for row in rows)
+    total = sum(row["revenue"] for row in rows)
+    first = rows[0] if rows else None
+    return Figure(
+        "rfm",
+        f"{first['rfm_segment']}: {formats.percent(first['customers'] / buyers)} of the buyers,"
+        f" {formats.percent(first['revenue'] / total)} of the revenue"
+        if first and total
+        else "Revenue by RFM segment",
+        "Segments by recency, frequency and money: of several that fit a buyer has the first of var"
+        " rfm_segments.",
+        (
+            Column("rfm_segment", "RFM segment"),
+            Column("customers", "Buyers", "integer"),
+            Column("orders", "Orders", "integer"),
+            Column("revenue", "Revenue", "money"),
+            Column("average_order_value", "Average order", "money"),
+            Column("days_since_last_purchase", "Days since the last", "decimal"),
+        ),
+        rows,
+        figures.ranked_bars(rows, "rfm_segment", "revenue", "money"),
     )
 
 

@@ -23,6 +23,19 @@ where recency_score is not null
 group by recency_score, frequency_score
 order by frequency_score desc, recency_score
 
+-- name: rfm
+select
+    rfm_segment,
+    count(*) as customers,
+    cast(sum(orders) as bigint) as orders,
+    cast(sum(revenue) as decimal(18, 2)) as revenue,
+    cast(sum(revenue) / sum(orders) as decimal(18, 2)) as average_order_value,
+    avg(days_since_last_purchase) as days_since_last_purchase
+from gold_layer.customer_metrics
+where rfm_segment is not null
+group by rfm_segment
+order by revenue desc, rfm_segment
+
 -- name: churn
 select
     churn_risk,

@@ -38,10 +38,12 @@ select
     source_files.raw_rows,
     coalesce(rejected.duplicates, 0) as duplicates,
     coalesce(rejected.rejected_rows, 0) as rejected_rows,
-    coalesce(rejected.rejected_rows, 0) / nullif(source_files.raw_rows, 0) as rejected_share
+    coalesce(rejected.rejected_rows, 0) / nullif(source_files.raw_rows, 0) as rejected_share,
+    count(*) filter (where rejected.rejected_rows > 0) over () as faulty_files,
+    count(*) filter (where rejected.duplicates > 0) over () as repeating_files
 from silver_layer.source_files
 left join rejected on source_files._source_file = rejected._source_file
-order by rejected_rows desc, ingested_at desc, file desc
+order by rejected_rows desc, duplicates desc, ingested_at desc, file desc
 limit 100
 
 -- name: marked_days
@@ -156,7 +158,9 @@ select
     failed.table_name,
     failed.status,
     failed.failures,
-    min(passed.started_at) as healed_at
+    min(passed.started_at) as healed_at,
+    count(*) over () as all_failures,
+    count(*) filter (where min(passed.started_at) is null) over () as open_failures
 from failed
 left join passed
     on failed.test_name = passed.test_name and failed.started_at < passed.started_at

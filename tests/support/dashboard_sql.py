@@ -138,6 +138,8 @@ select d.*,
     (select count(*) from o where o.day = d.day) as orders,
     (select count(distinct user_id) from e where event_date = d.day) as visitors,
     (select count(distinct user_id) from e where event_date = d.day and is_buy) as buyers,
+    (select count(*) from (select min(event_date) as first from e group by user_id)
+        where first = d.day) as new_visitors,
     (select count(*) from o where o.day = d.day and place = 1) as new_buyers,
     (select count(*) from s where s.day = d.day) as sessions,
     (select count_if(is_bought) from s where s.day = d.day) as bought
@@ -233,7 +235,7 @@ _BY_DAY: Final = """
     select day, kind, revenue, (
             select avg(revenue) from by_day as week
             where week.is_whole and week.day between by_day.day - 6 and by_day.day
-        ), orders, sessions, visitors, bought / sessions
+        ), orders, sessions, visitors, new_visitors, bought / sessions
     from by_day order by day"""
 _MONTHS: Final = """
     select strftime(month, '%b %Y'), count(*), count_if(is_whole), sum(revenue), sum(orders),
@@ -280,6 +282,72 @@ _PAIR: Final = """
     from pairs join p on a = p.product_id join p as q on b = q.product_id
     join baskets as x on a = x.product_id join baskets as y on b = y.product_id
     order by times desc, 11 desc, a, b limit 15"""
+# (metric, whether months add up, its value in the month that begins on `m`)
+_METRIC: Final = (
+    ("Revenue", True, "(select sum(price) from e where is_buy and {in_m})"),
+    ("Revenue, month over month", False, """(select sum(price) from e where is_buy and {in_m}) / (
+        select sum(price) from e where is_buy and date_trunc('month', event_date) =
+            m - interval 1 month) - 1"""),
+    ("Orders", True, "(select count(*) from o where {day_in_m})"),
+    ("Units sold", True, "(select count_if(is_buy) from e where {in_m})"),
+    ("Average order value", False, """(select sum(price) from e where is_buy and {in_m})
+        / (select count(*) from o where {day_in_m})"""),
+    ("Units per order", False, """(select count_if(is_buy) from e where {in_m})
+        / (select count(*) from o where {day_in_m})"""),
+    ("Repeat orders", True, "(select count(*) from o where place > 1 and {day_in_m})"),
+    ("Visitors", False, "(select count(distinct user_id) from e where {in_m})"),
+    ("New visitors", True, """(select count(*) from (
+        select min(event_date) as day from e group by user_id) where {day_in_m})"""),
+    ("Buyers", False, "(select count(distinct user_id) from e where is_buy and {in_m})"),
+    ("New buyers", True, "(select count(*) from o where place = 1 and {day_in_m})"),
+    ("Returning buyers", False, """(select count(distinct user_id) from e where is_buy and {in_m})
+        - (select count(*) from o where place = 1 and {day_in_m})"""),
+    ("Revenue of new buyers", True, """(
+        select sum(price) from e join o using (session_id)
+        where is_buy and place = 1 and {in_m})"""),
+    ("Share of new buyers in revenue", False, """(
+        select sum(price) filter (where place = 1) / sum(price)
+        from e join o using (session_id) where is_buy and {in_m})"""),
+    ("Conversion of visitors", False, """(
+        select count(distinct user_id) filter (where is_buy) / count(distinct user_id)
+        from e where {in_m})"""),
+    ("Sessions", True, "(select count(*) from s where {day_in_m})"),
+    ("Sessions with a purchase", True, "(select count_if(is_bought) from s where {day_in_m})"),
+    ("Conversion of sessions", False, "(select avg(is_bought::int) from s where {day_in_m})"),
+    ("Revenue per session", False, """(select sum(price) from e where is_buy and {in_m})
+        / (select count(*) from s where {day_in_m})"""),
+    ("Sessions with a view", True, "(select count_if(is_viewed) from s where {day_in_m})"),
+    ("Sessions that viewed, then carted", True,
+        "(select count_if(is_carted_after) from s where {day_in_m})"),
+    ("From view to cart", False, """(
+        select avg(is_carted_after::int) from s where is_viewed and {day_in_m})"""),
+    ("Sessions with a cart", True, "(select count_if(is_carted) from s where {day_in_m})"),
+    ("Sessions with a cart and a purchase", True,
+        "(select count_if(is_carted and is_bought) from s where {day_in_m})"),
+    ("Cart abandonment", False, """(
+        select avg((not is_bought)::int) from s where is_carted and {day_in_m})"""),
+    ("Buyers observed for 30 days", True, "(select count(*) from {firsts} and {day_in_m})"),
+    ("Buyers who came back within 30 days", True,
+        "(select count(*) filter (where is_back) from {firsts} and {day_in_m})"),
+    ("Repeat within 30 days", False, "(select avg(is_back::int) from {firsts} and {day_in_m})"),
+)  # fmt: skip
+_IN: Final = {
+    "in_m": "date_trunc('month', event_date) = m",
+    "day_in_m": "date_trunc('month', day) = m",
+    "firsts": """(
+        select min(day) as day, coalesce(list_sort(list(day))[2] - min(day) <= 30, false) as is_back
+        from o group by user_id) where day + 30 <= (select max(day) from d)""",
+}
+_METRICS: Final = " union all ".join(
+    f"""select '{name}',
+        {
+        ", ".join(
+            f"(select {value.format(**_IN)} from (select timestamp '2019-{month}-01' as m))"
+            for month in (10, 11)
+        )
+    }, {str(adds_up).lower()}"""
+    for name, adds_up, value in _METRIC
+)
 # Of a figure: the rows of its table, in the order of the page, all columns.
 FIGURES: Final[Mapping[str, str]] = {
     "index-revenue-by-day": _BY_DAY,
@@ -291,6 +359,20 @@ FIGURES: Final[Mapping[str, str]] = {
     "index-brands": """
         select brand, sum(price), count(*) from e where is_buy and brand is not null
         group by 1 order by 2 desc, 1 limit 10""",
+    "index-visitors-by-month": """
+        with people as (
+            select user_id, date_trunc('month', event_date) as month,
+                count(distinct event_date) as days, bool_or(is_buy) as is_buyer
+            from e group by all
+        ), firsts as (select user_id, min(month) as first_month from people group by user_id
+        ), months as (select date_trunc('month', day) as month, count(*) as days from d group by 1)
+        select strftime(month, '%b %Y'), any_value(months.days), count(*),
+            count_if(month = first_month), count_if(month > first_month), count_if(is_buyer),
+            sum(people.days) / any_value(months.days),
+            sum(people.days) / count(*) / any_value(months.days)
+        from people join firsts using (user_id) join months using (month) group by month order by month""",
+    "index-new-visitors-by-day": _BY_DAY,
+    "index-metrics": _METRICS,
     "sales-months": _MONTHS,
     "sales-months-orders": _MONTHS,
     "sales-revenue-by-day": _BY_DAY,
@@ -336,6 +418,11 @@ FIGURES: Final[Mapping[str, str]] = {
     "customers-scores": """
         select recency_score, frequency_score, count(*), sum(revenue) from buyers
         group by 1, 2 order by 2 desc, 1""",
+    "customers-rfm": """
+        select rfm_segment, count(*), sum(orders), sum(revenue), sum(revenue) / sum(orders),
+            avg((select max(day) from d) - (
+                select max(event_date) from e where e.user_id = buyers.user_id and is_buy))
+        from buyers group by 1 order by 4 desc, 1""",
     "customers-tenths": """
         with places as (
             select revenue, row_number() over (order by revenue desc, user_id) - 1 as place,
@@ -570,7 +657,7 @@ FIGURES: Final[Mapping[str, str]] = {
             count(rejection_reasons) - copies,
             (count(rejection_reasons) - copies) / any_value(number)
         from rows left join silver_layer.events_quarantined on path = _source_file
-        group by path order by 5 desc, 2 desc, 1 desc limit 100""",
+        group by path order by 5 desc, 4 desc, 2 desc, 1 desc limit 100""",
     "trust-runs": """
         select one.started_at, one.node, one.status, null, one.seconds,
             count_if(nodes.status = 'success'), count_if(nodes.status = 'error'),
@@ -661,6 +748,9 @@ TITLES: Final[Mapping[str, str]] = {
     "index-categories": """
         select "Category", "Revenue" / (select sum(revenue) from o) from figure limit 1""",
     "index-brands": 'select "Brand", "Revenue" from figure limit 1',
+    "index-visitors-by-month": 'select "Month", "Visitors" from figure order by 2 desc limit 1',
+    "index-new-visitors-by-day": 'select sum("New visitors"), count(*) from figure',
+    "index-metrics": "select count(*) from figure",
     "sales-months": 'select "Month", "Revenue" from figure order by 2 desc limit 1',
     "sales-months-orders": 'select "Month", "Orders" from figure order by 2 desc limit 1',
     "sales-revenue-by-day": _TOTAL,
@@ -684,6 +774,9 @@ TITLES: Final[Mapping[str, str]] = {
     "customers-scores": """
         select "Recency", "Frequency", "Revenue", "Customers" from figure
         order by 3 desc limit 1""",
+    "customers-rfm": """
+        select "RFM segment", "Buyers" / sum("Buyers") over (), "Revenue" / sum("Revenue") over ()
+        from figure limit 1""",
     "customers-tenths": 'select "Share" from figure where "Tenth" = 1',
     "customers-churn": """
         select sum("Buyers") filter (where "Risk" = 'high')::int, sum("Buyers")::int from figure""",
@@ -739,7 +832,9 @@ TITLES: Final[Mapping[str, str]] = {
     "trust-marked-days": "select count(*) from d where not is_whole",
     "trust-anomalies": 'select "Day" from figure limit 1',
     "trust-reasons": "select count(*) from silver_layer.events_quarantined",
-    "trust-files": 'select count(*) from figure where "Rejected" > 0',
+    "trust-files": """
+        select count(*) filter (where "Rejected" > 0), count(*) filter (where "Duplicates" > 0)
+        from figure""",
     "trust-runs": """
         select count(*) filter (where status = 'pass'), count(*) from silver_layer.test_history
         where started_at = (select max(started_at) from silver_layer.test_history)""",
