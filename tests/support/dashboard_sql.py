@@ -370,7 +370,8 @@ FIGURES: Final[Mapping[str, str]] = {
             count_if(month = first_month), count_if(month > first_month), count_if(is_buyer),
             sum(people.days) / any_value(months.days),
             sum(people.days) / count(*) / any_value(months.days)
-        from people join firsts using (user_id) join months using (month) group by month order by month""",
+        from people join firsts using (user_id) join months using (month)
+        group by month order by month""",
     "index-new-visitors-by-day": _BY_DAY,
     "index-metrics": _METRICS,
     "sales-months": _MONTHS,
