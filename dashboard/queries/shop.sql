@@ -4,7 +4,7 @@
 select
     (select min(event_date) from gold_layer.daily_sales_summary) as first_date,
     (select max(event_date) from gold_layer.daily_sales_summary) as as_of_date,
-    (select max(_ingested_at) from silver_layer.source_files) as loaded_at
+    (select max(_ingested_at) from silver_layer.source_files) as loaded_at;
 
 -- name: days
 select
@@ -27,7 +27,7 @@ select
     revenue_7d_average,
     revenue_7d_average_days
 from gold_layer.daily_sales_summary
-order by event_date
+order by event_date;
 
 -- name: buyers
 with
@@ -39,16 +39,18 @@ as_of as (
 
 select
     count(distinct orders.user_id) as buyers,
-    count(distinct case when orders.order_date > as_of_date - 28 then orders.user_id end)
+    count(distinct case when orders.order_date > as_of.as_of_date - 28 then orders.user_id end)
         as buyers_28d,
     count(
         distinct case
-            when orders.order_date <= as_of_date - 28 and orders.order_date > as_of_date - 56
+            when
+                orders.order_date <= as_of.as_of_date - 28
+                and orders.order_date > as_of.as_of_date - 56
                 then orders.user_id
         end
     ) as buyers_28d_before
 from gold_layer.orders
-cross join as_of
+cross join as_of;
 
 -- name: top_categories
 select
@@ -57,7 +59,7 @@ select
     cast(sum(purchases) as bigint) as units
 from gold_layer.category_brand_days
 group by category_l1
-order by revenue desc, category_l1
+order by revenue desc, category_l1;
 
 -- name: top_brands
 select
@@ -69,7 +71,7 @@ where brand <> '(none)'
 group by brand
 having sum(revenue) > 0
 order by revenue desc, brand
-limit 12
+limit 12;
 
 -- name: visitors_by_month
 select
@@ -83,7 +85,7 @@ select
     average_daily_visitors,
     stickiness
 from gold_layer.monthly_visitors
-order by month_start
+order by month_start;
 
 -- name: metrics_by_month
 with
@@ -133,7 +135,7 @@ repeats as (
     from first_orders
     where
         order_date
-        <= (select max(summary.event_date) from gold_layer.daily_sales_summary as summary) - 30
+        <= (select max(every_day.event_date) from gold_layer.daily_sales_summary as every_day) - 30
     group by date_trunc('month', order_date)
 )
 
@@ -175,4 +177,4 @@ from days
 inner join gold_layer.monthly_visitors as visits on days.month = visits.month_start
 inner join funnel on days.month = funnel.month
 left join repeats on days.month = repeats.month
-order by days.month
+order by days.month;

@@ -10,7 +10,7 @@ select
         select count(*)
         from silver_layer.events_quarantined
         where rejection_reason <> 'duplicate'
-    ) as rejected_rows
+    ) as rejected_rows;
 
 -- name: reasons
 select
@@ -18,7 +18,7 @@ select
     count(*) as number_of_rows
 from silver_layer.events_quarantined
 group by rejection_reason
-order by number_of_rows desc, rejection_reason
+order by number_of_rows desc, rejection_reason;
 
 -- name: files
 with
@@ -44,7 +44,7 @@ select
 from silver_layer.source_files
 left join rejected on source_files._source_file = rejected._source_file
 order by rejected_rows desc, duplicates desc, ingested_at desc, file desc
-limit 100
+limit 100;
 
 -- name: marked_days
 select
@@ -56,7 +56,7 @@ select
 from gold_layer.daily_sales_summary
 where not is_complete
 order by event_date desc
-limit 60
+limit 60;
 
 -- name: anomalies
 select
@@ -68,7 +68,7 @@ select
 from gold_layer.daily_sales_summary
 where anomaly_score is not null
 order by abs(anomaly_score) desc, event_date
-limit 10
+limit 10;
 
 -- name: totals_of_tables
 select
@@ -79,41 +79,41 @@ from silver_layer.events_cleaned
 where event_type = 'purchase'
 union all
 select
-    'daily_sales_summary',
-    coalesce(sum(revenue), 0),
-    sum(orders)
+    'daily_sales_summary' as source,
+    coalesce(sum(revenue), 0) as revenue,
+    sum(orders) as orders
 from gold_layer.daily_sales_summary
 union all
 select
-    'customer_metrics',
-    coalesce(sum(revenue), 0),
-    sum(orders)
+    'customer_metrics' as source,
+    coalesce(sum(revenue), 0) as revenue,
+    sum(orders) as orders
 from gold_layer.customer_metrics
 union all
 select
-    'product_performance',
-    coalesce(sum(revenue), 0),
-    null
+    'product_performance' as source,
+    coalesce(sum(revenue), 0) as revenue,
+    null as orders
 from gold_layer.product_performance
 union all
 select
-    'conversion_funnel, (all)',
-    coalesce(sum(session_revenue), 0),
-    sum(sessions_with_purchase)
+    'conversion_funnel, (all)' as source,
+    coalesce(sum(session_revenue), 0) as revenue,
+    sum(sessions_with_purchase) as orders
 from gold_layer.conversion_funnel
 where category_l1 = '(all)'
 union all
 select
-    'orders',
-    coalesce(sum(revenue), 0),
-    count(*)
+    'orders' as source,
+    coalesce(sum(revenue), 0) as revenue,
+    count(*) as orders
 from gold_layer.orders
 union all
 select
-    'category_brand_days',
-    coalesce(sum(revenue), 0),
-    null
-from gold_layer.category_brand_days
+    'category_brand_days' as source,
+    coalesce(sum(revenue), 0) as revenue,
+    null as orders
+from gold_layer.category_brand_days;
 
 -- name: runs (optional)
 select
@@ -128,7 +128,7 @@ select
 from silver_layer.run_history
 group by invocation_id, started_at
 order by started_at desc
-limit 30
+limit 30;
 
 -- name: failed_tests (optional)
 with
@@ -166,7 +166,7 @@ left join passed
     on failed.test_name = passed.test_name and failed.started_at < passed.started_at
 group by all
 order by failed.started_at desc, failed.test_name
-limit 50
+limit 50;
 
 -- name: tests (optional)
 with
@@ -182,4 +182,4 @@ select
     count(*) filter (where test_history.status = 'pass') as passed
 from silver_layer.test_history
 inner join newest on test_history.started_at = newest.started_at
-group by newest.started_at
+group by newest.started_at;
