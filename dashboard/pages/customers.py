@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dashboard import figures, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
 from dashboard.tables import Row, Tables
 
@@ -37,12 +37,12 @@ def _tiles(tables: Tables) -> list[Tile]:
     observed = repeat["observed_buyers"]
     rate = repeat["returned_buyers"] / observed if observed else None
     return [
-        Tile("Users", formats.integer(engagement["customers"]), engagement["customers"], state),
-        Tile("Buyers", formats.integer(engagement["buyers"]), engagement["buyers"], state),
-        Tile(
+        tile("Users", engagement["customers"], formats.integer, state),
+        tile("Buyers", engagement["buyers"], formats.integer, state),
+        tile(
             "Repeat within 30 days",
-            formats.percent(rate),
             rate,
+            formats.percent,
             Change(
                 None,
                 f"of {formats.counted(observed, 'buyer')} seen for 30 days after the first order"
@@ -56,10 +56,10 @@ def _tiles(tables: Tables) -> list[Tile]:
             repeat["median_days"],
             Change(None, f"of {repeat['buyers_of_two']:,} buyers with two orders"),
         ),
-        Tile(
+        tile(
             "Expected revenue, 90 days",
-            formats.compact(engagement["expected_revenue_90d"]),
             engagement["expected_revenue_90d"],
+            formats.compact,
             Change(None, "a model's expectation, not a plan"),
         ),
     ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dashboard import figures, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
 from dashboard.pages import metrics
 from dashboard.periods import PERIOD_DAYS, Comparison, compared, recent
@@ -50,47 +50,34 @@ def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
     now, before = comparison.now, comparison.before
     reason = comparison.reason
     buyers = tables.row("shop", "buyers")
+
+    def per_day(column: str) -> Change:
+        return formats.change(now.daily(column), before.daily(column), _AGAINST, reason=reason)
+
     tiles = [
-        Tile(
-            "Revenue",
-            formats.compact(now.revenue),
-            now.revenue,
-            formats.change(now.daily("revenue"), before.daily("revenue"), _AGAINST, reason=reason),
-        ),
-        Tile(
-            "Orders",
-            formats.integer(now.orders),
-            now.orders,
-            formats.change(now.daily("orders"), before.daily("orders"), _AGAINST, reason=reason),
-        ),
-        Tile(
+        tile("Revenue", now.revenue, formats.compact, per_day("revenue")),
+        tile("Orders", now.orders, formats.integer, per_day("orders")),
+        tile(
             "Average order value",
-            formats.money(now.average_order_value),
             now.average_order_value,
+            formats.money,
             formats.change(
                 now.average_order_value, before.average_order_value, _AGAINST, reason=reason
             ),
         ),
-        Tile(
-            "Sessions",
-            formats.integer(now.sessions),
-            now.sessions,
-            formats.change(
-                now.daily("sessions"), before.daily("sessions"), _AGAINST, reason=reason
-            ),
-        ),
-        Tile(
+        tile("Sessions", now.sessions, formats.integer, per_day("sessions")),
+        tile(
             "Conversion of sessions",
-            formats.percent(now.conversion),
             now.conversion,
+            formats.percent,
             formats.points(
                 now.complete_conversion, before.complete_conversion, _AGAINST, reason=reason
             ),
         ),
-        Tile(
+        tile(
             "Buyers",
-            formats.integer(buyers["buyers_28d"]),
             buyers["buyers_28d"],
+            formats.integer,
             formats.change(
                 buyers["buyers_28d"], buyers["buyers_28d_before"], _AGAINST, reason=reason
             ),
@@ -107,10 +94,10 @@ def _all_tiles(tables: Tables, days: Sequence[Row]) -> Section:
     buyers = tables.row("shop", "buyers")["buyers"]
     complete = sum(day["is_complete"] for day in days)
     tiles = [
-        Tile("Revenue", formats.compact(revenue), revenue, none),
-        Tile("Orders", formats.integer(orders), orders, none),
-        Tile("Buyers", formats.integer(buyers), buyers, none),
-        Tile("Sessions", formats.integer(sessions), sessions, none),
+        tile("Revenue", revenue, formats.compact, none),
+        tile("Orders", orders, formats.integer, none),
+        tile("Buyers", buyers, formats.integer, none),
+        tile("Sessions", sessions, formats.integer, none),
         Tile(
             "Complete days",
             f"{complete:,} of {len(days):,}",

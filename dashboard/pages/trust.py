@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dashboard import figures, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
 from dashboard.tables import Tables
 
@@ -46,18 +46,22 @@ def _tiles(tables: Tables) -> list[Tile]:
             state["loaded_at"],
             Change(None, formats.time(state["loaded_at"])),
         ),
-        Tile("Files", formats.integer(totals["files"]), totals["files"],
-             Change(None, f"with {formats.counted(int(rows), 'row')}")),
-        Tile(
+        tile(
+            "Files",
+            totals["files"],
+            formats.integer,
+            Change(None, f"with {formats.counted(int(rows), 'row')}"),
+        ),
+        tile(
             "Clean events",
-            formats.compact(totals["clean_events"]),
             totals["clean_events"],
+            formats.compact,
             Change(None, f"and {formats.counted(totals['quarantined_rows'], 'quarantined row')}"),
         ),
-        Tile(
+        tile(
             "Rows that break a rule",
-            formats.integer(rejected),
             rejected,
+            formats.integer,
             Change(
                 None,
                 f"{formats.percent(rejected / rows)} of all rows; duplicates not counted"
@@ -65,7 +69,7 @@ def _tiles(tables: Tables) -> list[Tile]:
                 else "no row yet",
             ),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _tie_out(tables: Tables) -> Figure:

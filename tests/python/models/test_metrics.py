@@ -14,6 +14,7 @@ import duckdb
 import pytest
 import yaml
 
+from dashboard.tables import Tables
 from project.home import CHECKOUT
 from support.databricks_runs import CATALOG, PIPELINE, running_warehouse
 from support.event_batches import repeat_buyers, write
@@ -240,6 +241,17 @@ def test_a_metric_by_month_is_one_number(metrics: Metrics, name: str) -> None:
     assert metrics.metricflow[name] == pytest.approx(expected, rel=1e-9, nan_ok=True)
     if name not in IN_NO_VIEW:
         assert metrics.views[name] == pytest.approx(expected, rel=1e-9, nan_ok=True)
+
+
+def test_the_dashboard_has_each_metric_of_the_shop(home: Home, metrics: Metrics) -> None:
+    with duckdb.connect(str(home.database), read_only=True) as connection:
+        rows = Tables(connection).rows("shop", "metrics_by_month")
+    shown = set(rows[0]) - {"month", "is_whole"}
+    # Of files there are totals, on the page Trust.
+    assert shown == set(EXPECTED) - {"raw_rows", "rejected_rows", "quarantined_share"}
+    for name in shown:
+        values = months((row["month"], row[name]) for row in rows)
+        assert values == pytest.approx(metrics.metricflow[name], rel=1e-9, nan_ok=True), name
 
 
 def test_the_months_differ_in_what_could_go_wrong(metrics: Metrics) -> None:
