@@ -92,6 +92,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {plural}"
 
 
+def month(value: date) -> str:
+    """Return a date as its month, `Nov 2019`."""
+    return f"{value:%b %Y}"
+
+
+def product(brand: str | None, number: int) -> str:
+    """Return what a reader knows a product by: its brand and number."""
+    return f"{brand or '(none)'} {number}"
+
+
 def _flag(value: bool | None) -> str:
     return UNKNOWN if value is None else "yes" if value else "no"
 

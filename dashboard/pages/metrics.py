@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import yaml
 
+from dashboard import formats
 from dashboard.elements import Column, Figure, Measured
 from dashboard.formats import Kind
 from dashboard.tables import Row, Tables
@@ -38,7 +39,9 @@ def by_month(tables: Tables) -> Figure:
     """Return the table of all metrics of the shop, one a row, one month a column."""
     months = tables.rows("shop", "metrics_by_month")[-_SHOWN_MONTHS:]
     names = [name for name in (months[0] if months else ()) if name in _definitions()]
-    titles = [f"{month['month']:%b %Y}{'' if month['is_whole'] else '*'}" for month in months]
+    titles = [
+        formats.month(month["month"]) + ("" if month["is_whole"] else "*") for month in months
+    ]
     partial = [title for title in titles if title.endswith("*")]
     return Figure(
         "metrics",

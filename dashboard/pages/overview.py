@@ -177,7 +177,7 @@ def _visitors_by_month(tables: Tables) -> Figure:
     rows = [
         {
             **row,
-            "name": f"{row['month']:%b %Y}",
+            "name": formats.month(row["month"]),
             "is_partial": not row["is_whole_month"],
         }
         for row in tables.rows("shop", "visitors_by_month")

@@ -150,7 +150,8 @@ def _elasticities(tables: Tables) -> Figure:
     named = [
         {
             **row,
-            "name": f"{row['brand'] or '(none)'} {row['product_id']}, {row['changed_date']:%d %b}",
+            "name": f"{formats.product(row['brand'], row['product_id'])},"
+            f" {row['changed_date']:%d %b}",
         }
         for row in shown
     ]

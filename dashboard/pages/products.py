@@ -15,7 +15,7 @@ from dashboard.elements import (
     Tile,
     tile,
 )
-from dashboard.tables import Row, Tables
+from dashboard.tables import Tables
 
 TITLE: Final = "Products"
 
@@ -124,7 +124,7 @@ def _best(tables: Tables) -> Figure:
 
 def _trends(tables: Tables) -> list[Section]:
     rows = tables.rows("products", "trends")
-    named = [{**row, "name": _product_name(row)} for row in rows]
+    named = [{**row, "name": formats.product(row["brand"], row["product_id"])} for row in rows]
     first = named[0] if named and named[0]["revenue_change"] > 0 else None
     return [
         Section(
@@ -152,11 +152,6 @@ def _trends(tables: Tables) -> list[Section]:
             ],
         )
     ]
-
-
-def _product_name(row: Row) -> str:
-    """Return what a reader knows a product by: its brand and number."""
-    return f"{row['brand'] or '(none)'} {row['product_id']}"
 
 
 def _seen(tables: Tables) -> Figure:

@@ -36,7 +36,7 @@ def _months(tables: Tables) -> Section:
     rows = [
         {
             **row,
-            "name": f"{row['month']:%b %Y}",
+            "name": formats.month(row["month"]),
             "is_partial": row["days"] < row["days_of_month"],
         }
         for row in tables.rows("sales", "months")

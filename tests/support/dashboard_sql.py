@@ -1,4 +1,4 @@
-"""SQL for every tile and figure of the dashboard, written anew on events, for the tests.
+"""SQL for every tile and figure of the dashboard, written once more on events, for the tests.
 
 It shares nothing with `dashboard/queries`: those read marts, this counts events. Where the events
 alone do not say a number without the rules of a model (kind of a day, segment, score, expected
