@@ -67,6 +67,8 @@ lint-sql:
 	@# The templater opens a database, which must not be the user's.
 	home="$$(mktemp -d)" && trap 'rm -r "$$home"' EXIT && \
 		ECOMMERCE_HOME="$$home" $(BIN)/sqlfluff lint models tests analyses
+	@# The dashboard's queries are none of dbt's.
+	@$(BIN)/sqlfluff lint --templater raw dashboard/queries
 
 lint-types:
 	.venv-tools/bin/mypy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from dashboard.formats import Change, Kind, Number
 from dashboard.tables import Row
@@ -23,6 +23,23 @@ class Column:
     kind: Kind = "text"
 
 
+PRODUCT_COLUMNS: Final = (
+    Column("product_id", "Product"),
+    Column("brand", "Brand"),
+    Column("category_code", "Category"),
+)
+"""What a reader knows a product by: the source has numbers, no names."""
+OVER_ALL_DAYS: Final = Change(None, "over all days of the data")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value that is shown in its own way, in a column of several kinds."""
+
+    value: Any
+    kind: Kind
+
+
 @dataclass(frozen=True)
 class Tile:
     """One number with what it is compared to."""
@@ -34,6 +51,11 @@ class Tile:
     """As it is computed, for tools and tests."""
     change: Change
     note: str = ""
+
+
+def tile(label: str, value: Any, show: Callable[[Any], str], change: Change) -> Tile:
+    """Return a tile of a value as `show` makes it a text."""
+    return Tile(label, show(value), value, change)
 
 
 @dataclass(frozen=True)

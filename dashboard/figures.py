@@ -133,10 +133,7 @@ def daily_bars(
             rows,
             label,
             _cut=lambda row: cut.index(row) + 1 if row in cut else 0,
-            _text=lambda row: (
-                f"{formats.short_day(row['event_date'])}: "
-                + (formats.percent if kind == "percent" else formats.compact)(row[value])
-            ),
+            _text=lambda row: f"{formats.short_day(row['event_date'])}: {_short(value, kind)(row)}",
         )
         base = alt.Chart(_DATA)
         bands = (
@@ -196,6 +193,30 @@ def _either(channel: Callable[..., Any], test: str, yes: object, no: object) -> 
     return channel(no, condition={"test": test, "value": yes})
 
 
+def _hollow_if_marked() -> dict[str, Any]:
+    return {
+        "fill": _either(alt.FillValue, "datum._marked", _HATCH, ACCENT),
+        "stroke": _either(alt.StrokeValue, "datum._marked", SECOND, None),
+    }
+
+
+def _extent(rows: Sequence[Row], value: str) -> tuple[float, float]:
+    """Return the smallest and the largest value of bars, which include zero."""
+    values = [float(row[value] or 0) for row in rows]
+    return min([0.0, *values]), max(values, default=0.0) or 1.0
+
+
+def _short(value: str, kind: formats.Kind) -> Label:
+    """Return what is written beside a bar."""
+    show = formats.percent if kind == "percent" else formats.compact
+    return lambda row: show(row[value])
+
+
+def _described(name: str, value: str, kind: formats.Kind) -> Label:
+    """Return what a bar says to a screen reader and under the pointer."""
+    return lambda row: f"{row[name]}: {formats.shown(row[value], kind)}"
+
+
 def ranked_bars(
     rows: Sequence[Row],
     name: str,
@@ -207,12 +228,8 @@ def ranked_bars(
     marked: str = "",
 ) -> Draw:
     """Draw one bar a row in their order, with the value behind it; `marked` rows are hollow."""
-    shown = text or (
-        lambda row: (
-            formats.compact(row[value]) if kind != "percent" else formats.percent(row[value])
-        )
-    )
-    described = label or (lambda row: f"{row[name]}: {formats.shown(row[value], kind)}")
+    shown = text or _short(value, kind)
+    described = label or _described(name, value, kind)
 
     def draw(width: int) -> dict[str, Any]:
         longest = max((len(str(row[name])) for row in rows), default=1)
@@ -227,9 +244,7 @@ def ranked_bars(
             # The text of a negative bar is to the right of zero, not on the bar.
             _end=lambda row: max(float(row[value] or 0), 0.0),
         )
-        largest = max((float(row[value] or 0) for row in rows), default=0) or 1
-        smallest = min((float(row[value] or 0) for row in rows), default=0)
-        extent = largest - min(smallest, 0)
+        smallest, largest = _extent(rows, value)
         plot = max(width - limit - 8, 60)
         base = alt.Chart(_DATA).encode(
             y=alt.Y(
@@ -249,12 +264,11 @@ def ranked_bars(
             ),
         )
         # Room for the text behind the longest bar.
-        domain = [min(smallest, 0), largest + extent * room / max(plot - room, 40)]
+        domain = [smallest, largest + (largest - smallest) * room / max(plot - room, 40)]
         across = alt.Scale(domain=domain, nice=False)
         bars = base.mark_bar(strokeWidth=1.2).encode(
             x=alt.X(f"{value}:Q", title=None, axis=None, scale=across),
-            fill=_either(alt.FillValue, "datum._marked", _HATCH, ACCENT),
-            stroke=_either(alt.StrokeValue, "datum._marked", SECOND, None),
+            **_hollow_if_marked(),
             description=_DESCRIPTION,
         )
         texts = base.mark_text(align="left", dx=5, aria=False).encode(
@@ -272,8 +286,11 @@ def _cut(text: str, characters: float) -> str:
 
 def _names(rows: Sequence[Row], name: str, characters: float) -> str:
     """Return an expression that names each position, as two rows may have the same name."""
-    names = [_cut(str(row[name]), characters) for row in rows]
-    return f"{json.dumps(names)}[datum.value]"
+    return _list([_cut(str(row[name]), characters) for row in rows])
+
+
+def _list(names: Sequence[str]) -> str:
+    return f"{json.dumps(list(names))}[datum.value]"
 
 
 def columns(
@@ -288,22 +305,17 @@ def columns(
     title: str | None = None,
 ) -> Draw:
     """Draw one upright bar a row in their order, with its value above."""
-
-    def shown(row: Row) -> str:
-        return (formats.percent if kind == "percent" else formats.compact)(row[value])
-
-    described = label or (lambda row: f"{row[name]}: {formats.shown(row[value], kind)}")
+    described = label or _described(name, value, kind)
 
     def draw(width: int) -> dict[str, Any]:
         data = _data(
             rows,
             described,
-            _text=shown,
+            _text=_short(value, kind),
             _order=lambda row: rows.index(row),
             _marked=lambda row: bool(marked and row[marked]),
         )
-        largest = max((float(row[value] or 0) for row in rows), default=0) or 1
-        smallest = min((float(row[value] or 0) for row in rows), default=0)
+        smallest, largest = _extent(rows, value)
         base = alt.Chart(_DATA).encode(
             x=alt.X(
                 "_order:O",
@@ -322,13 +334,12 @@ def columns(
                 f"{value}:Q",
                 title=None,
                 axis=None,
-                scale=alt.Scale(domain=[min(smallest, 0) * 1.15, largest * 1.12], nice=False),
+                scale=alt.Scale(domain=[smallest * 1.15, largest * 1.12], nice=False),
             ),
         )
         bar = min(width / max(len(rows), 1) * 0.7, _WIDEST)
         bars = base.mark_bar(strokeWidth=1.2, width=bar).encode(
-            fill=_either(alt.FillValue, "datum._marked", _HATCH, ACCENT),
-            stroke=_either(alt.StrokeValue, "datum._marked", SECOND, None),
+            **_hollow_if_marked(),
             description=_DESCRIPTION,
         )
         texts = base.mark_text(baseline="bottom", dy=-4, aria=False).encode(text="_text:N")
@@ -426,10 +437,6 @@ def heat_map(
         return _spec(alt.layer(*layers), data, width, max(len(ys), 1) * cell + bottom)
 
     return draw
-
-
-def _list(names: Sequence[str]) -> str:
-    return f"{json.dumps(list(names))}[datum.value]"
 
 
 def stacked_columns(
@@ -547,8 +554,7 @@ def small_multiples(
                     scale=alt.Scale(paddingInner=0.25),
                 ),
                 y=alt.Y(f"{value}:Q", title=None, axis=_axis("money", minExtent=34, maxExtent=34)),
-                fill=_either(alt.FillValue, "datum._marked", _HATCH, ACCENT),
-                stroke=_either(alt.StrokeValue, "datum._marked", SECOND, None),
+                **_hollow_if_marked(),
                 description=_DESCRIPTION,
             )
             .properties(width=plot, height=110)

@@ -18,8 +18,8 @@ _MINUS: Final = "\N{MINUS SIGN}"
 
 
 def integer(value: Number | None) -> str:
-    """Return a count with separators of thousands."""
-    return UNKNOWN if value is None else _signed(f"{int(value):,}")
+    """Return a number rounded to a whole one, with separators of thousands."""
+    return UNKNOWN if value is None else _signed(f"{value:,.0f}")
 
 
 def money(value: Number | None) -> str:
@@ -90,6 +90,16 @@ def counted(number: int, noun: str) -> str:
         return f"1 {noun}"
     plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"
     return f"{number:,} {plural}"
+
+
+def month(value: date) -> str:
+    """Return a date as its month, `Nov 2019`."""
+    return f"{value:%b %Y}"
+
+
+def product(brand: str | None, number: int) -> str:
+    """Return what a reader knows a product by: its brand and number."""
+    return f"{brand or '(none)'} {number}"
 
 
 def _flag(value: bool | None) -> str:

@@ -10,7 +10,7 @@ from html import escape
 from typing import Final
 
 from dashboard import drawing, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.elements import Column, Figure, Measured, Page, Section, Tile
 from dashboard.tables import Row
 
 _NUMBERS: Final = frozenset({"integer", "money", "decimal", "percent", "change"})
@@ -165,15 +165,17 @@ def _table(figure: Figure, name: str) -> str:
 
 
 def _cell(row: Row, column: Column) -> str:
-    value = row[column.key]
-    text = escape(formats.shown(value, column.kind))
+    found = row[column.key]
+    measured = found if isinstance(found, Measured) else Measured(found, column.kind)
+    value, kind = measured.value, measured.kind
+    text = escape(formats.shown(value, kind))
     # What sorts and what the CSV has, where that is not what is shown.
     raw = ""
     if value is None:
         raw = ' data-raw=""'
-    elif column.kind in ("percent", "change", "decimal"):
+    elif kind in ("percent", "change", "decimal"):
         raw = f' data-raw="{_short(value)}"'
-    elif column.kind == "time":
+    elif kind == "time":
         raw = f' data-raw="{value.isoformat(" ", "seconds")}"'
     return f"<td{raw}{_align(column)}>{text}</td>"
 

@@ -139,7 +139,7 @@ def _weekly(tables: Tables) -> Figure:
 
 def _brand_shares(tables: Tables) -> Figure:
     rows = [
-        {**row, "name": f"{row['month']:%b %Y}"}
+        {**row, "name": formats.month(row["month"])}
         for row in tables.rows("categories", "brand_shares")
     ]
     order = [row["brand"] for row in tables.rows("shop", "top_brands")]

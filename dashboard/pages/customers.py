@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dashboard import figures, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
 from dashboard.tables import Row, Tables
 
@@ -24,8 +24,8 @@ def build(tables: Tables) -> Page:
             Section("At a glance", tiles=_tiles(tables)),
             Section("Segments", [_segments(tables), _expected(tables)]),
             Section("New and returning", [_new_and_returning(tables), _second_orders(tables)]),
-            Section("Recency, frequency, value", [_scores(tables), _tenths(tables)]),
-            Section("Risk", [_churn(tables)]),
+            Section("Recency, frequency, value", [_scores(tables), _rfm(tables)]),
+            Section("The few, and those who leave", [_tenths(tables), _churn(tables)]),
         ],
     )
 
@@ -37,12 +37,12 @@ def _tiles(tables: Tables) -> list[Tile]:
     observed = repeat["observed_buyers"]
     rate = repeat["returned_buyers"] / observed if observed else None
     return [
-        Tile("Users", formats.integer(engagement["customers"]), engagement["customers"], state),
-        Tile("Buyers", formats.integer(engagement["buyers"]), engagement["buyers"], state),
-        Tile(
+        tile("Users", engagement["customers"], formats.integer, state),
+        tile("Buyers", engagement["buyers"], formats.integer, state),
+        tile(
             "Repeat within 30 days",
-            formats.percent(rate),
             rate,
+            formats.percent,
             Change(
                 None,
                 f"of {formats.counted(observed, 'buyer')} seen for 30 days after the first order"
@@ -56,10 +56,10 @@ def _tiles(tables: Tables) -> list[Tile]:
             repeat["median_days"],
             Change(None, f"of {repeat['buyers_of_two']:,} buyers with two orders"),
         ),
-        Tile(
+        tile(
             "Expected revenue, 90 days",
-            formats.compact(engagement["expected_revenue_90d"]),
             engagement["expected_revenue_90d"],
+            formats.compact,
             Change(None, "a model's expectation, not a plan"),
         ),
     ]
@@ -215,6 +215,32 @@ def _scores(tables: Tables) -> Figure:
             down_name=lambda row: f"freq. {row['frequency_score']}",
             cell=34,
         ),
+    )
+
+
+def _rfm(tables: Tables) -> Figure:
+    rows = tables.rows("customers", "rfm")
+    buyers = sum(row["customers"] for row in rows)
+    total = sum(row["revenue"] for row in rows)
+    first = rows[0] if rows else None
+    return Figure(
+        "rfm",
+        f"{first['rfm_segment']}: {formats.percent(first['customers'] / buyers)} of the buyers,"
+        f" {formats.percent(first['revenue'] / total)} of the revenue"
+        if first and total
+        else "Revenue by RFM segment",
+        "Segments by recency, frequency and money: of several that fit a buyer has the first of var"
+        " rfm_segments.",
+        (
+            Column("rfm_segment", "RFM segment"),
+            Column("customers", "Buyers", "integer"),
+            Column("orders", "Orders", "integer"),
+            Column("revenue", "Revenue", "money"),
+            Column("average_order_value", "Average order", "money"),
+            Column("days_since_last_purchase", "Days since the last", "decimal"),
+        ),
+        rows,
+        figures.ranked_bars(rows, "rfm_segment", "revenue", "money"),
     )
 
 

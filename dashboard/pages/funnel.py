@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from dashboard import figures, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.elements import OVER_ALL_DAYS, PRODUCT_COLUMNS, Column, Figure, Page, Section, tile
 from dashboard.formats import Change
 from dashboard.periods import recent
 from dashboard.tables import Row, Tables
 
 TITLE: Final = "Funnel and carts"
-_ALL_DAYS: Final = Change(None, "over all days of the data")
 
 
 def build(tables: Tables) -> Page:
@@ -132,18 +131,18 @@ def _carts(tables: Tables) -> list[Section]:
     decided = totals["decided_lines"]
     rate = totals["recovered_lines"] / decided if decided else None
     tiles = [
-        Tile("Abandoned lines", formats.integer(totals["lines"]), totals["lines"], _ALL_DAYS),
-        Tile("Their value", formats.compact(totals["cart_value"]), totals["cart_value"], _ALL_DAYS),
-        Tile(
+        tile("Abandoned lines", totals["lines"], formats.integer, OVER_ALL_DAYS),
+        tile("Their value", totals["cart_value"], formats.compact, OVER_ALL_DAYS),
+        tile(
             "Bought later",
-            formats.percent(rate),
             rate,
+            formats.percent,
             Change(None, f"of {formats.counted(decided, 'line')} whose outcome is known"),
         ),
-        Tile(
+        tile(
             "Still open",
-            formats.compact(totals["open_value"]),
             totals["open_value"],
+            formats.compact,
             Change(None, f"in {formats.counted(totals['open_lines'], 'line')} of the last days"),
         ),
     ]
@@ -214,9 +213,7 @@ def _cart_products(tables: Tables) -> Figure:
         else "Open lines by product",
         "Products in open lines, a list for a reminder. Cheaper: the price fell since the cart.",
         (
-            Column("product_id", "Product"),
-            Column("brand", "Brand"),
-            Column("category_code", "Category"),
+            *PRODUCT_COLUMNS,
             Column("lines", "Open lines", "integer"),
             Column("cart_value", "Value", "money"),
             Column("price_now", "Price now", "money"),

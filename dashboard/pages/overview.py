@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from dashboard import figures, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
+from dashboard.pages import metrics
 from dashboard.periods import PERIOD_DAYS, Comparison, compared, recent
 from dashboard.tables import Row, Tables
 
@@ -21,6 +22,7 @@ DAY_COLUMNS: Final = (
     Column("orders", "Orders", "integer"),
     Column("sessions", "Sessions", "integer"),
     Column("visitors", "Visitors", "integer"),
+    Column("new_visitors", "New visitors", "integer"),
     Column("session_conversion_rate", "Conversion", "percent"),
 )
 
@@ -38,6 +40,8 @@ def build(tables: Tables) -> Page:
             _all_tiles(tables, days),
             Section("Day by day", [revenue_by_day(days), *_sessions_by_day(days)]),
             Section("Where the revenue comes from", [_categories(tables), _brands(tables)]),
+            Section("Who comes", [_visitors_by_month(tables), _new_visitors_by_day(days)]),
+            Section("Metrics", [metrics.by_month(tables)]),
         ],
     )
 
@@ -46,47 +50,34 @@ def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
     now, before = comparison.now, comparison.before
     reason = comparison.reason
     buyers = tables.row("shop", "buyers")
+
+    def per_day(column: str) -> Change:
+        return formats.change(now.daily(column), before.daily(column), _AGAINST, reason=reason)
+
     tiles = [
-        Tile(
-            "Revenue",
-            formats.compact(now.revenue),
-            now.revenue,
-            formats.change(now.daily("revenue"), before.daily("revenue"), _AGAINST, reason=reason),
-        ),
-        Tile(
-            "Orders",
-            formats.integer(now.orders),
-            now.orders,
-            formats.change(now.daily("orders"), before.daily("orders"), _AGAINST, reason=reason),
-        ),
-        Tile(
+        tile("Revenue", now.revenue, formats.compact, per_day("revenue")),
+        tile("Orders", now.orders, formats.integer, per_day("orders")),
+        tile(
             "Average order value",
-            formats.money(now.average_order_value),
             now.average_order_value,
+            formats.money,
             formats.change(
                 now.average_order_value, before.average_order_value, _AGAINST, reason=reason
             ),
         ),
-        Tile(
-            "Sessions",
-            formats.integer(now.sessions),
-            now.sessions,
-            formats.change(
-                now.daily("sessions"), before.daily("sessions"), _AGAINST, reason=reason
-            ),
-        ),
-        Tile(
+        tile("Sessions", now.sessions, formats.integer, per_day("sessions")),
+        tile(
             "Conversion of sessions",
-            formats.percent(now.conversion),
             now.conversion,
+            formats.percent,
             formats.points(
                 now.complete_conversion, before.complete_conversion, _AGAINST, reason=reason
             ),
         ),
-        Tile(
+        tile(
             "Buyers",
-            formats.integer(buyers["buyers_28d"]),
             buyers["buyers_28d"],
+            formats.integer,
             formats.change(
                 buyers["buyers_28d"], buyers["buyers_28d_before"], _AGAINST, reason=reason
             ),
@@ -103,10 +94,10 @@ def _all_tiles(tables: Tables, days: Sequence[Row]) -> Section:
     buyers = tables.row("shop", "buyers")["buyers"]
     complete = sum(day["is_complete"] for day in days)
     tiles = [
-        Tile("Revenue", formats.compact(revenue), revenue, none),
-        Tile("Orders", formats.integer(orders), orders, none),
-        Tile("Buyers", formats.integer(buyers), buyers, none),
-        Tile("Sessions", formats.integer(sessions), sessions, none),
+        tile("Revenue", revenue, formats.compact, none),
+        tile("Orders", orders, formats.integer, none),
+        tile("Buyers", buyers, formats.integer, none),
+        tile("Sessions", sessions, formats.integer, none),
         Tile(
             "Complete days",
             f"{complete:,} of {len(days):,}",
@@ -164,9 +155,7 @@ def _sessions_by_day(days: Sequence[Row]) -> list[Figure]:
             shown,
             figures.daily_bars(shown, "sessions", "integer", height=170),
             "half",
-            figures.DAY_KINDS[:1]
-            if all(day["is_complete"] for day in shown)
-            else figures.DAY_KINDS,
+            _kinds(shown),
         ),
         Figure(
             "conversion-by-day",
@@ -179,11 +168,66 @@ def _sessions_by_day(days: Sequence[Row]) -> list[Figure]:
             shown,
             figures.daily_bars(shown, "session_conversion_rate", "percent", height=170),
             "half",
-            figures.DAY_KINDS[:1]
-            if all(day["is_complete"] for day in shown)
-            else figures.DAY_KINDS,
+            _kinds(shown),
         ),
     ]
+
+
+def _visitors_by_month(tables: Tables) -> Figure:
+    rows = [
+        {
+            **row,
+            "name": formats.month(row["month"]),
+            "is_partial": not row["is_whole_month"],
+        }
+        for row in tables.rows("shop", "visitors_by_month")
+    ][-24:]
+    most = max(rows, key=lambda row: row["visitors"], default=None)
+    return Figure(
+        "visitors-by-month",
+        f"{most['name']} had the most visitors: {most['visitors']:,}"
+        if most
+        else "Visitors by month",
+        "Who comes on several days counts once. Visitors of the first month are new to the data,"
+        " not to the shop.",
+        (
+            Column("name", "Month"),
+            Column("days", "Days", "integer"),
+            Column("visitors", "Visitors", "integer"),
+            Column("new_visitors", "New", "integer"),
+            Column("returning_visitors", "Seen before", "integer"),
+            Column("buyers", "Buyers", "integer"),
+            Column("average_daily_visitors", "Visitors a day", "decimal"),
+            Column("stickiness", "Stickiness", "percent"),
+        ),
+        rows,
+        figures.columns(rows, "name", "visitors", "integer", marked="is_partial", height=170),
+        "half",
+        (("swatch-marked", "month with days that are not in the data"),)
+        if any(row["is_partial"] for row in rows)
+        else (),
+    )
+
+
+def _new_visitors_by_day(days: Sequence[Row]) -> Figure:
+    shown = recent(days)
+    new = sum(day["new_visitors"] for day in shown)
+    return Figure(
+        "new-visitors-by-day",
+        f"{formats.counted(new, 'new visitor')} in {formats.counted(len(shown), 'day')}"
+        if shown
+        else "New visitors by day",
+        "Users on the first day on which the data have them: in the first weeks most came before.",
+        DAY_COLUMNS,
+        shown,
+        figures.daily_bars(shown, "new_visitors", "integer", height=170),
+        "half",
+        _kinds(shown),
+    )
+
+
+def _kinds(days: Sequence[Row]) -> Sequence[tuple[str, str]]:
+    return figures.DAY_KINDS[: 1 if all(day["is_complete"] for day in days) else None]
 
 
 def _categories(tables: Tables) -> Figure:

@@ -85,7 +85,7 @@ def _basis(found: Sequence[Row], basis: str, title: str, caution: str) -> Figure
 
 
 def _product(row: Row, side: str) -> str:
-    return f"{row[f'brand_{side}'] or '(none)'} {row[f'product_{side}']}"
+    return formats.product(row[f"brand_{side}"], row[f"product_{side}"])
 
 
 def _steps(tables: Tables) -> list[Section]:

@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from dashboard import figures, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.elements import (
+    OVER_ALL_DAYS,
+    PRODUCT_COLUMNS,
+    Column,
+    Figure,
+    Page,
+    Section,
+    Tile,
+    tile,
+)
 from dashboard.formats import Change
 from dashboard.tables import Tables
 
 TITLE: Final = "Prices"
 _SIZES: Final = ("< -30%", "-20%", "-10%", "to -5%", "to +10%", "+20%", "+30%", "> +30%")
 _CUT, _RISE = "cuts", "rises"
-_ALL_DAYS: Final = Change(None, "over all days of the data")
 
 
 def build(tables: Tables) -> Page:
@@ -38,14 +46,14 @@ def _tiles(tables: Tables) -> list[Tile]:
     share = totals["cuts"] / totals["changes"] if totals["changes"] else None
     measured = totals["measured"]
     return [
-        Tile("Price changes", formats.integer(totals["changes"]), totals["changes"], _ALL_DAYS),
-        Tile("Products", formats.integer(totals["products"]), totals["products"], _ALL_DAYS),
-        Tile("Cuts among changes", formats.percent(share), share, _ALL_DAYS),
-        Tile("Median cut", formats.percent(totals["median_cut"]), totals["median_cut"], _ALL_DAYS),
-        Tile(
+        tile("Price changes", totals["changes"], formats.integer, OVER_ALL_DAYS),
+        tile("Products", totals["products"], formats.integer, OVER_ALL_DAYS),
+        tile("Cuts among changes", share, formats.percent, OVER_ALL_DAYS),
+        tile("Median cut", totals["median_cut"], formats.percent, OVER_ALL_DAYS),
+        tile(
             "Median elasticity",
-            formats.decimal(totals["median_elasticity"]),
             totals["median_elasticity"],
+            formats.decimal,
             Change(
                 None,
                 f"of {formats.counted(measured, 'change')} with enough views on both sides"
@@ -142,7 +150,8 @@ def _elasticities(tables: Tables) -> Figure:
     named = [
         {
             **row,
-            "name": f"{row['brand'] or '(none)'} {row['product_id']}, {row['changed_date']:%d %b}",
+            "name": f"{formats.product(row['brand'], row['product_id'])},"
+            f" {row['changed_date']:%d %b}",
         }
         for row in shown
     ]
@@ -158,9 +167,7 @@ def _elasticities(tables: Tables) -> Figure:
         if rows
         else "No change has enough views before and after to measure a response.",
         (
-            Column("product_id", "Product"),
-            Column("brand", "Brand"),
-            Column("category_code", "Category"),
+            *PRODUCT_COLUMNS,
             Column("changed_date", "Changed", "date"),
             Column("price_before", "Before", "money"),
             Column("price_after", "After", "money"),

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from dashboard import figures, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
-from dashboard.formats import Change
-from dashboard.tables import Row, Tables
+from dashboard.elements import (
+    OVER_ALL_DAYS,
+    PRODUCT_COLUMNS,
+    Column,
+    Figure,
+    Page,
+    Section,
+    Tile,
+    tile,
+)
+from dashboard.tables import Tables
 
 TITLE: Final = "Products"
-_NO_PERIOD: Final = Change(None, "over all days of the data")
 
 
 def build(tables: Tables) -> Page:
@@ -32,19 +39,9 @@ def build(tables: Tables) -> Page:
 def _tiles(tables: Tables) -> list[Tile]:
     totals = tables.row("products", "totals")
     return [
-        Tile("Products", formats.integer(totals["products"]), totals["products"], _NO_PERIOD),
-        Tile(
-            "Sold at least once",
-            formats.integer(totals["sold_products"]),
-            totals["sold_products"],
-            _NO_PERIOD,
-        ),
-        Tile(
-            "Viewed, never sold",
-            formats.integer(totals["unsold_products"]),
-            totals["unsold_products"],
-            _NO_PERIOD,
-        ),
+        tile("Products", totals["products"], formats.integer, OVER_ALL_DAYS),
+        tile("Sold at least once", totals["sold_products"], formats.integer, OVER_ALL_DAYS),
+        tile("Viewed, never sold", totals["unsold_products"], formats.integer, OVER_ALL_DAYS),
     ]
 
 
@@ -111,9 +108,7 @@ def _best(tables: Tables) -> Figure:
         else "Best sellers",
         "The 25 products of the highest revenue. The source has numbers, no names of products.",
         (
-            Column("product_id", "Product", "text"),
-            Column("brand", "Brand"),
-            Column("category_code", "Category"),
+            *PRODUCT_COLUMNS,
             Column("pareto_class", "Class"),
             Column("revenue", "Revenue", "money"),
             Column("revenue_share", "Share", "percent"),
@@ -129,7 +124,7 @@ def _best(tables: Tables) -> Figure:
 
 def _trends(tables: Tables) -> list[Section]:
     rows = tables.rows("products", "trends")
-    named = [{**row, "name": _product_name(row)} for row in rows]
+    named = [{**row, "name": formats.product(row["brand"], row["product_id"])} for row in rows]
     first = named[0] if named and named[0]["revenue_change"] > 0 else None
     return [
         Section(
@@ -144,9 +139,7 @@ def _trends(tables: Tables) -> list[Section]:
                     "Revenue of the last 28 days less that of the 28 before, catch-up days"
                     " included; the eight largest gains and losses.",
                     (
-                        Column("product_id", "Product"),
-                        Column("brand", "Brand"),
-                        Column("category_code", "Category"),
+                        *PRODUCT_COLUMNS,
                         Column("revenue_28d", "Last 28 days", "money"),
                         Column("revenue_28d_before", "28 days before", "money"),
                         Column("revenue_change", "Difference", "money"),
@@ -161,11 +154,6 @@ def _trends(tables: Tables) -> list[Section]:
     ]
 
 
-def _product_name(row: Row) -> str:
-    """Return what a reader knows a product by: its brand and number."""
-    return f"{row['brand'] or '(none)'} {row['product_id']}"
-
-
 def _seen(tables: Tables) -> Figure:
     rows = tables.rows("products", "seen_not_sold")
     first = rows[0] if rows else None
@@ -177,9 +165,7 @@ def _seen(tables: Tables) -> Figure:
         else "Every viewed product was bought",
         "The 25 products of the most views among those never bought. Viewers count users once.",
         (
-            Column("product_id", "Product"),
-            Column("brand", "Brand"),
-            Column("category_code", "Category"),
+            *PRODUCT_COLUMNS,
             Column("views", "Views", "integer"),
             Column("viewers", "Viewers", "integer"),
             Column("carts", "Put in a cart", "integer"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dashboard import figures, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.elements import Column, Figure, Page, Section, tile
 from dashboard.formats import Change
 from dashboard.pages.overview import revenue_by_day
 from dashboard.periods import recent
@@ -36,7 +36,7 @@ def _months(tables: Tables) -> Section:
     rows = [
         {
             **row,
-            "name": f"{row['month']:%b %Y}",
+            "name": formats.month(row["month"]),
             "is_partial": row["days"] < row["days_of_month"],
         }
         for row in tables.rows("sales", "months")
@@ -58,20 +58,17 @@ def _months(tables: Tables) -> Section:
         )
 
     tiles = [
-        Tile("Revenue", formats.compact(last["revenue"]), last["revenue"], compare("revenue")),
-        Tile("Orders", formats.integer(last["orders"]), last["orders"], compare("orders")),
-        Tile("Units", formats.integer(last["units"]), last["units"], compare("units")),
-        Tile(
+        tile("Revenue", last["revenue"], formats.compact, compare("revenue")),
+        tile("Orders", last["orders"], formats.integer, compare("orders")),
+        tile("Units", last["units"], formats.integer, compare("units")),
+        tile(
             "Average order value",
-            formats.money(last["average_order_value"]),
             last["average_order_value"],
+            formats.money,
             compare("average_order_value"),
         ),
-        Tile(
-            "New buyers", formats.integer(last["new_buyers"]), last["new_buyers"],
-            compare("new_buyers"),
-        ),
-    ]  # fmt: skip
+        tile("New buyers", last["new_buyers"], formats.integer, compare("new_buyers")),
+    ]
     best = max(rows, key=lambda row: row["revenue"])
     columns = (
         Column("name", "Month"),

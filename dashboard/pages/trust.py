@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dashboard import figures, formats
-from dashboard.elements import Column, Figure, Page, Section, Tile
+from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
 from dashboard.tables import Tables
 
@@ -46,18 +46,22 @@ def _tiles(tables: Tables) -> list[Tile]:
             state["loaded_at"],
             Change(None, formats.time(state["loaded_at"])),
         ),
-        Tile("Files", formats.integer(totals["files"]), totals["files"],
-             Change(None, f"with {formats.counted(int(rows), 'row')}")),
-        Tile(
+        tile(
+            "Files",
+            totals["files"],
+            formats.integer,
+            Change(None, f"with {formats.counted(int(rows), 'row')}"),
+        ),
+        tile(
             "Clean events",
-            formats.compact(totals["clean_events"]),
             totals["clean_events"],
+            formats.compact,
             Change(None, f"and {formats.counted(totals['quarantined_rows'], 'quarantined row')}"),
         ),
-        Tile(
+        tile(
             "Rows that break a rule",
-            formats.integer(rejected),
             rejected,
+            formats.integer,
             Change(
                 None,
                 f"{formats.percent(rejected / rows)} of all rows; duplicates not counted"
@@ -65,7 +69,7 @@ def _tiles(tables: Tables) -> list[Tile]:
                 else "no row yet",
             ),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _tie_out(tables: Tables) -> Figure:
@@ -115,11 +119,10 @@ def _day_kinds(tables: Tables) -> Figure:
 
 def _marked_days(tables: Tables) -> Figure:
     rows = tables.rows("trust", "marked_days")
+    marked = sum(not day["is_complete"] for day in tables.rows("shop", "days"))
     return Figure(
         "marked-days",
-        f"Not comparable: {formats.counted(len(rows), 'day')}"
-        if rows
-        else "Every day is comparable",
+        f"Not comparable: {formats.counted(marked, 'day')}" if rows else "Every day is comparable",
         "Averages and changes leave these days out. The newest 60.",
         (
             Column("event_date", "Day", "date"),
@@ -179,13 +182,14 @@ def _reasons(tables: Tables) -> Figure:
 
 def _files(tables: Tables) -> Figure:
     rows = tables.rows("trust", "files")
-    bad = sum(row["rejected_rows"] > 0 for row in rows)
     return Figure(
         "files",
-        f"{formats.counted(bad, 'file')} with rows that break a rule"
-        if bad
-        else "No file has a row that breaks a rule",
-        "The 100 files with the most of them, then the newest.",
+        f"{formats.counted(rows[0]['faulty_files'], 'file')} with rows that break a rule,"
+        f" {rows[0]['repeating_files']:,} with duplicates"
+        if rows
+        else "No file yet",
+        "A duplicate breaks no rule: it is left out, and the event stays. The 100 files with the"
+        " most rejected rows, then with the most duplicates, then the newest.",
         (
             Column("file", "File"),
             Column("ingested_at", "Loaded", "time"),
@@ -205,7 +209,6 @@ def _history(tables: Tables) -> list[Section]:
     newest = tables.optional_rows("trust", "tests")
     if runs is None or failed is None or newest is None:
         return []
-    open_failures = sum(row["healed_at"] is None for row in failed)
     passed = (
         f"{newest[0]['passed']:,} of {newest[0]['tests']:,} tests passed in the last run with tests"
         if newest
@@ -235,10 +238,12 @@ def _history(tables: Tables) -> list[Section]:
                 ),
                 Figure(
                     "failed-tests",
-                    f"{formats.counted(len(failed), 'failure')}, {open_failures:,} not healed"
+                    f"{formats.counted(failed[0]['all_failures'], 'failure')},"
+                    f" {failed[0]['open_failures']:,} not healed"
                     if failed
                     else "No test has failed in the runs that are kept",
-                    "A failure is healed by the first later run in which the test passes.",
+                    "The newest 50. A failure is healed by the first later run in which the test"
+                    " passes.",
                     (
                         Column("started_at", "Run", "time"),
                         Column("test_name", "Test"),

@@ -26,11 +26,15 @@ categories as (
         sum(category_brand_days.revenue) as revenue,
         sum(category_brand_days.purchases) as units,
         sum(category_brand_days.views) as views,
-        sum(category_brand_days.revenue)
-            filter (where days.is_recent and days.is_complete) as revenue_now,
-        sum(category_brand_days.revenue)
-            filter (where not days.is_recent and days.is_compared and days.is_complete)
-            as revenue_before
+        sum(
+            case when days.is_recent and days.is_complete then category_brand_days.revenue end
+        ) as revenue_now,
+        sum(
+            case
+                when not days.is_recent and days.is_compared and days.is_complete
+                    then category_brand_days.revenue
+            end
+        ) as revenue_before
     from gold_layer.category_brand_days
     inner join days on category_brand_days.event_date = days.event_date
     group by category_brand_days.category_l1
@@ -45,13 +49,16 @@ select
         as daily_revenue,
     cast(categories.revenue_before / nullif(periods.days_before, 0) as decimal(18, 2))
         as daily_revenue_before,
-    case when periods.calendar_days_before = 28 then
-        (categories.revenue_now / nullif(periods.days_now, 0))
-        / nullif(categories.revenue_before / nullif(periods.days_before, 0), 0) - 1
+    case
+        when periods.calendar_days_before = 28
+            then
+                (categories.revenue_now / nullif(periods.days_now, 0))
+                / nullif(categories.revenue_before / nullif(periods.days_before, 0), 0)
+                - 1
     end as change_rate
 from categories
 cross join periods
-order by categories.revenue desc, categories.category_l1
+order by categories.revenue desc, categories.category_l1;
 
 -- name: subcategories
 select
@@ -66,7 +73,7 @@ where category_l1 <> '(none)'
 group by category_l1, category_l2
 having sum(revenue) > 0
 order by revenue desc, category_l1, category_l2
-limit 20
+limit 20;
 
 -- name: weekly
 with
@@ -87,7 +94,7 @@ select
 from gold_layer.category_brand_days
 inner join largest on category_brand_days.category_l1 = largest.category_l1
 group by date_trunc('week', category_brand_days.event_date), category_brand_days.category_l1
-order by week, category_brand_days.category_l1
+order by week, category_brand_days.category_l1;
 
 -- name: brand_shares
 with
@@ -127,8 +134,8 @@ select
     shares.revenue_share
 from shares
 inner join largest on shares.brand = largest.brand
-where shares.month > (select max(month) from months) - interval 12 months
-order by shares.brand, shares.month
+where shares.month > (select max(months.month) from months) - interval 12 months
+order by shares.brand, shares.month;
 
 -- name: loyalty
 select
@@ -141,7 +148,7 @@ select
 from gold_layer.brand_switching
 where is_same_brand and from_brand_switches >= 20
 order by share_of_from_brand desc, from_brand, category_l2
-limit 15
+limit 15;
 
 -- name: switches
 select
@@ -154,4 +161,4 @@ select
 from gold_layer.brand_switching
 where not is_same_brand and from_brand <> '(none)' and to_brand <> '(none)'
 order by switches desc, category_l2, from_brand, to_brand
-limit 25
+limit 25;

@@ -25,4 +25,4 @@ cross join newest
 where
     customer_cohorts.cohort_week > newest.cohort_week - 26 * 7
     and customer_cohorts.weeks_since_first_order < 26
-order by customer_cohorts.cohort_week, customer_cohorts.weeks_since_first_order
+order by customer_cohorts.cohort_week, customer_cohorts.weeks_since_first_order;

@@ -10,7 +10,7 @@ select
     cast(sum(expected_revenue_90d) as decimal(18, 2)) as expected_revenue_90d
 from gold_layer.customer_metrics
 group by user_segment
-order by revenue desc, user_segment
+order by revenue desc, user_segment;
 
 -- name: scores
 select
@@ -21,7 +21,20 @@ select
 from gold_layer.customer_metrics
 where recency_score is not null
 group by recency_score, frequency_score
-order by frequency_score desc, recency_score
+order by frequency_score desc, recency_score;
+
+-- name: rfm
+select
+    rfm_segment,
+    count(*) as customers,
+    cast(sum(orders) as bigint) as orders,
+    cast(sum(revenue) as decimal(18, 2)) as revenue,
+    cast(sum(revenue) / sum(orders) as decimal(18, 2)) as average_order_value,
+    avg(days_since_last_purchase) as days_since_last_purchase
+from gold_layer.customer_metrics
+where rfm_segment is not null
+group by rfm_segment
+order by revenue desc, rfm_segment;
 
 -- name: churn
 select
@@ -32,7 +45,7 @@ select
 from gold_layer.customer_metrics
 where churn_risk is not null
 group by churn_risk
-order by case churn_risk when 'low' then 1 when 'medium' then 2 else 3 end
+order by case churn_risk when 'low' then 1 when 'medium' then 2 else 3 end;
 
 -- name: tenths
 with
@@ -52,7 +65,7 @@ select
     sum(revenue) / sum(sum(revenue)) over () as revenue_share
 from ranked
 group by tenth
-order by tenth
+order by tenth;
 
 -- name: new_and_returning
 select
@@ -62,7 +75,7 @@ select
     cast(sum(revenue) as decimal(18, 2)) as revenue
 from gold_layer.orders
 group by date_trunc('week', order_date), is_first_order
-order by week, is_first_order desc
+order by week, is_first_order desc;
 
 -- name: weeks
 select
@@ -71,7 +84,7 @@ select
     count(*) filter (where is_complete) as complete_days
 from gold_layer.daily_sales_summary
 group by date_trunc('week', event_date)
-order by week
+order by week;
 
 -- name: second_orders
 with
@@ -94,7 +107,7 @@ select
     count(*) as customers
 from second_orders
 group by step
-order by step
+order by step;
 
 -- name: repeat_rate
 with
@@ -122,16 +135,16 @@ second_orders as (
 
 select
     count(*) as buyers,
-    count(*) filter (where first_orders.order_date <= as_of_date - 30) as observed_buyers,
+    count(*) filter (where first_orders.order_date <= as_of.as_of_date - 30) as observed_buyers,
     count(*) filter (
-        where first_orders.order_date <= as_of_date - 30
+        where first_orders.order_date <= as_of.as_of_date - 30
         and second_orders.days_since_previous_order <= 30
     ) as returned_buyers,
     count(second_orders.user_id) as buyers_of_two,
     cast(median(second_orders.days_since_previous_order) as double) as median_days
 from first_orders
 left join second_orders on first_orders.user_id = second_orders.user_id
-cross join as_of
+cross join as_of;
 
 -- name: engagement
 select
@@ -139,4 +152,4 @@ select
     count(*) filter (where is_active) as active_customers,
     count(*) filter (where orders > 0) as buyers,
     cast(sum(expected_revenue_90d) as decimal(18, 2)) as expected_revenue_90d
-from gold_layer.customer_metrics
+from gold_layer.customer_metrics;

@@ -11,7 +11,7 @@ select
     cast(sum(sessions_with_purchase) as bigint) as sessions_with_purchase,
     cast(sum(sessions_purchase_without_cart) as bigint) as sessions_without_cart
 from gold_layer.conversion_funnel
-where category_l1 = '(all)'
+where category_l1 = '(all)';
 
 -- name: categories
 select
@@ -28,7 +28,7 @@ from gold_layer.conversion_funnel
 where category_l1 not in ('(all)', '(none)')
 group by category_l1
 order by sessions desc, category_l1
-limit 14
+limit 14;
 
 -- name: days
 select
@@ -42,7 +42,7 @@ select
     median_seconds_to_purchase
 from gold_layer.conversion_funnel
 where category_l1 = '(all)'
-order by event_date
+order by event_date;
 
 -- name: carts
 select
@@ -52,7 +52,7 @@ select
     count(*) filter (where is_recovered is not null) as decided_lines,
     count(*) filter (where is_open) as open_lines,
     cast(sum(cart_price) filter (where is_open) as decimal(18, 2)) as open_value
-from gold_layer.abandoned_carts
+from gold_layer.abandoned_carts;
 
 -- name: cart_categories
 select
@@ -60,12 +60,13 @@ select
     count(*) as lines,
     cast(sum(cart_price) as decimal(18, 2)) as cart_value,
     cast(sum(cart_price) filter (where is_open) as decimal(18, 2)) as open_value,
-    count(*) filter (where is_recovered) / nullif(count(*) filter (where is_recovered is not null), 0)
+    count(*) filter (where is_recovered)
+    / nullif(count(*) filter (where is_recovered is not null), 0)
         as recovery_rate
 from gold_layer.abandoned_carts
 group by coalesce(category_l1, '(none)')
 order by cart_value desc, category_l1
-limit 14
+limit 14;
 
 -- name: cart_products
 select
@@ -80,4 +81,4 @@ from gold_layer.abandoned_carts
 where is_open
 group by product_id
 order by cart_value desc, product_id
-limit 20
+limit 20;

@@ -38,7 +38,7 @@ select
     lift
 from ranked
 where place <= 15
-order by basis, place
+order by basis, place;
 
 -- name: steps
 select
@@ -47,4 +47,4 @@ select
     cast(sum(steps) as bigint) as steps
 from gold_layer.session_steps
 group by from_category_l1, to_category_l1
-order by steps desc, from_category_l1, to_category_l1
+order by steps desc, from_category_l1, to_category_l1;

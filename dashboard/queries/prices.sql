@@ -9,7 +9,7 @@ select
     median(price_change_rate) filter (where price_change_rate > 0) as median_rise,
     count(arc_elasticity) as measured,
     median(arc_elasticity) as median_elasticity
-from gold_layer.price_changes
+from gold_layer.price_changes;
 
 -- name: sizes
 with
@@ -35,7 +35,7 @@ select
     count(*) as changes
 from steps
 group by step
-order by step
+order by step;
 
 -- name: weeks
 select
@@ -44,7 +44,7 @@ select
     count(*) as changes
 from gold_layer.price_changes
 group by date_trunc('week', changed_date), price_change_rate < 0
-order by week, is_cut desc
+order by week, is_cut desc;
 
 -- name: categories
 select
@@ -57,7 +57,7 @@ select
 from gold_layer.price_changes
 group by coalesce(category_l1, '(none)')
 order by changes desc, category_l1
-limit 14
+limit 14;
 
 -- name: elasticities
 select
@@ -77,4 +77,4 @@ select
 from gold_layer.price_changes
 where arc_elasticity is not null
 order by views_before + views_after desc, product_id, changed_date
-limit 25
+limit 25;

@@ -5,7 +5,7 @@ select
     count(*) as products,
     count(*) filter (where purchases > 0) as sold_products,
     count(*) filter (where views > 0 and purchases = 0) as unsold_products
-from gold_layer.product_performance
+from gold_layer.product_performance;
 
 -- name: classes
 select
@@ -16,7 +16,7 @@ select
     cast(sum(views) as bigint) as views
 from gold_layer.product_performance
 group by coalesce(pareto_class, 'never sold')
-order by pareto_class
+order by pareto_class;
 
 -- name: curve
 with
@@ -45,7 +45,7 @@ select
     twentieth / 20.0 as product_share,
     sum(revenue) over (order by twentieth) / sum(revenue) over () as cumulative_share
 from twentieths
-order by twentieth
+order by twentieth;
 
 -- name: best
 select
@@ -62,7 +62,7 @@ select
 from gold_layer.product_performance
 where purchases > 0
 order by revenue_rank, product_id
-limit 25
+limit 25;
 
 -- name: seen_not_sold
 select
@@ -76,7 +76,7 @@ select
 from gold_layer.product_performance
 where purchases = 0 and views > 0
 order by views desc, product_id
-limit 25
+limit 25;
 
 -- name: trends
 with
@@ -106,4 +106,4 @@ select
     revenue_change_rate_28d
 from moved
 where (rise <= 8 and revenue_change > 0) or (fall <= 8 and revenue_change < 0)
-order by revenue_change desc, product_id
+order by revenue_change desc, product_id;

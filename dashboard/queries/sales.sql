@@ -15,7 +15,7 @@ select
     sum(sessions_with_purchase) / nullif(sum(sessions), 0) as session_conversion_rate
 from gold_layer.daily_sales_summary
 group by date_trunc('month', event_date)
-order by month
+order by month;
 
 -- name: weekdays
 select
@@ -27,7 +27,7 @@ select
 from gold_layer.daily_sales_summary
 where is_complete
 group by isodow(event_date)
-order by weekday
+order by weekday;
 
 -- name: order_sizes
 select
@@ -36,7 +36,7 @@ select
     cast(sum(revenue) as decimal(18, 2)) as revenue
 from gold_layer.orders
 group by least(units, 5)
-order by units
+order by units;
 
 -- name: order_values
 with
@@ -63,14 +63,14 @@ select
     cast(sum(revenue) as decimal(18, 2)) as revenue
 from steps
 group by step
-order by step
+order by step;
 
 -- name: order_values_median
 select
     count(*) as orders,
     cast(median(revenue) as decimal(18, 2)) as median_value,
     cast(avg(revenue) as decimal(18, 2)) as average_value
-from gold_layer.orders
+from gold_layer.orders;
 
 -- name: hours
 select
@@ -84,4 +84,4 @@ select
     average_purchases,
     average_revenue
 from gold_layer.shopping_hours
-order by weekday, hour
+order by weekday, hour;

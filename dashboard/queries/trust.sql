@@ -10,7 +10,7 @@ select
         select count(*)
         from silver_layer.events_quarantined
         where rejection_reason <> 'duplicate'
-    ) as rejected_rows
+    ) as rejected_rows;
 
 -- name: reasons
 select
@@ -18,7 +18,7 @@ select
     count(*) as number_of_rows
 from silver_layer.events_quarantined
 group by rejection_reason
-order by number_of_rows desc, rejection_reason
+order by number_of_rows desc, rejection_reason;
 
 -- name: files
 with
@@ -38,11 +38,13 @@ select
     source_files.raw_rows,
     coalesce(rejected.duplicates, 0) as duplicates,
     coalesce(rejected.rejected_rows, 0) as rejected_rows,
-    coalesce(rejected.rejected_rows, 0) / nullif(source_files.raw_rows, 0) as rejected_share
+    coalesce(rejected.rejected_rows, 0) / nullif(source_files.raw_rows, 0) as rejected_share,
+    count(*) filter (where rejected.rejected_rows > 0) over () as faulty_files,
+    count(*) filter (where rejected.duplicates > 0) over () as repeating_files
 from silver_layer.source_files
 left join rejected on source_files._source_file = rejected._source_file
-order by rejected_rows desc, ingested_at desc, file desc
-limit 100
+order by rejected_rows desc, duplicates desc, ingested_at desc, file desc
+limit 100;
 
 -- name: marked_days
 select
@@ -54,7 +56,7 @@ select
 from gold_layer.daily_sales_summary
 where not is_complete
 order by event_date desc
-limit 60
+limit 60;
 
 -- name: anomalies
 select
@@ -66,7 +68,7 @@ select
 from gold_layer.daily_sales_summary
 where anomaly_score is not null
 order by abs(anomaly_score) desc, event_date
-limit 10
+limit 10;
 
 -- name: totals_of_tables
 select
@@ -77,41 +79,41 @@ from silver_layer.events_cleaned
 where event_type = 'purchase'
 union all
 select
-    'daily_sales_summary',
-    coalesce(sum(revenue), 0),
-    sum(orders)
+    'daily_sales_summary' as source,
+    coalesce(sum(revenue), 0) as revenue,
+    sum(orders) as orders
 from gold_layer.daily_sales_summary
 union all
 select
-    'customer_metrics',
-    coalesce(sum(revenue), 0),
-    sum(orders)
+    'customer_metrics' as source,
+    coalesce(sum(revenue), 0) as revenue,
+    sum(orders) as orders
 from gold_layer.customer_metrics
 union all
 select
-    'product_performance',
-    coalesce(sum(revenue), 0),
-    null
+    'product_performance' as source,
+    coalesce(sum(revenue), 0) as revenue,
+    null as orders
 from gold_layer.product_performance
 union all
 select
-    'conversion_funnel, (all)',
-    coalesce(sum(session_revenue), 0),
-    sum(sessions_with_purchase)
+    'conversion_funnel, (all)' as source,
+    coalesce(sum(session_revenue), 0) as revenue,
+    sum(sessions_with_purchase) as orders
 from gold_layer.conversion_funnel
 where category_l1 = '(all)'
 union all
 select
-    'orders',
-    coalesce(sum(revenue), 0),
-    count(*)
+    'orders' as source,
+    coalesce(sum(revenue), 0) as revenue,
+    count(*) as orders
 from gold_layer.orders
 union all
 select
-    'category_brand_days',
-    coalesce(sum(revenue), 0),
-    null
-from gold_layer.category_brand_days
+    'category_brand_days' as source,
+    coalesce(sum(revenue), 0) as revenue,
+    null as orders
+from gold_layer.category_brand_days;
 
 -- name: runs (optional)
 select
@@ -126,7 +128,7 @@ select
 from silver_layer.run_history
 group by invocation_id, started_at
 order by started_at desc
-limit 30
+limit 30;
 
 -- name: failed_tests (optional)
 with
@@ -156,13 +158,15 @@ select
     failed.table_name,
     failed.status,
     failed.failures,
-    min(passed.started_at) as healed_at
+    min(passed.started_at) as healed_at,
+    count(*) over () as all_failures,
+    count(*) filter (where min(passed.started_at) is null) over () as open_failures
 from failed
 left join passed
     on failed.test_name = passed.test_name and failed.started_at < passed.started_at
 group by all
 order by failed.started_at desc, failed.test_name
-limit 50
+limit 50;
 
 -- name: tests (optional)
 with
@@ -178,4 +182,4 @@ select
     count(*) filter (where test_history.status = 'pass') as passed
 from silver_layer.test_history
 inner join newest on test_history.started_at = newest.started_at
-group by newest.started_at
+group by newest.started_at;

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 import yaml
 
+from dashboard.tables import Tables
 from project.home import CHECKOUT
 from support.databricks_runs import CATALOG, PIPELINE, running_warehouse
 from support.event_batches import repeat_buyers, write
@@ -29,6 +30,8 @@ SOURCES = {
     "funnel_metrics": "gold_layer.conversion_funnel",
     "repeat_metrics": "gold_layer.customer_metrics",
     "visitor_metrics": "silver_layer.user_daily_activity",
+    "delivery_metrics": "silver_layer.source_files",
+    "rejection_metrics": "silver_layer.events_quarantined",
 }
 
 
@@ -128,14 +131,8 @@ EXPECTED = {
             using (month)
     """,
 }
-# Metrics of several sources, or of another period, which a metric view cannot have.
-IN_NO_VIEW = {
-    "revenue_change_rate_month",
-    "returning_buyers",
-    "raw_rows",
-    "rejected_rows",
-    "quarantined_share",
-}
+# Metrics of several tables, or of another period; their yml says why no metric view has them.
+IN_NO_VIEW = {"revenue_change_rate_month", "returning_buyers", "quarantined_share"}
 
 Months = Mapping[str, float]
 
@@ -246,6 +243,17 @@ def test_a_metric_by_month_is_one_number(metrics: Metrics, name: str) -> None:
         assert metrics.views[name] == pytest.approx(expected, rel=1e-9, nan_ok=True)
 
 
+def test_the_dashboard_has_each_metric_of_the_shop(home: Home, metrics: Metrics) -> None:
+    with duckdb.connect(str(home.database), read_only=True) as connection:
+        rows = Tables(connection).rows("shop", "metrics_by_month")
+    shown = set(rows[0]) - {"month", "is_whole"}
+    # Of files there are totals, on the page Trust.
+    assert shown == set(EXPECTED) - {"raw_rows", "rejected_rows", "quarantined_share"}
+    for name in shown:
+        values = months((row["month"], row[name]) for row in rows)
+        assert values == pytest.approx(metrics.metricflow[name], rel=1e-9, nan_ok=True), name
+
+
 def test_the_months_differ_in_what_could_go_wrong(metrics: Metrics) -> None:
     """A sum over days would count a buyer of two days twice, and call a month observed."""
     assert len(metrics.marts["buyers"]) == 3
@@ -264,15 +272,17 @@ def test_the_page_of_the_metrics_has_each_as_it_is_defined(
         f"| `{metric['name']}` | {metric['description'].strip()} |"
         f" {'time' if metric['config']['meta']['adds_up_over'] else 'nothing'} |"
         f" {', '.join(f'`{table}`' for table in tables_of(metric, manifest))} |"
-        f" {in_code(views.get(metric['name']))} |"
+        f" {in_a_view(metric, views)} |"
         for metric in manifest["metrics"].values()
     }
     page = (CHECKOUT / "docs" / "metrics.md").read_text("utf-8")
     assert {line for line in page.splitlines() if line.startswith("| `")} == rows
 
 
-def in_code(view: str | None) -> str:
-    return f"`{view}`" if view else "none"
+def in_a_view(metric: dict[str, Any], views: Mapping[str, str]) -> str:
+    reason = metric["config"]["meta"].get("in_no_metric_view")
+    assert (reason is None) == (metric["name"] in views) == (metric["name"] not in IN_NO_VIEW)
+    return f"none: {reason}" if reason else f"`{views[metric['name']]}`"
 
 
 def tables_of(node: dict[str, Any], manifest: dict[str, Any]) -> list[str]:

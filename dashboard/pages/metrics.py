@@ -1,0 +1,69 @@
+"""The shop's metrics by month: one definition each, with its name and whether months add up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+import yaml
+
+from dashboard import formats
+from dashboard.elements import Column, Figure, Measured
+from dashboard.formats import Kind
+from dashboard.tables import Row, Tables
+from project.home import CHECKOUT
+
+_SHOWN_MONTHS: Final = 6
+_KINDS: Final[Mapping[str, Kind]] = {
+    "revenue": "money",
+    "new_buyer_revenue": "money",
+    "average_order_value": "money",
+    "revenue_per_session": "money",
+    "units_per_order": "decimal",
+    "revenue_change_rate_month": "change",
+}
+
+
+@cache
+def _definitions() -> Mapping[str, Mapping[str, Any]]:
+    """Return the definitions of the semantic layer by the name of the metric."""
+    return {
+        metric["name"]: metric
+        for file in sorted((CHECKOUT / "models" / "metrics").glob("*.yml"))
+        for metric in yaml.safe_load(file.read_text("utf-8"))["metrics"]
+    }
+
+
+def by_month(tables: Tables) -> Figure:
+    """Return the table of all metrics of the shop, one a row, one month a column."""
+    months = tables.rows("shop", "metrics_by_month")[-_SHOWN_MONTHS:]
+    names = [name for name in (months[0] if months else ()) if name in _definitions()]
+    titles = [
+        formats.month(month["month"]) + ("" if month["is_whole"] else "*") for month in months
+    ]
+    partial = [title for title in titles if title.endswith("*")]
+    return Figure(
+        "metrics",
+        f"{len(names)} metrics by month" if months else "Metrics by month",
+        "Months add up where the last column says so; the visitors of two months are not their sum."
+        " The docs define each metric."
+        + (" Months marked * have days that are not in the data." if partial else ""),
+        (
+            Column("label", "Metric"),
+            *(Column(title, title, "decimal") for title in titles),
+            Column("adds_up", "Months add up", "flag"),
+        ),
+        [_row(name, titles, months) for name in names],
+        span="full",
+    )
+
+
+def _row(name: str, titles: list[str], months: list[Row]) -> Row:
+    definition = _definitions()[name]
+    kind = _KINDS.get(name) or ("percent" if "rate" in name or "share" in name else "integer")
+    return {
+        "label": definition["label"],
+        "adds_up": "metric_time" in definition["config"]["meta"]["adds_up_over"],
+        **{title: Measured(month[name], kind) for title, month in zip(titles, months, strict=True)},
+    }

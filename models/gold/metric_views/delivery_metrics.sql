@@ -1,0 +1,1 @@
+{{ metric_view('deliveries', ref('source_files')) }}

@@ -1,0 +1,1 @@
+{{ metric_view('quarantine', ref('events_quarantined')) }}
