@@ -1,0 +1,83 @@
+"""Writes the queries of the alerts, compiled by dbt, as variables of the bundle.
+
+`make alerts` calls it. The bundle takes the text of a query and no file with variables in it, so
+that a query with its thresholds has to stand in the bundle. A test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from project.errors import UserError
+from project.home import CHECKOUT
+from project.output import guarded, show
+
+FOLDER: Final = CHECKOUT / "analyses" / "alerts"
+FILE: Final = CHECKOUT / "resources" / "alert_queries.yml"
+_TARGET: Final = "dev"
+_CATALOG: Final = f"`ecommerce_analytics_{_TARGET}`"
+_HEAD: Final = """\
+# Written by `make alerts` from analyses/alerts and the vars of dbt_project.yml: change them, not this.
+variables:
+"""
+
+
+def compiled_queries(target_folder: Path) -> dict[str, str]:
+    """Return the compiled text of each alert's query by its name, from dbt's target folder."""
+    folder = target_folder / "compiled" / "ecommerce_analytics" / "analyses" / "alerts"
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.sql"))}
+
+
+def to_bundle(queries: Mapping[str, str]) -> str:
+    """Return the queries as a file of the bundle, with the target's catalog in them."""
+    parts = [_HEAD]
+    for name, query in queries.items():
+        lines = query.strip().replace(_CATALOG, "`${var.catalog}`").splitlines()
+        text = "".join(f"      {line.rstrip()}".rstrip() + "\n" for line in lines)
+        parts.append(
+            f"  alert_{name}:\n    description: Query of the alert {name}.\n    default: |\n{text}"
+        )
+    return "".join(parts)
+
+
+def _compile(target_folder: Path) -> None:
+    # dbt asks the workspace nothing here, but reads a profile with its address.
+    workspace = {
+        "DATABRICKS_HOST": "https://localhost",
+        "DATABRICKS_HTTP_PATH": "/sql/1.0/warehouses/none",
+        "DATABRICKS_TOKEN": "none",
+    }
+    program = Path(sys.executable).with_name("dbt")
+    done = subprocess.run(
+        [
+            *(program, "-q", "compile", "--target", _TARGET, "--select", "path:analyses/alerts"),
+            *("--no-populate-cache", "--no-introspect", "--target-path", target_folder),
+        ],
+        env=os.environ | workspace,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UserError(f"dbt cannot compile {FOLDER}: {done.stdout.strip()}; correct the query")
+
+
+def main() -> int:
+    """Compile the queries and write the file; return the exit code."""
+    with TemporaryDirectory() as name:
+        _compile(Path(name))
+        queries = compiled_queries(Path(name))
+    FILE.write_text(to_bundle(queries), encoding="utf-8")
+    show(f"{FILE.relative_to(CHECKOUT)}: {len(queries)} queries")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
