@@ -23,7 +23,7 @@ FILE: Final = CHECKOUT / "resources" / "alert_queries.yml"
 _TARGET: Final = "dev"
 _CATALOG: Final = f"`ecommerce_analytics_{_TARGET}`"
 _HEAD: Final = """\
-# Written by `make alerts` from analyses/alerts and the vars of dbt_project.yml: change them, not this.
+# Written by `make alerts` from analyses/alerts and the vars of dbt_project.yml: change those.
 variables:
 """
 

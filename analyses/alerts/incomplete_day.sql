@@ -23,7 +23,8 @@ past_days as (
         days.day_kind,
         days.events,
         days.purchases,
-        unix_date(max(days.event_date) over ()) - unix_date(days.event_date) as days_before_newest
+        unix_date(max(days.event_date) over ()) - unix_date(days.event_date)
+            as days_before_newest
     from daily_sales_summary as days
     cross join newest_load
     where days.event_date < newest_load.loaded_on
