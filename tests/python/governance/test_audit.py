@@ -11,6 +11,7 @@ import pytest
 from project.home import CHECKOUT
 from support.databricks_runs import CATALOG, DatabricksHome, running_warehouse
 from support.system_tables import MASK, SESSIONS, function, plant_events
+from workspace import alerts
 
 pytestmark = pytest.mark.warehouse
 
@@ -20,11 +21,11 @@ class Analyses:
 
     def __init__(self, dev: DatabricksHome) -> None:
         self._dev = dev
-        self._folder = dev.folder / "target"
-        self.manifest = json.loads((self._folder / "manifest.json").read_text("utf-8"))
+        self.folder = dev.folder / "target"
+        self.manifest = json.loads((self.folder / "manifest.json").read_text("utf-8"))
 
     def rows(self, name: str) -> pa.Table:
-        folder = self._folder / "compiled" / "ecommerce_analytics" / "analyses"
+        folder = self.folder / "compiled" / "ecommerce_analytics" / "analyses"
         return self._dev.query((folder / f"{name}.sql").read_text("utf-8"))
 
 
@@ -99,10 +100,15 @@ def test_every_analysis_is_described_with_its_grain_and_columns(
 
 
 def test_every_analysis_is_tested(analyses: Analyses) -> None:
-    # The questions below this folder are tested in test_questions.py.
+    # The questions are tested in test_questions.py, the alerts in test_alerts.py.
     folder = CHECKOUT / "analyses"
     names = [n["name"] for n in analyses.manifest["nodes"].values()
              if n["resource_type"] == "analysis" and "/" not in n["path"].removeprefix("analysis/")
              ]  # fmt: skip
     assert sorted(names) == sorted(path.stem for path in folder.glob("*.sql"))
     assert len(names) == 3
+
+
+def test_the_bundle_has_the_queries_of_the_alerts_as_compiled(analyses: Analyses) -> None:
+    written = alerts.to_bundle(alerts.compiled_queries(analyses.folder))
+    assert alerts.FILE.read_text("utf-8") == written, "run `make alerts`"
