@@ -6,19 +6,16 @@ that a query with its thresholds has to stand in the bundle. A test compares the
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from project.errors import UserError
 from project.home import CHECKOUT
 from project.output import guarded, show
+from workspace.offline_dbt import run_offline
 
-FOLDER: Final = CHECKOUT / "analyses" / "alerts"
 FILE: Final = CHECKOUT / "resources" / "alert_queries.yml"
 _TARGET: Final = "dev"
 _CATALOG: Final = f"`ecommerce_analytics_{_TARGET}`"
@@ -46,33 +43,13 @@ def to_bundle(queries: Mapping[str, str]) -> str:
     return "".join(parts)
 
 
-def _compile(target_folder: Path) -> None:
-    # dbt asks the workspace nothing here, but reads a profile with its address.
-    workspace = {
-        "DATABRICKS_HOST": "https://localhost",
-        "DATABRICKS_HTTP_PATH": "/sql/1.0/warehouses/none",
-        "DATABRICKS_TOKEN": "none",
-    }
-    program = Path(sys.executable).with_name("dbt")
-    done = subprocess.run(
-        [
-            *(program, "-q", "compile", "--target", _TARGET, "--select", "path:analyses/alerts"),
-            *("--no-populate-cache", "--no-introspect", "--target-path", target_folder),
-        ],
-        env=os.environ | workspace,
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise UserError(f"dbt cannot compile {FOLDER}: {done.stdout.strip()}; correct the query")
-
-
 def main() -> int:
     """Compile the queries and write the file; return the exit code."""
     with TemporaryDirectory() as name:
-        _compile(Path(name))
+        run_offline(
+            *(_TARGET, Path(name), "compile", "--select", "path:analyses/alerts"),
+            *("--no-populate-cache", "--no-introspect"),
+        )
         queries = compiled_queries(Path(name))
     FILE.write_text(to_bundle(queries), encoding="utf-8")
     show(f"{FILE.relative_to(CHECKOUT)}: {len(queries)} queries")

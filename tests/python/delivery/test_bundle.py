@@ -16,7 +16,8 @@ from typing import Any, Final
 import click
 import pytest
 
-from ingestion.auto_loader import build_parser
+from governance import job as governance_job
+from ingestion import auto_loader
 from project.home import CHECKOUT
 from project.targets import databricks_targets
 from support import bundle_config
@@ -201,10 +202,9 @@ def test_the_cli_asks_for_a_recipient_where_alerts_run() -> None:
     assert asked == dict.fromkeys(TARGETS, []) | {"prod": ["alert_email"]}
 
 
-def test_alerts_compare_a_column_of_their_query(bundle: Config) -> None:
-    if "alerts" not in bundle["resources"]:
-        pytest.skip("the free edition has one warehouse, which would start for every alert")
-    for name, alert in bundle["resources"]["alerts"].items():
+@pytest.mark.parametrize("target", GOVERNED)
+def test_alerts_compare_a_column_of_their_query(root: Config, target: str) -> None:
+    for name, alert in deployed(root, target)["resources"]["alerts"].items():
         evaluation = alert["evaluation"]
         assert f"as {evaluation['source']['name']}" in alert["query_text"], name
         # An aggregation would leave nothing but its result in the message.
@@ -290,20 +290,24 @@ def test_silver_and_gold_build_everything_once(tmp_path: Path, manifest: dict[st
 
 
 def test_the_loader_accepts_every_argument_of_its_task(bundle: Config) -> None:
-    parser = build_parser()
-    [task] = [
-        task["spark_python_task"]
-        for _, _, task in bundle_config.tasks(bundle)
-        if "spark_python_task" in task
-    ]
+    task = bundle["resources"]["jobs"]["bronze_ingestion_job"]["tasks"][0]["spark_python_task"]
     job = bundle["resources"]["jobs"]["bronze_ingestion_job"]
     values = {item["name"]: item["default"] for item in job["parameters"]}
     arguments = [
         re.sub(r"\{\{job\.parameters\.(\w+)\}\}", lambda match: values[match[1]], text)
         for text in task["parameters"]
     ]
-    parsed = parser.parse_args(arguments)
+    parsed = auto_loader.build_parser().parse_args(arguments)
     assert parsed.mode == "triggered"
+
+
+@pytest.mark.parametrize("target", GOVERNED)
+def test_the_governance_check_accepts_every_argument_of_its_task(
+    root: Config, target: str
+) -> None:
+    [task] = deployed(root, target)["resources"]["jobs"]["governance_check_job"]["tasks"]
+    parsed = governance_job.build_parser().parse_args(task["spark_python_task"]["parameters"])
+    assert parsed.target == target and "sql_warehouses.analytics" in parsed.warehouse_id
 
 
 def test_names_match_the_rest_of_the_project(root: Config) -> None:
@@ -390,7 +394,11 @@ def test_jobs_do_not_overlap_and_have_a_timeout(bundle: Config) -> None:
         assert job["max_concurrent_runs"] == 1, name
         assert job["queue"] == {"enabled": True}, name
         assert 0 < job["timeout_seconds"] <= 4 * 3600, name
-    loaders = [name for name, _, task in bundle_config.tasks(bundle) if "spark_python_task" in task]
+    loaders = [
+        name
+        for name, _, task in bundle_config.tasks(bundle)
+        if "auto_loader" in task.get("spark_python_task", {}).get("python_file", "")
+    ]
     assert loaders == ["bronze_ingestion_job"], "a second stream would break the checkpoint"
 
 
