@@ -198,8 +198,10 @@ def test_what_runs_by_itself_must_reach_somebody(
 
 
 def test_the_cli_asks_for_a_recipient_where_alerts_run() -> None:
-    asked = {name: bundle_config.unassigned_variables(read_bundle(CHECKOUT), name) for name in TARGETS}
-    assert asked == dict.fromkeys(TARGETS, []) | {"prod": ["alert_email"]}
+    asked = {
+        name: bundle_config.unassigned_variables(read_bundle(CHECKOUT), name) for name in TARGETS
+    }
+    assert asked == {name: ["alert_email"] * (name == "prod") for name in TARGETS}
 
 
 @pytest.mark.parametrize("target", GOVERNED)
@@ -302,9 +304,7 @@ def test_the_loader_accepts_every_argument_of_its_task(bundle: Config) -> None:
 
 
 @pytest.mark.parametrize("target", GOVERNED)
-def test_the_governance_check_accepts_every_argument_of_its_task(
-    root: Config, target: str
-) -> None:
+def test_the_governance_check_accepts_every_argument_of_its_task(root: Config, target: str) -> None:
     [task] = deployed(root, target)["resources"]["jobs"]["governance_check_job"]["tasks"]
     parsed = governance_job.build_parser().parse_args(task["spark_python_task"]["parameters"])
     assert parsed.target == target and "sql_warehouses.analytics" in parsed.warehouse_id

@@ -115,7 +115,9 @@ def test_no_new_data(shop: Shop) -> None:
 
 def test_a_feed_that_stopped_fails_the_freshness_of_the_source(shop: Shop) -> None:
     shop.dev.dbt("source", "freshness")
-    shop.replace(BRONZE, {"_ingested_at": NOW - dt.timedelta(hours=LIMITS["stale_after_hours"] + 1)})
+    shop.replace(
+        BRONZE, {"_ingested_at": NOW - dt.timedelta(hours=LIMITS["stale_after_hours"] + 1)}
+    )
     printed = shop.dev.dbt("source", "freshness", expect=1).stdout
     assert "ERROR STALE freshness of bronze_layer.events_raw" in printed
     shop.replace(BRONZE)
