@@ -283,7 +283,7 @@ def unassigned_variables(root: Config, target: str) -> list[str]:
 
 
 def unheard(bundle: Config) -> list[str]:
-    """Return what runs by itself and reaches nobody when it fails, is slow or finds something."""
+    """Return what runs by itself and has no recipient for failures, slow runs or findings."""
     if bundle.get("presets", {}).get("trigger_pause_status") == "PAUSED":
         return []
     found = []
@@ -292,11 +292,11 @@ def unheard(bundle: Config) -> list[str]:
             emails = job.get("email_notifications", {}).get(event) or []
             webhooks = job.get("webhook_notifications", {}).get(event) or []
             addresses = [*emails, *(webhook.get("id") for webhook in webhooks)]
-            found += [f"jobs.{name}: nobody hears {event}"] * (not any(addresses))
+            found += [f"jobs.{name}: no recipient of {event}"] * (not any(addresses))
     for name, alert in bundle["resources"].get("alerts", {}).items():
         subscriptions = alert["evaluation"].get("notification", {}).get("subscriptions") or []
         addresses = [address for one in subscriptions for address in one.values()]
-        found += [f"alerts.{name}: nobody is subscribed"] * (not any(addresses))
+        found += [f"alerts.{name}: no recipient"] * (not any(addresses))
     return found
 
 

@@ -111,7 +111,7 @@ PROD: Final = ("targets", "prod", "variables")
     [
         (plant(*FULL, "health", value=None), "full_pipeline_job: no warning before 14400 s"),
         (plant(*FULL, "timeout_seconds", value=7200), "no warning before 7200 s"),
-        (plant(*DEV_ALERT, "evaluation", "threshhold", value=0), "Unexpected field 'threshhold'"),
+        (plant(*DEV_ALERT, "evaluation", "limit", value=0), "Unexpected field 'limit'"),
         (plant(*DEV_ALERT, "query_text", value="${var.alert_none}"), "${var.alert_none}"),
         (plant(*SILVER, "dbt_task", "warehous_id", value="x"), "Unexpected field 'warehous_id'"),
         (plant(*FULL, "max_concurrent_runs", value="many"), "invalid literal for int"),
@@ -179,13 +179,16 @@ def test_a_planted_fault_is_found(
 @pytest.mark.parametrize(
     ("change", "finding"),
     [
-        (plant("variables", "alert_email", "default", value=""), "nobody is subscribed"),
-        (plant("variables", "alert_email", "default", value=""), "nobody hears on_failure"),
-        (plant(*PROD, "alert_subscriptions", value=None), "gate_shut: nobody is subscribed"),
-        (plant(*PROD, "notification_emails", value=None), "weekly_checks_job: nobody hears on_f"),
+        (plant("variables", "alert_email", "default", value=""), "no recipient"),
+        (plant("variables", "alert_email", "default", value=""), "no recipient of on_failure"),
+        (plant(*PROD, "alert_subscriptions", value=None), "gate_shut: no recipient"),
+        (
+            plant(*PROD, "notification_emails", value=None),
+            "weekly_checks_job: no recipient of on_f",
+        ),
         (
             plant(*FULL, "email_notifications", "on_duration_warning_threshold_exceeded", value=[]),
-            "full_pipeline_job: nobody hears on_duration_warning_threshold_exceeded",
+            "full_pipeline_job: no recipient of on_duration_warning_threshold_exceeded",
         ),
     ],
 )
@@ -212,6 +215,18 @@ def test_alerts_compare_a_column_of_their_query(root: Config, target: str) -> No
         # An aggregation would leave nothing but its result in the message.
         assert "aggregation" not in evaluation["source"], name
         assert evaluation["empty_result_state"] == "OK", name
+
+
+@pytest.mark.parametrize("target", GOVERNED)
+def test_each_alert_names_the_section_that_says_what_to_do(root: Config, target: str) -> None:
+    page = (CHECKOUT / "docs" / "operations.md").read_text("utf-8")
+    for name, alert in deployed(root, target)["resources"]["alerts"].items():
+        [title] = re.findall(
+            r'What to do: docs/operations.md, "([^"]+)"', alert["custom_description"]
+        )
+        [section] = re.findall(rf"^### {title}\n(.*?)^##", page, re.DOTALL | re.MULTILINE)
+        assert f"`analyses/alerts/{name}.sql`" in section, name
+        assert alert["display_name"].startswith(title), name
 
 
 def test_every_dbt_command_parses(bundle: Config, manifest: dict[str, Any]) -> None:
