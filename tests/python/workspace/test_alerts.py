@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -14,6 +15,7 @@ from project.home import CHECKOUT
 from project.variables import project_variables
 from support.built_platform import built_platform
 from support.databricks_runs import CATALOG, PIPELINE, DatabricksHome
+from support.platform_runs import Home
 from workspace.bundle import deployed, read_bundle
 
 pytestmark = pytest.mark.warehouse
@@ -30,8 +32,9 @@ Row = dict[str, Any]
 class Shop:
     """A built target dev, whose tables a test replaces by rows of its own."""
 
-    def __init__(self, dev: DatabricksHome) -> None:
+    def __init__(self, dev: DatabricksHome, home: Home) -> None:
         self.dev = dev
+        self.home = home
         self.alerts = deployed(read_bundle(CHECKOUT), "dev")["resources"]["alerts"]
 
     def replace(self, table: str, *rows: Row) -> None:
@@ -57,7 +60,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with built_platform(tmp_path_factory.mktemp("alerts")) as platform:
-        yield Shop(platform.dev)
+        yield Shop(platform.dev, platform.home)
 
 
 @pytest.fixture
@@ -122,6 +125,17 @@ def test_a_feed_that_stopped_fails_the_freshness_of_the_source(shop: Shop) -> No
     assert "ERROR STALE freshness of bronze_layer.events_raw" in printed
     shop.replace(BRONZE)
     shop.dev.dbt("source", "freshness", expect=1)
+
+
+def test_a_stopped_feed_fails_on_one_machine_too(shop: Shop) -> None:
+    shop.home.dbt("source", "freshness")
+    with duckdb.connect(str(shop.home.database)) as connection:
+        age = f"interval {LIMITS['stale_after_hours'] + 1} hours"
+        connection.execute(
+            f"update bronze_layer.events_raw set _ingested_at = _ingested_at - {age}"
+        )
+    printed = shop.home.dbt("source", "freshness", expect=1).stdout
+    assert "ERROR STALE freshness of bronze_layer.events_raw" in printed
 
 
 # ---- rejected rows ----
