@@ -108,9 +108,11 @@ def test_no_new_data(shop: Shop) -> None:
     assert shop.findings("no_new_data") == []
     shop.replace(FILES, file(allowed + 90), file(allowed - 0.5, 2))
     assert shop.findings("no_new_data") == []
-    shop.replace(FILES, file(allowed + 90), file(allowed + 0.5, 2))
+    newest = file(allowed + 0.5, 2)
+    shop.replace(FILES, file(allowed + 90), newest)
     [found] = shop.findings("no_new_data")
     assert found["hours_without_load"] == pytest.approx(allowed + 0.5, abs=0.1)
+    assert found["newest_load_at"].replace(tzinfo=dt.UTC) == newest["_ingested_at"]
     shop.replace(FILES)
     [found] = shop.findings("no_new_data")
     assert found["newest_load_at"] is None
