@@ -1,4 +1,4 @@
-"""The job that compares the live governance with the declared one, as the owner of the tables.
+"""The job that compares the live governance with the declared one, as the owner of the catalog.
 
 The bundle runs this file as a script. What is declared is read from the deployed files, so that the
 job needs no build before it. Exit code 1 means drift.

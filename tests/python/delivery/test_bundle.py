@@ -326,6 +326,23 @@ def test_the_governance_check_accepts_every_argument_of_its_task(root: Config, t
     assert parsed.target == target and "sql_warehouses.analytics" in parsed.warehouse_id
 
 
+@pytest.mark.parametrize("target", GOVERNED)
+def test_only_the_governance_check_runs_as_another_than_the_pipeline(
+    root: Config, target: str
+) -> None:
+    split = copy.deepcopy(root)
+    split["variables"]["pipeline_principal"]["default"] = "pipeline"
+    split["variables"]["catalog_owner"]["default"] = "deployer"
+    bundle = deployed(split, target)
+    assert bundle.get("run_as", {}).get("service_principal_name") in ("pipeline", None)
+    own = {
+        name: job["run_as"] for name, job in bundle["resources"]["jobs"].items() if "run_as" in job
+    }
+    # On dev the one who deploys runs the jobs too.
+    expected = {"governance_check_job": {"service_principal_name": "deployer"}}
+    assert own == ({} if target == "dev" else expected)
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_monitors_are_off_and_the_free_edition_has_no_job_for_them(
     root: Config, target: str
