@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
+from databricks.bundles.alerts import Alert
 from databricks.bundles.catalogs import Catalog
 from databricks.bundles.cluster_policies import ClusterPolicy
 from databricks.bundles.core import Resource
@@ -28,6 +29,7 @@ from packaging.utils import canonicalize_name
 from workspace.bundle import REFERENCE, Config, deployed
 
 PARSERS: Final[Mapping[str, Callable[[Any], Resource]]] = {
+    "alerts": Alert.from_dict,
     "catalogs": Catalog.from_dict,
     "cluster_policies": ClusterPolicy.from_dict,
     "external_locations": ExternalLocation.from_dict,
@@ -353,6 +355,48 @@ def target_faults(root: Config) -> list[str]:
     return found
 
 
+def unassigned_variables(root: Config, target: str) -> list[str]:
+    """Return the variables for which the CLI asks its caller: they have no value in the bundle."""
+    own = (root["targets"][target] or {}).get("variables", {})
+    return [
+        name
+        for name, variable in root["variables"].items()
+        if name not in own and not {"default", "lookup"} & set(variable)
+    ]
+
+
+def unheard(bundle: Config) -> list[str]:
+    """Return what runs by itself and has no recipient for failures, slow runs or findings."""
+    if bundle.get("presets", {}).get("trigger_pause_status") == "PAUSED":
+        return []
+    found = []
+    for name, job in bundle["resources"]["jobs"].items():
+        for event in ("on_failure", "on_duration_warning_threshold_exceeded"):
+            emails = job.get("email_notifications", {}).get(event) or []
+            webhooks = job.get("webhook_notifications", {}).get(event) or []
+            addresses = [*emails, *(webhook.get("id") for webhook in webhooks)]
+            found += [f"jobs.{name}: no recipient of {event}"] * (not any(addresses))
+    for name, alert in bundle["resources"].get("alerts", {}).items():
+        subscriptions = alert["evaluation"].get("notification", {}).get("subscriptions") or []
+        addresses = [address for one in subscriptions for address in one.values()]
+        found += [f"alerts.{name}: no recipient"] * (not any(addresses))
+    return found
+
+
+def unmeasured_jobs(bundle: Config) -> list[str]:
+    """Return jobs without a warning of their duration before they time out."""
+    found = []
+    for name, job in bundle["resources"]["jobs"].items():
+        limits = [
+            rule["value"]
+            for rule in job.get("health", {}).get("rules", [])
+            if (rule["metric"], rule["op"]) == ("RUN_DURATION_SECONDS", "GREATER_THAN")
+        ]
+        if not limits or max(limits) >= job["timeout_seconds"]:
+            found.append(f"jobs.{name}: no warning before {job['timeout_seconds']} s")
+    return found
+
+
 def task_graph(bundle: Config) -> str:
     """Draw every job as text: its trigger, and each task with those that it waits for."""
     lines = []
@@ -375,4 +419,6 @@ def _work(task: Config) -> str:
         return f"run {task['run_job_task']['job_id']}"
     if "spark_python_task" in task:
         return str(task["spark_python_task"]["python_file"])
+    if condition := task.get("condition_task"):
+        return f"{condition['left']} {condition['op']} {condition['right']}?"
     return "; ".join(_commands(task))
