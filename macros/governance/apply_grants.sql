@@ -5,8 +5,9 @@
     {%- if model.resource_type == 'snapshot' -%}
         {%- do protect_snapshot(relation) -%}
     {%- endif -%}
-    {%- if var('policies') -%}
-        {%- do default__apply_grants(relation, grant_config, should_revoke) -%}
+    {#- A kept table has its grants looked at with all others, by repair_grants. -#}
+    {%- if var('policies') and (should_full_refresh() or not should_revoke) -%}
+        {%- do default__apply_grants(relation, grant_config, should_revoke=false) -%}
     {%- endif -%}
 {%- endmacro %}
 
@@ -25,7 +26,48 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- One query for all tables that a run kept, in place of one for each. -#}
+
+{% macro repair_grants(results) -%}
+    {{ return(adapter.dispatch('repair_grants')(results)) }}
+{%- endmacro %}
+
+{% macro default__repair_grants(results) -%}
+    {%- set nodes = [] -%}
+    {%- for result in results if execute and var('policies') -%}
+        {%- set grants = result.node.config.get('grants') -%}
+        {%- do nodes.append(result.node) if grants and result.status == 'success' -%}
+    {%- endfor -%}
+    {%- if nodes -%}
+        {%- set held = {} -%}
+        {%- for row in run_query(
+            "select table_schema, table_name, lower(privilege_type) as privilege, grantee"
+            ~ " from `" ~ target.database ~ "`.information_schema.table_privileges"
+            ~ " where inherited_from = 'NONE' and table_schema in ('"
+            ~ nodes | map(attribute='schema') | unique | join("', '") ~ "')"
+        ).rows -%}
+            {%- set granted = held.setdefault(row[0] ~ '.' ~ row[1], {}) -%}
+            {%- do granted.setdefault(row[2], []).append(row[3]) -%}
+        {%- endfor -%}
+        {%- for node in nodes -%}
+            {%- set relation = api.Relation.create(node.database, node.schema, node.alias) -%}
+            {%- set granted = held.get(node.schema ~ '.' ~ node.alias, {}) -%}
+            {%- set grants = node.config.get('grants') -%}
+            {%- do call_dcl_statements(
+                get_dcl_statement_list(
+                    relation, diff_of_two_dicts(granted, grants), get_revoke_sql
+                ) + get_dcl_statement_list(
+                    relation, diff_of_two_dicts(grants, granted), get_grant_sql
+                )
+            ) -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- DuckDB has no users to grant to. -#}
+
+{% macro duckdb__repair_grants(results) -%}
+{%- endmacro %}
 
 {% macro duckdb__apply_grants(relation, grant_config, should_revoke=true) -%}
 {%- endmacro %}

@@ -4,7 +4,13 @@
 {%- endmacro %}
 
 {% macro default__replace_keys_sql(arg_dict) -%}
-    {{ return(get_delete_insert_sql(arg_dict)) }}
+    {%- set columns = [] -%}
+    {%- for name in model.columns -%}
+        {%- do columns.append(adapter.quote(name)) -%}
+    {%- endfor -%}
+    {{ return(delete_insert_sql_impl(
+        arg_dict['temp_relation'], arg_dict['target_relation'], columns, arg_dict['unique_key'], none
+    )) }}
 {%- endmacro %}
 
 {% macro duckdb__replace_keys_sql(arg_dict) -%}
