@@ -2,25 +2,15 @@
     filter, properties, comments. One DESCRIBE says all of it but tags. Only where that differs from
     the yml is the adapter asked, and repairs what has drifted. -#}
 
-{% macro process_schema_changes(on_schema_change, source_relation, target_relation) -%}
-    {{ return(adapter.dispatch('process_schema_changes')(
-        on_schema_change, source_relation, target_relation
-    )) }}
-{%- endmacro %}
-
-{% macro duckdb__process_schema_changes(on_schema_change, source_relation, target_relation) -%}
-    {{ return(dbt.process_schema_changes(on_schema_change, source_relation, target_relation)) }}
-{%- endmacro %}
-
-{% macro default__process_schema_changes(on_schema_change, source_relation, target_relation) -%}
-    {#- Comes right before process_config_changes, which knows the stored columns. -#}
+{% macro databricks__process_schema_changes(on_schema_change, source_relation, target_relation) -%}
+    {#- process_config_changes comes next and sees the stored columns. -#}
 {%- endmacro %}
 
 {% macro process_config_changes(target_relation, existing_relation=none) -%}
     {%- set stored = fromjson(describe_table_extended_as_json(target_relation).rows[0][0]) -%}
     {%- set names = stored.columns | map(attribute='name') | list -%}
-    {%- if model.columns.keys() | reject('in', names) | list -%}
-        {%- do dbt.process_schema_changes(
+    {%- if names | sort != model.columns.keys() | sort -%}
+        {%- do dbt.default__process_schema_changes(
             config.get('on_schema_change'), make_intermediate_relation(target_relation),
             target_relation
         ) -%}

@@ -4,13 +4,7 @@
 {%- endmacro %}
 
 {% macro default__replace_keys_sql(arg_dict) -%}
-    {%- set columns = [] -%}
-    {%- for name in model.columns -%}
-        {%- do columns.append(adapter.quote(name)) -%}
-    {%- endfor -%}
-    {{ return(delete_insert_sql_impl(
-        arg_dict['temp_relation'], arg_dict['target_relation'], columns, arg_dict['unique_key'], none
-    )) }}
+    {{ return(get_delete_insert_sql(arg_dict)) }}
 {%- endmacro %}
 
 {% macro duckdb__replace_keys_sql(arg_dict) -%}
