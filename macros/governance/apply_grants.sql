@@ -5,8 +5,9 @@
     {%- if model.resource_type == 'snapshot' -%}
         {%- do protect_snapshot(relation) -%}
     {%- endif -%}
-    {#- A kept table has its grants looked at with all others, by repair_grants. -#}
-    {%- if var('policies') and (should_full_refresh() or not should_revoke) -%}
+    {#- What the run found and keeps has its grants compared with all others, by repair_grants. -#}
+    {%- set is_kept = load_relation(relation) is not none and not should_full_refresh() -%}
+    {%- if var('policies') and not is_kept -%}
         {%- do default__apply_grants(relation, grant_config, should_revoke=false) -%}
     {%- endif -%}
 {%- endmacro %}
