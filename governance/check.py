@@ -79,7 +79,9 @@ def execute(args: argparse.Namespace) -> int:
     bundle = deployed(read_bundle(CHECKOUT), args.target)
     expected = declared.declared(declared.read_manifest(args.manifest, args.target), bundle)
     catalog = catalog_of(bundle)
-    findings = drift(expected, Catalog(connect(), args.warehouse_id or warehouse_id(), catalog).state())
+    findings = drift(
+        expected, Catalog(connect(), args.warehouse_id or warehouse_id(), catalog).state()
+    )
     if args.output == "json":
         report = {
             "catalog": catalog,

@@ -19,7 +19,7 @@ _REFUSED: Final = "refused: "
 
 @dataclass(frozen=True)
 class Answers:
-    """The answer to each probe by name, and facts of the workspace, which nobody believes in."""
+    """The answer to each probe by name, and facts of the workspace, which are no beliefs."""
 
     answers: Mapping[str, str]
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -60,7 +60,8 @@ def read_answers(path: Path, names: Collection[str] | None = None) -> Answers:
     version = content.get("version") if isinstance(content, dict) else None
     if version != VERSION:
         raise UserError(
-            f"{path}: is of version {json.dumps(version)}, and this program reads {VERSION}; {again}"
+            f"{path}: is of version {json.dumps(version)}, and this program reads {VERSION};"
+            f" {again}"
         )
     answers, facts = content.get("answers"), content.get("facts")
     for part in (answers, facts):

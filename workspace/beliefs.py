@@ -156,7 +156,10 @@ PROBES: Final = (
     Probe(
         "policies_after_create_or_replace",
         _ON_TABLE,
-        (*_PROTECTED, "create or replace table {schema}.{name} (id bigint, day bigint) using delta"),
+        (
+            *_PROTECTED,
+            "create or replace table {schema}.{name} (id bigint, day bigint) using delta",
+        ),
         joined,
     ),
     Probe("grants_are_listed", _GRANTS, _GRANTED, joined),

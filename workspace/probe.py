@@ -27,7 +27,9 @@ from workspace.bundle import catalog_of, deployed, read_bundle
 from workspace.client import add_target, connect, warehouse_id
 from workspace.statements import Result, Warehouse
 
-HELP: Final = "try in a scratch schema what the project believes of Databricks, and say what differs"
+HELP: Final = (
+    "try what the project believes of Databricks, in a scratch schema, and say what differs"
+)
 # What the double of the tests answers.
 BELIEVED: Final = CHECKOUT / "tests" / "warehouse" / "answers.json"
 
@@ -84,7 +86,8 @@ def ask(warehouse: Warehouse, catalog: str) -> Answers:
         names = {"catalog": f"`{catalog}`", "scratch": scratch, "schema": f"`{catalog}`.{scratch}"}
         answers = {probe.name: _answer(warehouse, probe, names) for probe in PROBES}
         facts = {
-            name: _fact(warehouse.run(_filled(statement, names))) for name, statement in FACTS.items()
+            name: _fact(warehouse.run(_filled(statement, names)))
+            for name, statement in FACTS.items()
         }
     return Answers(answers, facts)
 
@@ -126,9 +129,7 @@ def _answer(warehouse: Warehouse, probe: Probe, names: dict[str, str]) -> str:
 
 def _refusal(result: Result, probe: Probe, answer: Callable[[str], str]) -> str:
     found = result.error_class
-    is_absent = any(
-        found == one or found.startswith(f"{one}.") for one in (*ABSENT, *probe.absent)
-    )
+    is_absent = any(found == one or found.startswith(f"{one}.") for one in (*ABSENT, *probe.absent))
     return NOT_AVAILABLE if is_absent else answer(found)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from project.errors import UserError
@@ -22,8 +23,9 @@ _WAIT_SECONDS: Final = 600
 class Result:
     """The columns and rows of a statement as text; `error` is its message, or ''."""
 
-    columns: list[str] = field(default_factory=list)
-    rows: list[list[str | None]] = field(default_factory=list)
+    columns: Sequence[str] = ()
+    # The SDK declares text, but a null arrives as None.
+    rows: Sequence[Sequence[str | None]] = ()
     error: str = ""
 
     @property
@@ -72,6 +74,4 @@ class Warehouse:
             return Result(error=message or "no reason given")
         schema = answer.manifest.schema if answer.manifest else None
         columns = [str(column.name) for column in (schema.columns if schema else None) or []]
-        # The SDK declares text, but a null arrives as None.
-        rows = [list(row) for row in (answer.result.data_array if answer.result else None) or []]
-        return Result(columns, list[list[str | None]](rows))
+        return Result(columns, (answer.result.data_array if answer.result else None) or [])

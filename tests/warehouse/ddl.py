@@ -340,7 +340,7 @@ def _create_table(ctx: Context, cursor: Cursor, kind: str, or_replace: bool) -> 
 
 
 def _keep(ctx: Context, old: Relation, new: Relation) -> None:
-    """Keep of a replaced table what a workspace was found to keep, where it is not set anew."""
+    """Keep of a replaced table what a workspace was found to keep, where it is not repeated."""
     repeated = new.row_filter, [column.mask for column in new.columns]
     if not any((repeated[0], *repeated[1])):
         ctx.ledger.keep_policies("policies_after_create_or_replace", old, new)

@@ -36,7 +36,8 @@ class Warehouse:
 
     `principals` maps a name to its account groups; each has a token (`token(name)`). `owner` owns
     the catalogs. `groups` are further account groups, without members. `answers` is a file of
-    `ecommerce databricks probe`, by which it behaves. As a context manager it stops at the end. The journal has every statement and REST request.
+    `ecommerce databricks probe`, by which it behaves. As a context manager it stops at the end. The
+    journal has every statement and REST request.
     """
 
     def __init__(

@@ -17,8 +17,10 @@ from support.databricks_runs import CATALOG, PIPELINE, running_warehouse
 from support.system_tables import plant_events
 from warehouse.server import ANSWERS, Warehouse
 from workspace import probe as command
+from workspace import statements
 from workspace.answers import ACCEPTED, NOT_AVAILABLE, Answers, as_text, read_answers
 from workspace.beliefs import PROBES, Probe, described
+from workspace.client import connect
 
 NAMES = [probe.name for probe in PROBES]
 
@@ -131,7 +133,7 @@ def test_nothing_is_left_after_an_interruption(
     last = Probe("last", "select 1", PROBES[3].given, interrupt)
     monkeypatch.setattr(command, "PROBES", (*PROBES[:5], last))
     with pytest.raises(KeyboardInterrupt):
-        command.ask(command.Warehouse(command.connect(), "abc"), CATALOG)
+        command.ask(statements.Warehouse(connect(), "abc"), CATALOG)
     assert connected.journal.select("DROP SCHEMA")
 
 
