@@ -54,16 +54,18 @@ def merge(base: Any, override: Any) -> Any:
     return override
 
 
-def deployed(root: Config, target: str) -> Config:
+def deployed(root: Config, target: str, given: Mapping[str, Any] | None = None) -> Config:
     """Return the bundle as one target deploys it, without targets, variables and includes.
 
-    A variable that a workspace looks up is replaced by `<what it looks up>`.
+    `given` has values that are known at a deployment only, by the names in references, such as
+    `var.deployer`. A variable that a workspace looks up is replaced by `<what it looks up>`.
     """
     chosen = root["targets"][target] or {}
     values = {
         "bundle.name": root["bundle"]["name"],
         "bundle.target": target,
         **_variables(root.get("variables") or {}, chosen.get("variables") or {}),
+        **(given or {}),
     }
     merged = {
         key: value for key, value in root.items() if key not in ("targets", "variables", "include")
@@ -71,6 +73,10 @@ def deployed(root: Config, target: str) -> Config:
     for key in _TARGET_KEYS:
         if key in chosen:
             merged[key] = merge(merged[key], chosen[key]) if key in merged else chosen[key]
+    for key, volume in merged.get("resources", {}).get("volumes", {}).items():
+        # As the CLI computes it; the other fields of a resource are known after a deployment.
+        path = "/Volumes/{catalog_name}/{schema_name}/{name}".format_map(volume)
+        values[f"resources.volumes.{key}.volume_path"] = path
     resolved: Config = _resolve(merged, values)
     return resolved
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from databricks.bundles.jobs import Job
 from databricks.bundles.schemas import Schema
 from databricks.bundles.sql_warehouses import SqlWarehouse
 from databricks.bundles.volumes import Volume
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from workspace.bundle import REFERENCE, Config, deployed
 
@@ -55,6 +58,15 @@ _TARGET_KEYS: Final = {
     "workspace": {"root_path", "host"},
 }
 _VARIABLE_KEYS: Final = {"description", "default", "lookup", "type"}
+# What makes a driver run tasks itself; `single_node_cluster.go` of the CLI looks for the same.
+_SINGLE_NODE: Final = {
+    "num_workers": 0,
+    "spark_conf.spark.databricks.cluster.profile": "singleNode",
+    "spark_conf.spark.master": "local[*]",
+    "custom_tags.ResourceClass": "SingleNode",
+}
+# References that have a value at each deployment and none here.
+_KNOWN_TO_THE_CLI: Final = {"workspace.current_user.userName"}
 _JOB_PARAMETER: Final = re.compile(r"\{\{\s*job\.parameters\.(\w+)\s*\}\}")
 
 
@@ -112,6 +124,8 @@ def dangling_references(bundle: Config) -> list[str]:
     found = []
     for path, text in strings(bundle):
         for reference in REFERENCE.findall(text):
+            if reference in _KNOWN_TO_THE_CLI:
+                continue
             kind, _, rest = reference.partition(".")
             group, _, rest = rest.partition(".")
             key, _, attribute = rest.partition(".")
@@ -168,6 +182,68 @@ def unpinned_dependencies(bundle: Config, pins: Mapping[str, str]) -> list[str]:
                 if not version or pins.get(package) != version:
                     found.append(f"{name}.{environment['environment_key']}: {dependency}")
     return found
+
+
+def retried_tasks(bundle: Config) -> list[str]:
+    """Return dbt tasks that serverless compute would retry: it does so unless a task forbids it."""
+    return [
+        f"{name}.{task['task_key']}: retried"
+        for name, _, task in tasks(bundle)
+        if "dbt_task" in task
+        and (task.get("disable_auto_optimization") is not True or task.get("max_retries"))
+    ]
+
+
+def unordered_triggers(root: Config) -> list[str]:
+    """Return triggers on a path that is text: nothing would create the volume before the job."""
+    return [
+        f"{name}: {url}"
+        for name, job in root["resources"]["jobs"].items()
+        if (url := job.get("trigger", {}).get("file_arrival", {}).get("url"))
+        and not url.startswith("${resources.volumes.")
+    ]
+
+
+def unbounded_policies(bundle: Config) -> list[str]:
+    """Return cluster policies without a limit of price, or that allow a driver without workers."""
+    found = []
+    for key, policy in bundle["resources"].get("cluster_policies", {}).items():
+        rules = policy["definition"]
+        if "maxValue" not in rules.get("dbus_per_hour", {}):
+            found.append(f"{key}: no limit of dbus_per_hour")
+        workers = rules.get("num_workers", {})
+        fewest = workers.get("value", workers.get("minValue", 0))
+        fixed = {name: rule["value"] for name, rule in rules.items() if rule["type"] == "fixed"}
+        if fewest == 0 and not (fixed.items() >= _SINGLE_NODE.items()):
+            found.append(f"{key}: no workers, and not a single node")
+    return found
+
+
+def required(*packages: str, python: str) -> set[str]:
+    """Return the packages and all that they need under a version of Python on Linux.
+
+    Names and needs are those of the installed packages, and the names are canonical.
+    """
+    marker = {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "extra": "",
+    }
+    found: set[tuple[str, str]] = set()
+    waiting = [(package, "") for package in packages]
+    while waiting:
+        package, extra = waiting.pop()
+        if (package, extra) in found:
+            continue
+        found.add((package, extra))
+        for line in metadata.requires(package) or []:
+            need = Requirement(line)
+            if need.marker is None or need.marker.evaluate(marker | {"extra": extra}):
+                name = canonicalize_name(need.name)
+                waiting += [(name, ""), *((name, extra) for extra in need.extras)]
+    return {package for package, _ in found}
 
 
 def missing_environments(bundle: Config) -> list[str]:

@@ -1,11 +1,13 @@
 """The bundle, checked without a workspace: errors of a deployment, and the project's own rules.
 
-`UPDATE_GOLDEN=1 python -m pytest tests/python/delivery/test_bundle.py` redraws the task graph.
+`UPDATE_GOLDEN=1 python -m pytest tests/python/delivery/test_bundle.py` redraws the task graph and
+writes the pins of the dbt tasks, from requirements-dev.txt.
 """
 
 from __future__ import annotations
 
 import copy
+import importlib.metadata
 import json
 import os
 import re
@@ -15,11 +17,19 @@ from typing import Any, Final
 
 import click
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from ingestion.auto_loader import build_parser
 from project.home import CHECKOUT
 from project.targets import databricks_targets
 from support import bundle_config
+from support.bundle_identities import (
+    Identity,
+    refusals,
+    repeated_principals,
+    undeclared_managers,
+)
 from support.platform_runs import Home
 from workspace.bundle import Config, deployed, read_bundle
 
@@ -27,6 +37,9 @@ GOLDEN: Final = CHECKOUT / "tests" / "python" / "delivery" / "golden" / "task_gr
 TARGETS: Final = tuple(read_bundle(CHECKOUT)["targets"])
 # The free edition has no account groups, so nothing is granted there.
 GOVERNED: Final = databricks_targets()
+# Of environment version 4, by the release notes of serverless environments.
+SERVERLESS_PYTHON: Final = "3.12"
+ENVIRONMENT: Final = CHECKOUT / "resources" / "dbt_environment.yml"
 GROUPS: Final = {
     "ecommerce_pipeline",
     "ecommerce_platform_admins",
@@ -48,8 +61,40 @@ def bundle(root: Config, request: pytest.FixtureRequest) -> Config:
 
 @pytest.fixture(scope="module")
 def pins() -> dict[str, str]:
+    """Return the version that the tests have of each package, under the environment's Python."""
     text = (CHECKOUT / "requirements-dev.txt").read_text("utf-8")
-    return dict(re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+)", text, re.M))
+    marker = {"python_version": SERVERLESS_PYTHON, "python_full_version": f"{SERVERLESS_PYTHON}.0"}
+    pinned = [Requirement(line) for line in re.findall(r"^([\w.-]+.*==.*?) \\$", text, re.M)]
+    return {
+        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==")
+        for pin in pinned
+        if pin.marker is None or pin.marker.evaluate(marker)
+    }
+
+
+def test_the_environment_names_all_that_dbt_needs(pins: dict[str, str]) -> None:
+    first = ["dbt-core", "dbt-databricks"]
+    needed = bundle_config.required(*first, python=SERVERLESS_PYTHON)
+    names = [*first, *sorted(needed - set(first))]
+    head, key, _ = ENVIRONMENT.read_text("utf-8").partition("      dependencies:\n")
+    written = head + key + "".join(f"        - {name}=={pins[name]}\n" for name in names)
+    if os.environ.get("UPDATE_GOLDEN"):
+        ENVIRONMENT.write_text(written, encoding="utf-8")
+    assert ENVIRONMENT.read_text("utf-8") == written, (
+        f"see {Path(__file__).name} for how to write the list"
+    )
+    # These floated when two packages were pinned, and with them the SQL that dbt sends.
+    assert {"databricks-sql-connector", "databricks-sdk", "thrift", "dbt-adapters"} <= needed
+
+
+def test_the_bundle_is_checked_by_the_version_that_it_asks_for(
+    root: Config, pins: dict[str, str]
+) -> None:
+    version = importlib.metadata.version("databricks-bundles")
+    assert pins["databricks-bundles"] == version
+    assert root["bundle"]["databricks_cli_version"] == f">= {version}", (
+        "databricks.yml names the CLI of the workflows: raise it with databricks-bundles"
+    )
 
 
 def faults(root: Config, target: str, pins: dict[str, str]) -> list[str]:
@@ -62,6 +107,9 @@ def faults(root: Config, target: str, pins: dict[str, str]) -> list[str]:
         *bundle_config.missing_paths(bundle, CHECKOUT),
         *bundle_config.missing_environments(bundle),
         *bundle_config.unpinned_dependencies(bundle, pins),
+        *bundle_config.retried_tasks(bundle),
+        *bundle_config.unordered_triggers(root),
+        *bundle_config.unbounded_policies(bundle),
         *bundle_config.unknown_job_parameters(bundle),
         *bundle_config.gate_faults(bundle),
         *bundle_config.target_faults(root),
@@ -93,6 +141,10 @@ FULL: Final = ("resources", "jobs", "full_pipeline_job")
 SILVER: Final = (*FULL, "tasks", 1)
 GATE: Final = (*FULL, "tasks", 2)
 GOLD: Final = (*FULL, "tasks", 3)
+POLICY: Final = (
+    *("targets", "dev", "resources", "cluster_policies"),
+    *("interactive", "definition"),
+)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +197,20 @@ GOLD: Final = (*FULL, "tasks", 3)
             ),
             "full_pipeline_job.dbt: dbt-databricks==1.12.6",
         ),
+        (plant(*GATE, "disable_auto_optimization", value=None), "full_pipeline_job.gate: retried"),
+        (plant(*GOLD, "max_retries", value=2), "full_pipeline_job.gold: retried"),
+        (
+            plant(
+                *("resources", "jobs", "bronze_ingestion_job", "trigger", "file_arrival", "url"),
+                value="/Volumes/${var.catalog}/bronze_layer/raw_data/landing/",
+            ),
+            "bronze_ingestion_job: /Volumes/",
+        ),
+        (plant(*POLICY, "dbus_per_hour", value=None), "interactive: no limit of dbus_per_hour"),
+        (
+            plant(*POLICY, "custom_tags.ResourceClass", value=None),
+            "interactive: no workers, and not a single node",
+        ),
         (
             plant(
                 "resources", "jobs", "bronze_ingestion_job", "parameters", 0, "name", value="src"
@@ -159,6 +225,99 @@ def test_a_planted_fault_is_found(
     broken = copy.deepcopy(root)
     change(broken)
     assert any(finding in found for found in faults(broken, "dev", pins))
+
+
+# --- identities: a person or a principal deploys; on staging and prod another principal runs ---
+
+PERSON: Final = Identity("user_name", "ada@shop", frozenset({"ecommerce_data_engineers"}))
+DEPLOYER: Final = Identity("service_principal_name", "11111111-aaaa-4bbb-8ccc-dddddddddddd")
+PIPELINE: Final = Identity(
+    "service_principal_name",
+    "22222222-aaaa-4bbb-8ccc-dddddddddddd",
+    frozenset({"ecommerce_pipeline"}),
+)
+
+
+def deployed_by(root: Config, target: str, deployer: Identity) -> Config:
+    """Return the bundle as that identity deploys it, with the pipeline's principal beside it."""
+    given: dict[str, Any] = {
+        "workspace.current_user.userName": deployer.name,
+        "var.pipeline_principal": PIPELINE.name,
+    }
+    if deployer.kind == "service_principal_name":
+        # What deploy.yml writes; test_workflows.py runs the step that does it.
+        given["var.deployer"] = {"service_principal_name": deployer.name, "level": "CAN_MANAGE"}
+    return deployed(root, target, given)
+
+
+def identity_faults(bundle: Config, deployer: Identity) -> list[str]:
+    runner = PIPELINE if "run_as" in bundle else deployer
+    return [
+        *undeclared_managers(bundle, deployer),
+        *repeated_principals(bundle),
+        *refusals(bundle, deployer, runner),
+    ]
+
+
+@pytest.mark.parametrize("deployer", [PERSON, DEPLOYER], ids=["person", "principal"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_deployer_and_pipeline_may_do_what_they_do(
+    root: Config, target: str, deployer: Identity
+) -> None:
+    bundle = deployed_by(root, target, deployer)
+    assert identity_faults(bundle, deployer) == []
+    principal = bundle.get("run_as", {}).get("service_principal_name")
+    assert principal == (PIPELINE.name if target in ("staging", "prod") else None)
+
+
+STAGING: Final = ("targets", "staging")
+WAREHOUSE: Final = (*STAGING, "resources", "sql_warehouses", "analytics")
+
+
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        # Before: nobody but groups was declared, so `validate --strict` failed for each deployer.
+        (plant(*STAGING, "permissions", 2, value=None), "manages the folder"),
+        # Before: the pipeline's principal could look at the job that it starts, and no more.
+        (
+            plant(*STAGING, "resources", "jobs", "bronze_ingestion_job", "permissions", value=[]),
+            f"full_pipeline_job.ingest: {PIPELINE.name} may not use jobs.bronze_ingestion_job",
+        ),
+        (plant(*STAGING, "permissions", 3, value=None), "cannot read the deployed files"),
+        (
+            plant(
+                *(*WAREHOUSE, "permissions", 0),
+                value={"group_name": "ecommerce_data_engineers", "level": "CAN_USE"},
+            ),
+            "sql_warehouses.analytics: ecommerce_data_engineers",
+        ),
+        (
+            plant(
+                *(*STAGING, "resources", "sql_warehouses", "analytics", "permissions", 0),
+                value=None,
+            ),
+            f"full_pipeline_job.silver: {PIPELINE.name} may not use sql_warehouses.analytics",
+        ),
+    ],
+)
+def test_a_missing_right_is_found(
+    root: Config, change: Callable[[Config], None], finding: str
+) -> None:
+    broken = copy.deepcopy(root)
+    change(broken)
+    bundle = deployed_by(broken, "staging", DEPLOYER)
+    assert any(finding in found for found in identity_faults(bundle, DEPLOYER))
+
+
+def test_one_principal_for_both_is_found(root: Config) -> None:
+    # Its two levels would be in one list, which Databricks refuses as ambiguous.
+    given = {
+        "var.pipeline_principal": DEPLOYER.name,
+        "var.deployer": {"service_principal_name": DEPLOYER.name, "level": "CAN_MANAGE"},
+    }
+    found = repeated_principals(deployed(root, "staging", given))
+    assert found == [f"permissions: {DEPLOYER.name}"]
 
 
 def test_every_dbt_command_parses(bundle: Config, manifest: dict[str, Any]) -> None:

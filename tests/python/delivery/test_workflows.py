@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -15,11 +18,14 @@ import pytest
 import yaml
 
 from project.home import CHECKOUT
+from support.bundle_identities import Identity, undeclared_managers
+from workspace.bundle import deployed, read_bundle
 
 Workflow: TypeAlias = dict[str, Any]
 
 FOLDER: Final = CHECKOUT / ".github" / "workflows"
 WORKFLOWS: Final = sorted(FOLDER.glob("*.yml"))
+ACTION: Final = CHECKOUT / ".github" / "actions" / "databricks" / "action.yml"
 PINNED: Final = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 SWALLOWED: Final = re.compile(r"\|\|\s*(true|:|echo|exit 0)|set \+e|continue-on-error|--no-fail")
 
@@ -42,15 +48,16 @@ def test_all_workflows_are_covered() -> None:
 
 
 @pytest.mark.parametrize(
-    "linter",
+    ("linter", "files"),
     [
-        ("zizmor", "--offline", "--no-progress"),
-        ("check-jsonschema", "--builtin-schema", "vendor.github-workflows"),
+        (("zizmor", "--offline", "--no-progress"), [*WORKFLOWS, ACTION]),
+        (("check-jsonschema", "--builtin-schema", "vendor.github-workflows"), WORKFLOWS),
+        (("check-jsonschema", "--builtin-schema", "vendor.github-actions"), [ACTION]),
     ],
-    ids=lambda command: command[0],
+    ids=["zizmor", "workflows", "actions"],
 )
-def test_linters_find_nothing(linter: tuple[str, ...]) -> None:
-    command = [str(Path(sys.executable).with_name(linter[0])), *linter[1:], *map(str, WORKFLOWS)]
+def test_linters_find_nothing(linter: tuple[str, ...], files: list[Path]) -> None:
+    command = [str(Path(sys.executable).with_name(linter[0])), *linter[1:], *map(str, files)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
@@ -65,7 +72,7 @@ def test_a_planted_injection_is_found(tmp_path: Path) -> None:
     assert "template-injection" in result.stdout
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*WORKFLOWS, ACTION], ids=lambda path: path.name)
 def test_actions_are_pinned_and_no_failure_is_ignored(path: Path) -> None:
     text = path.read_text("utf-8")
     for used in re.findall(r"uses: (.+)", text):
@@ -76,7 +83,11 @@ def test_actions_are_pinned_and_no_failure_is_ignored(path: Path) -> None:
     assert "secrets." not in text
     assert "secrets: inherit" not in text
     # Each action has one version in all workflows.
-    pins = [pin for p in WORKFLOWS for pin in re.findall(r"uses: (.+@.+)", p.read_text("utf-8"))]
+    pins = [
+        pin
+        for p in (*WORKFLOWS, ACTION)
+        for pin in re.findall(r"uses: (.+@.+)", p.read_text("utf-8"))
+    ]
     assert len({pin.split("@")[0] for pin in pins}) == len(set(pins))
 
 
@@ -149,6 +160,87 @@ def test_each_deployment_goes_to_the_target_of_its_environment(deploy: Workflow,
     assert any("bundle deploy" in step.get("run", "") for step in job["steps"])
     # A job canceled by a push to main would leave an environment half deployed.
     assert "cancel-in-progress" not in job["concurrency"]
+    # Whatever the CLI only warns of stops it, before anything is changed.
+    commands = [step["run"] for step in job["steps"] if "run" in step]
+    assert commands[0] == f"databricks bundle validate --strict --target {name}"
+
+
+@pytest.mark.parametrize("name", ["dev", "staging", "prod"])
+def test_the_landing_folder_is_there_before_the_job_that_watches_it(
+    deploy: Workflow, name: str
+) -> None:
+    script = "\n".join(step.get("run", "") for step in deploy["jobs"][name]["steps"])
+    bundle = deployed(read_bundle(CHECKOUT), name)
+    jobs = bundle["resources"]["jobs"]
+    folder = jobs["bronze_ingestion_job"]["trigger"]["file_arrival"]["url"].rstrip("/")
+    first, folder_made, everything = (
+        script.index(text)
+        for text in ("--select ", f"dbfs:{folder}\n", f"bundle deploy --target {name}\n")
+    )
+    assert first < folder_made < everything
+    # A resource that is selected brings its grants and what it refers to.
+    [selected] = re.findall(r"--select (\S+)", script)
+    for resource in selected.split(","):
+        kind, _, key = resource.partition(".")
+        assert bundle["resources"][kind][key]["grants"]
+        assert kind != "jobs"
+
+
+def run_step(name: str, folder: Path, **environment: str) -> None:
+    """Run one step of the action as GitHub does, in the folder."""
+    steps = yaml.safe_load(ACTION.read_text("utf-8"))["runs"]["steps"]
+    [script] = [step["run"] for step in steps if step.get("name") == name]
+    subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"]} | environment,
+        check=True,
+    )
+
+
+def test_the_cli_of_the_workflows_is_the_one_that_checks_the_bundle(
+    deploy: Workflow, tmp_path: Path
+) -> None:
+    (tmp_path / "databricks.yml").write_text((CHECKOUT / "databricks.yml").read_text("utf-8"))
+    run_step("Read the version", tmp_path, GITHUB_OUTPUT=str(tmp_path / "output"))
+    checked = version("databricks-bundles")
+    assert (tmp_path / "output").read_text("utf-8") == f"version={checked}\n"
+    for name, job in deploy["jobs"].items():
+        script = "\n".join(step.get("run", "") for step in job.get("steps", []))
+        used = [step["uses"] for step in job.get("steps", []) if "uses" in step]
+        if "databricks bundle" in script:
+            assert "$/.github/actions/databricks" in used, name
+            assert not any(name.startswith("databricks/setup-cli") for name in used), name
+
+
+def test_a_constraint_that_the_action_cannot_read_stops_it(tmp_path: Path) -> None:
+    (tmp_path / "databricks.yml").write_text("bundle:\n  databricks_cli_version: 1.22.1\n")
+    with pytest.raises(subprocess.CalledProcessError):
+        run_step("Read the version", tmp_path, GITHUB_OUTPUT=str(tmp_path / "output"))
+
+
+@pytest.mark.parametrize("name", ["preview", "dev", "staging", "prod"])
+def test_the_deployer_of_the_workflows_is_declared(
+    deploy: Workflow, name: str, tmp_path: Path
+) -> None:
+    [given] = [
+        step["with"]
+        for step in deploy["jobs"][name]["steps"]
+        if step.get("uses") == "$/.github/actions/databricks"
+    ]
+    target = "dev" if name == "preview" else name
+    assert given == {"target": target, "client_id": "${{ vars.DATABRICKS_CLIENT_ID }}"}
+    deployer = Identity("service_principal_name", "11111111-aaaa-4bbb-8ccc-dddddddddddd")
+    run_step("Name the deployer", tmp_path, TARGET=target, CLIENT_ID=deployer.name)
+    # Where the CLI looks for the values of variables.
+    file = tmp_path / ".databricks" / "bundle" / target / "variable-overrides.json"
+    values = {f"var.{key}": value for key, value in json.loads(file.read_text("utf-8")).items()}
+    bundle = deployed(read_bundle(CHECKOUT), target, values)
+    assert undeclared_managers(bundle, deployer) == []
+    # Without the file the principal would be declared as a person.
+    values = {"workspace.current_user.userName": deployer.name}
+    bundle = deployed(read_bundle(CHECKOUT), target, values)
+    assert undeclared_managers(bundle, deployer) != []
 
 
 def test_the_preview_builds_changes_against_the_base(deploy: Workflow) -> None:

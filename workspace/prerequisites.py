@@ -1,0 +1,125 @@
+"""What a deployment needs of a workspace and of its account, derived from the bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from project.errors import UserError
+from workspace.bundle import REFERENCE, Config, deployed
+
+PIPELINE_GROUP: Final = "ecommerce_pipeline"
+_PREFIX: Final = "BUNDLE_VAR_"
+
+
+@dataclass(frozen=True)
+class Prerequisites:
+    """What one target needs. A tuple is empty, and a text None, where it needs none."""
+
+    target: str
+    catalog: str
+    # Oldest CLI that knows all of the bundle, as in "1.22.1".
+    cli_version: str
+    # Account groups that get grants, permissions, or rows by policy functions.
+    groups: tuple[str, ...]
+    # Application id of the principal that jobs run as; None: whoever deploys.
+    runner: str | None
+    # Whether jobs run as another identity than the one that deploys.
+    has_runner: bool
+    # Cluster policies are made by administrators of the workspace alone.
+    needs_admin: bool
+    # Whether the deployment makes catalog and external location.
+    makes_catalog: bool
+    storage_url: str | None
+    storage_credential: str | None
+    # Name of the warehouse that the bundle looks up.
+    warehouse: str | None
+    # Ids of notification destinations.
+    destinations: tuple[str, ...]
+    # Folder of the deployment, from `~` on.
+    root_path: str
+    # Folder that the file trigger watches.
+    landing: str
+
+
+def given_values(target: str, folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the variables that the CLI would take from outside of the bundle, as `var.<name>`.
+
+    These are `BUNDLE_VAR_<name>` of the environment and, after it, the target's
+    variable-overrides.json. Raises UserError if that file is not an object in JSON.
+    """
+    file = folder / ".databricks" / "bundle" / target / "variable-overrides.json"
+    values: Any = {}
+    if file.exists():
+        try:
+            values = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{file}: not readable JSON ({error}); correct or remove it") from error
+        if not isinstance(values, dict):
+            raise UserError(f"{file}: not an object of variables; correct or remove it")
+    named = {
+        name.removeprefix(_PREFIX): value
+        for name, value in environment.items()
+        if name.startswith(_PREFIX)
+    }
+    return {f"var.{name}": value for name, value in {**values, **named}.items()}
+
+
+def prerequisites(
+    root: Config, target: str, given: Mapping[str, Any], policy_groups: frozenset[str]
+) -> Prerequisites:
+    """Derive what a target needs; `policy_groups` are those that policy functions ask for."""
+    bundle = deployed(root, target, given)
+    resources = bundle["resources"]
+    location: Config = next(iter(resources.get("external_locations", {}).values()), {})
+    catalog = next(iter(resources["schemas"].values()))["catalog_name"]
+    job = resources["jobs"]["bronze_ingestion_job"]
+    groups = set(_groups(bundle))
+    principal = bundle.get("run_as", {}).get("service_principal_name", "")
+    warehouses = {
+        task["dbt_task"]["warehouse_id"]
+        for other in resources["jobs"].values()
+        for task in other["tasks"]
+        if "dbt_task" in task
+    }
+    looked_up = [name.strip("<>") for name in warehouses if name.startswith("<")]
+    return Prerequisites(
+        target=target,
+        catalog=catalog,
+        cli_version=root["bundle"]["databricks_cli_version"].removeprefix(">= "),
+        # Without groups of its own a target has no policies either.
+        groups=tuple(sorted(groups | policy_groups)) if groups else (),
+        runner=principal if principal and not REFERENCE.search(principal) else None,
+        has_runner="run_as" in bundle,
+        needs_admin="cluster_policies" in resources,
+        makes_catalog="catalogs" in resources,
+        storage_url=location.get("url"),
+        storage_credential=location.get("credential_name"),
+        warehouse=next(iter(looked_up), None),
+        destinations=tuple(sorted(_destinations(resources["jobs"]))),
+        root_path=bundle["workspace"]["root_path"],
+        landing=job["trigger"]["file_arrival"]["url"].rstrip("/"),
+    )
+
+
+def _groups(bundle: Config) -> Iterator[str]:
+    """Yield each group that gets a permission or a grant."""
+    holders = [bundle, *(item for kind in bundle["resources"].values() for item in kind.values())]
+    for holder in holders:
+        for permission in holder.get("permissions", []):
+            if "group_name" in permission:
+                yield permission["group_name"]
+        for grant in holder.get("grants", []):
+            yield grant["principal"]
+
+
+def _destinations(jobs: Config) -> set[str]:
+    return {
+        destination["id"]
+        for job in jobs.values()
+        for destinations in job.get("webhook_notifications", {}).values()
+        for destination in destinations
+    }
