@@ -6,7 +6,8 @@
         {%- do protect_snapshot(relation) -%}
     {%- endif -%}
     {#- What the run found and keeps has its grants compared with all others, by repair_grants. -#}
-    {%- set is_kept = load_relation(relation) is not none and not should_full_refresh() -%}
+    {%- set is_kept = should_revoke and not should_full_refresh()
+        and load_relation(relation) is not none -%}
     {%- if var('policies') and not is_kept -%}
         {%- do default__apply_grants(relation, grant_config, should_revoke=false) -%}
     {%- endif -%}
@@ -27,7 +28,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- One query for all tables that a run kept, in place of one for each. -#}
+{#- One query for all tables that a run kept, in place of one for each. A grant that is refused, to a
+    group that does not exist, would hide what else failed: such a run repairs none. -#}
 
 {% macro repair_grants(results) -%}
     {{ return(adapter.dispatch('repair_grants')(results)) }}
@@ -35,7 +37,9 @@
 
 {% macro default__repair_grants(results) -%}
     {%- set nodes = [] -%}
-    {%- for result in results if execute and var('policies') -%}
+    {%- set failed = results | map(attribute='status') | map('string')
+        | select('in', ['error', 'fail', 'runtime error']) | list -%}
+    {%- for result in results if execute and var('policies') and not failed -%}
         {%- set grants = result.node.config.get('grants') -%}
         {%- do nodes.append(result.node) if grants and result.status == 'success' -%}
     {%- endfor -%}

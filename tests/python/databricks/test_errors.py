@@ -197,7 +197,7 @@ def faulty(built: DatabricksHome, tmp_path_factory: pytest.TempPathFactory) -> D
 
 def test_a_missing_group(built: DatabricksHome, faulty: DatabricksHome) -> None:
     with nothing_changes(built):
-        result = faulty.dbt(*RUN, expect=1)
+        result = faulty.dbt(*RUN, expect=2)
     assert "Could not find principal with name ecommerce_data_scientist." in result.stdout
 
 
