@@ -74,9 +74,8 @@ def deployed(root: Config, target: str, given: Mapping[str, Any] | None = None) 
         if key in chosen:
             merged[key] = merge(merged[key], chosen[key]) if key in merged else chosen[key]
     for key, volume in merged.get("resources", {}).get("volumes", {}).items():
-        # As the CLI computes it; the other fields of a resource are known after a deployment.
-        path = "/Volumes/{catalog_name}/{schema_name}/{name}".format_map(volume)
-        values[f"resources.volumes.{key}.volume_path"] = path
+        # A path has to be text here; other references between resources stay.
+        values[f"resources.volumes.{key}.name"] = volume["name"]
     resolved: Config = _resolve(merged, values)
     return resolved
 

@@ -25,7 +25,7 @@ class Prerequisites:
     cli_version: str
     # Account groups that get grants, permissions, or rows by policy functions.
     groups: tuple[str, ...]
-    # Application id of the principal that jobs run as; None: whoever deploys.
+    # Application id of the principal that jobs run as; None: the one who deploys.
     runner: str | None
     # Whether jobs run as another identity than the one that deploys.
     has_runner: bool

@@ -97,7 +97,8 @@
     {%- set table = history_tables()[name].relation if execute -%}
     {%- if rows and load_relation(table) is not none -%}
         {%- set run = "('%s', %s, '%s', " | format(
-            invocation_id, run_started_at.strftime("timestamp '%Y-%m-%d %H:%M:%S.%f'"), target.name
+            invocation_id, run_started_at.strftime("timestamp '%Y-%m-%d %H:%M:%S.%f'"),
+            target.database | replace('ecommerce_analytics_', ''),
         ) -%}
         insert into {{ table }} values {{ run }}{{ rows | join('), ' ~ run) }})
     {%- endif -%}

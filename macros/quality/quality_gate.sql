@@ -53,5 +53,6 @@
 
 {% macro gate_max_share() -%}
     {%- set share = var('gate_max_quarantined_share') -%}
-    {{ share if share is number else share.get(target.name, share.default) }}
+    {%- set catalog = target.database | replace('ecommerce_analytics_', '') -%}
+    {{ share if share is number else share.get(catalog, share.default) }}
 {%- endmacro %}

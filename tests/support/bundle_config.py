@@ -195,12 +195,19 @@ def retried_tasks(bundle: Config) -> list[str]:
 
 
 def unordered_triggers(root: Config) -> list[str]:
-    """Return triggers on a path that is text: nothing would create the volume before the job."""
+    """Return triggers that nothing orders after their volume.
+
+    A reference does, but not one to `volume_path`: the CLI replaces that before it plans
+    (`ResolveVolumePathReferencesOnlyResources` in `initialize.go`).
+    """
     return [
         f"{name}: {url}"
         for name, job in root["resources"]["jobs"].items()
         if (url := job.get("trigger", {}).get("file_arrival", {}).get("url"))
-        and not url.startswith("${resources.volumes.")
+        and not any(
+            reference.startswith("resources.volumes.") and not reference.endswith(".volume_path")
+            for reference in REFERENCE.findall(url)
+        )
     ]
 
 

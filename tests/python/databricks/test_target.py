@@ -347,7 +347,9 @@ def test_queries_are_tagged(second: Build) -> None:
         if entry.kind == "INSERT" and "_history` values" not in entry.text
     ]
     assert len(tagged) > 20
-    assert all("project:ecommerce_analytics,target:dev" in tags for tags in tagged)
+    assert all(
+        "project:ecommerce_analytics,catalog:ecommerce_analytics_dev" in tags for tags in tagged
+    )
 
 
 def test_docs_describe_the_warehouse(both: Both, refreshed: Build) -> None:

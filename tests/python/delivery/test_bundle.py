@@ -17,6 +17,8 @@ from typing import Any, Final
 
 import click
 import pytest
+import yaml
+from jinja2 import Template
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -206,6 +208,13 @@ POLICY: Final = (
             ),
             "bronze_ingestion_job: /Volumes/",
         ),
+        (
+            plant(
+                *("resources", "jobs", "bronze_ingestion_job", "trigger", "file_arrival", "url"),
+                value="${resources.volumes.raw_data.volume_path}/landing/",
+            ),
+            "bronze_ingestion_job: ${resources.volumes.raw_data.volume_path}",
+        ),
         (plant(*POLICY, "dbus_per_hour", value=None), "interactive: no limit of dbus_per_hour"),
         (
             plant(*POLICY, "custom_tags.ResourceClass", value=None),
@@ -277,7 +286,7 @@ WAREHOUSE: Final = (*STAGING, "resources", "sql_warehouses", "analytics")
 @pytest.mark.parametrize(
     ("change", "finding"),
     [
-        # Before: nobody but groups was declared, so `validate --strict` failed for each deployer.
+        # Before: groups alone were declared, so `validate --strict` failed for each deployer.
         (plant(*STAGING, "permissions", 2, value=None), "manages the folder"),
         # Before: the pipeline's principal could look at the job that it starts, and no more.
         (
@@ -362,8 +371,6 @@ def parse_dbt_command(words: list[str]) -> dict[str, Any]:
 
 
 def test_every_variable_passed_to_dbt_is_declared(root: Config, manifest: dict[str, Any]) -> None:
-    import yaml
-
     given = {
         name
         for target in TARGETS
@@ -373,6 +380,20 @@ def test_every_variable_passed_to_dbt_is_declared(root: Config, manifest: dict[s
     project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
     assert given == {"declarative", "policies"}
     assert given <= set(project["vars"])
+
+
+def test_no_model_depends_on_the_name_of_a_target(root: Config) -> None:
+    """Databricks writes the profile of a dbt task, with a target name of its own."""
+    files = [CHECKOUT / "dbt_project.yml"]
+    files += [p for f in ("macros", "models", "snapshots") for p in (CHECKOUT / f).rglob("*.*")]
+    assert [path for path in files if "target.name" in path.read_text("utf-8")] == []
+    project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
+    condition = project["models"]["ecommerce_analytics"]["gold"]["metric_views"]["+enabled"]
+    for name in GOVERNED:
+        catalog = deployed(root, name)["resources"]["catalogs"]["analytics"]["name"]
+        target = {"name": "databricks_cluster", "database": catalog}
+        rendered = Template(condition).render(target=target)
+        assert rendered == str(name in ("staging", "prod")), name
 
 
 @pytest.mark.slow

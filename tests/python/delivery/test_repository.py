@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -83,3 +85,23 @@ def test_the_spelling_is_linted(tmp_path: Path, text: str, found: list[str]) -> 
     assert (result.returncode == 0) == (not found)
     assert len(result.stdout.splitlines()) == len(found)
     assert all(finding in result.stdout for finding in found)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ({"status": {"state": "SUCCEEDED"}}, 0),
+        ({"status": {"state": "FAILED", "error": {"message": "no CREATE CATALOG"}}}, 5),
+        # The answer after wait_timeout.
+        ({"status": {"state": "PENDING"}}, 5),
+        ({}, 5),
+    ],
+)
+def test_the_readme_stops_at_a_statement_that_failed(answer: dict[str, Any], code: int) -> None:
+    """The API answers 200 to a statement that fails, so the CLI succeeds."""
+    [program] = re.findall(r"\| jq -e '(.+)'\n", (CHECKOUT / "README.md").read_text("utf-8"))
+    result = subprocess.run(
+        ["jq", "-e", program], input=json.dumps(answer), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == code
+    assert answer.get("status", {}).get("error", {}).get("message", "") in result.stderr

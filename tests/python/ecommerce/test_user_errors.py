@@ -30,6 +30,7 @@ COMMANDS = {
     "mcp": ["mcp"],
     "governance check": ["governance", "check", "--target", "dev"],
     "databricks probe": ["databricks", "probe", "--target", "dev"],
+    "databricks check": ["databricks", "check", "--target", "dev"],
 }
 # Arguments, and what the message says.
 ARGUMENTS = [
