@@ -12,11 +12,10 @@ from typing import Final, TypeAlias
 
 Rows: TypeAlias = Sequence[Sequence[str | None]]
 
-# Documented classes of errors that say that this kind of workspace or compute lacks a feature, and
-# what the free edition answers where it has no system tables or account groups.
+# Classes of errors that say that this kind of workspace or compute lacks a feature.
 ABSENT: Final = (
     *("FEATURE_NOT_ENABLED", "FEATURE_UNAVAILABLE", "FEATURE_NOT_ON_CLASSIC_WAREHOUSE"),
-    *("FEATURE_REQUIRES_UC", "UC_NOT_ENABLED", "UNSUPPORTED_FEATURE.TABLE_OPERATION"),
+    *("FEATURE_REQUIRES_UC", "UC_NOT_ENABLED"),
 )
 
 
