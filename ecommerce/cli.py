@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "clean": "pipeline.clean",
     "governance check": "governance.check",
     "databricks check": "workspace.check",
+    "databricks probe": "workspace.probe",
 }
 
 # What a first word with further commands is about.

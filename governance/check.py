@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
@@ -12,11 +11,10 @@ from governance import declared
 from governance.live import Catalog
 from governance.state import OWNED, Kind, State
 from project.arguments import nonempty_path, nonempty_text
-from project.errors import UserError
 from project.home import CHECKOUT
 from project.output import show
-from workspace.bundle import deployed, read_bundle
-from workspace.client import add_target, connect
+from workspace.bundle import catalog_of, deployed, read_bundle
+from workspace.client import add_target, connect, warehouse_id
 
 HELP: Final = "compare a workspace's grants, masks, row filters and tags with the declared ones"
 
@@ -80,9 +78,10 @@ def execute(args: argparse.Namespace) -> int:
     """
     bundle = deployed(read_bundle(CHECKOUT), args.target)
     expected = declared.declared(declared.read_manifest(args.manifest, args.target), bundle)
-    warehouse_id = args.warehouse_id or _warehouse_id()
-    catalog = declared.catalog_of(bundle)
-    findings = drift(expected, Catalog(connect(), warehouse_id, catalog).state())
+    catalog = catalog_of(bundle)
+    findings = drift(
+        expected, Catalog(connect(), args.warehouse_id or warehouse_id(), catalog).state()
+    )
     if args.output == "json":
         report = {
             "catalog": catalog,
@@ -93,13 +92,3 @@ def execute(args: argparse.Namespace) -> int:
     else:
         show(*findings, f"{catalog}: {len(expected)} declared, {len(findings)} different")
     return 1 if findings else 0
-
-
-def _warehouse_id() -> str:
-    path = os.environ.get("DATABRICKS_HTTP_PATH", "").rstrip("/")
-    if "/warehouses/" not in path:
-        raise UserError(
-            "DATABRICKS_HTTP_PATH names no SQL warehouse; set it as the warehouse's connection"
-            " details show it, or pass --warehouse-id"
-        )
-    return path.rpartition("/")[2]

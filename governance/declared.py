@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from governance import state
 from governance.state import Item, State
 from project.errors import UserError
-from workspace.bundle import Config
+from workspace.bundle import Config, catalog_of
 
 Manifest: TypeAlias = Mapping[str, Any]
 
@@ -83,17 +83,6 @@ def _policies(node: Manifest, table: str) -> Iterator[tuple[Item, str]]:
 def _qualified(function: str, node: Manifest) -> str:
     """Return the full name as dbt-databricks does: a short name is in the model's schema."""
     return function if "." in function else f"{node['database']}.{node['schema']}.{function}"
-
-
-def catalog_of(bundle: Config) -> str:
-    """Return the name of the one catalog of a bundle as a target deploys it."""
-    names = {resource["name"] for resource in bundle["resources"].get("catalogs", {}).values()}
-    if len(names) != 1:
-        raise UserError(
-            f"resources/: the target has {len(names)} catalogs, not one, so its grants are"
-            " ambiguous"
-        )
-    return str(names.pop()).lower()
 
 
 def of_bundle(bundle: Config) -> Iterator[tuple[Item, str]]:

@@ -106,3 +106,14 @@ def _resolve(value: Any, values: Mapping[str, Any]) -> Any:
         return _resolve(values[whole[1]], values)
     replaced = REFERENCE.sub(lambda match: str(values.get(match[1], match[0])), value)
     return replaced if replaced == value else _resolve(replaced, values)
+
+
+def catalog_of(bundle: Config) -> str:
+    """Return the name of the one catalog of a bundle as a target deploys it."""
+    names = {resource["name"] for resource in bundle["resources"].get("catalogs", {}).values()}
+    if len(names) != 1:
+        raise UserError(
+            f"resources/: the target has {len(names)} catalogs, not one, so its grants are"
+            " ambiguous"
+        )
+    return str(names.pop()).lower()

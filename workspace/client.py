@@ -33,6 +33,17 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", choices=databricks_targets(), required=True, help="environment")
 
 
+def warehouse_id() -> str:
+    """Return the id of the SQL warehouse in DATABRICKS_HTTP_PATH; UserError if it names none."""
+    path = os.environ.get("DATABRICKS_HTTP_PATH", "").rstrip("/")
+    if "/warehouses/" not in path:
+        raise UserError(
+            "DATABRICKS_HTTP_PATH names no SQL warehouse; set it as the warehouse's connection"
+            " details show it, or pass --warehouse-id"
+        )
+    return path.rpartition("/")[2]
+
+
 def connect() -> WorkspaceClient:
     """Sign in by databricks-sdk's unified authentication: environment, then profile.
 

@@ -2,19 +2,35 @@
     {{ return(adapter.dispatch('prepare_engine')()) }}
 {%- endmacro %}
 
-{#- Masks and row filters apply to dbt's own reads too: any other principal would build models from
-    nulls and missing rows, without an error. -#}
+{#- One query asks what would spoil the models without an error. Masks and row filters apply to dbt's
+    own reads too: any other principal would build from nulls and missing rows. Keys, days and hours
+    are cut from times in the session's zone. `replace on` needs the runtime 17.1, and a SQL
+    warehouse, which has no such version, is newer. -#}
 
 {% macro default__prepare_engine() -%}
-    {%- if execute and var('policies') -%}
-        {%- set who = run_query(
+    {%- if execute -%}
+        {%- set session = run_query(
             "select session_user() as principal,"
-            " is_account_group_member('ecommerce_pipeline') as is_pipeline"
+            " is_account_group_member('ecommerce_pipeline') as is_pipeline,"
+            " current_timezone() as zone, current_version().dbr_version as runtime"
         ).rows[0] -%}
-        {%- if not who['is_pipeline'] -%}
+        {%- set version = modules.re.match('([0-9]+)[.]([0-9]+)', session['runtime'] or '') -%}
+        {%- if var('policies') and not session['is_pipeline'] -%}
             {{ exceptions.raise_compiler_error(
-                who['principal'] ~ " is not in the account group ecommerce_pipeline, so masks would"
-                " hide users from the models themselves; add the principal to it, then run again"
+                session['principal'] ~ " is not in the account group ecommerce_pipeline, so masks"
+                " would hide users from the models themselves; add the principal to it, then run"
+                " again"
+            ) }}
+        {%- elif session['zone'] not in ['UTC', 'Etc/UTC', 'GMT', 'Z', '+00:00'] -%}
+            {{ exceptions.raise_compiler_error(
+                "the time zone of the warehouse is " ~ session['zone'] ~ ", in which days, hours and"
+                " keys would differ; set TIMEZONE to UTC in its SQL configuration parameters, then"
+                " run again"
+            ) }}
+        {%- elif version and [version[1] | int, version[2] | int] < [17, 1] -%}
+            {{ exceptions.raise_compiler_error(
+                "the runtime is " ~ session['runtime'] ~ ", and the models need 17.1; use a SQL"
+                " warehouse or newer compute, then run again"
             ) }}
         {%- endif -%}
     {%- endif -%}

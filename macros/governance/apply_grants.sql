@@ -5,8 +5,11 @@
     {%- if model.resource_type == 'snapshot' -%}
         {%- do protect_snapshot(relation) -%}
     {%- endif -%}
-    {%- if var('policies') -%}
-        {%- do default__apply_grants(relation, grant_config, should_revoke) -%}
+    {#- What the run found and keeps has its grants compared with all others, by repair_grants. -#}
+    {%- set is_kept = should_revoke and not should_full_refresh()
+        and load_relation(relation) is not none -%}
+    {%- if var('policies') and not is_kept -%}
+        {%- do default__apply_grants(relation, grant_config, should_revoke=false) -%}
     {%- endif -%}
 {%- endmacro %}
 
@@ -25,7 +28,51 @@
     {%- endif -%}
 {%- endmacro %}
 
+{#- One query for all tables that a run kept, in place of one for each. A grant that is refused, to a
+    group that does not exist, would hide what else failed: such a run repairs none. -#}
+
+{% macro repair_grants(results) -%}
+    {{ return(adapter.dispatch('repair_grants')(results)) }}
+{%- endmacro %}
+
+{% macro default__repair_grants(results) -%}
+    {%- set nodes = [] -%}
+    {%- set failed = results | map(attribute='status') | map('string')
+        | select('in', ['error', 'fail', 'runtime error']) | list -%}
+    {%- for result in results if execute and var('policies') and not failed -%}
+        {%- set grants = result.node.config.get('grants') -%}
+        {%- do nodes.append(result.node) if grants and result.status == 'success' -%}
+    {%- endfor -%}
+    {%- if nodes -%}
+        {%- set held = {} -%}
+        {%- for row in run_query(
+            "select table_schema, table_name, lower(privilege_type) as privilege, grantee"
+            ~ " from `" ~ target.database ~ "`.information_schema.table_privileges"
+            ~ " where inherited_from = 'NONE' and table_schema in ('"
+            ~ nodes | map(attribute='schema') | unique | join("', '") ~ "')"
+        ).rows -%}
+            {%- set granted = held.setdefault(row[0] ~ '.' ~ row[1], {}) -%}
+            {%- do granted.setdefault(row[2], []).append(row[3]) -%}
+        {%- endfor -%}
+        {%- for node in nodes -%}
+            {%- set relation = api.Relation.create(node.database, node.schema, node.alias) -%}
+            {%- set granted = held.get(node.schema ~ '.' ~ node.alias, {}) -%}
+            {%- set grants = node.config.get('grants') -%}
+            {%- do call_dcl_statements(
+                get_dcl_statement_list(
+                    relation, diff_of_two_dicts(granted, grants), get_revoke_sql
+                ) + get_dcl_statement_list(
+                    relation, diff_of_two_dicts(grants, granted), get_grant_sql
+                )
+            ) -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
 {#- DuckDB has no users to grant to. -#}
+
+{% macro duckdb__repair_grants(results) -%}
+{%- endmacro %}
 
 {% macro duckdb__apply_grants(relation, grant_config, should_revoke=true) -%}
 {%- endmacro %}

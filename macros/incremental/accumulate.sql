@@ -3,8 +3,7 @@
         full refresh would not have it. -#}
     {%- set keys = arg_dict['unique_key'] or config.require('unique_key') -%}
     {%- set keys = [keys] if keys is string else keys -%}
-    {%- set columns = adapter.get_columns_in_relation(arg_dict['target_relation']) -%}
-    {%- set counts = columns | rejectattr('name', 'in', keys + ['_batch_id']) | list -%}
+    {%- set counts = model.columns.values() | rejectattr('name', 'in', keys + ['_batch_id']) | list -%}
     {{ return(adapter.dispatch('accumulate_sql')(
         arg_dict['target_relation'], arg_dict['temp_relation'], keys, counts
     )) }}
@@ -38,7 +37,7 @@
     select
         {{ keys | join(', ') }},
         {%- for count in counts %}
-        cast(sum({{ count.name }}) as {{ count.dtype }}) as {{ count.name }},
+        cast(sum({{ count.name }}) as {{ count.data_type }}) as {{ count.name }},
         {%- endfor %}
         max(_batch_id) as _batch_id
     from (

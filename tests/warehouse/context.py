@@ -27,6 +27,8 @@ class Context:
     temporary: dict[str, TemporaryView] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     route: str = ""
+    # The operation of the statement's commit.
+    operation: str = "WRITE"
     _introspected: dict[str, pa.Table] = field(default_factory=dict)
     _registered: set[str] = field(default_factory=set)
 
@@ -92,9 +94,11 @@ class Context:
         casts = ", ".join(f"cast(null as {text}) as c{i}" for i, text in enumerate(texts))
         return [f.dataType for f in self.engine.schema(f"select {casts}").fields]
 
-    def policy(self, cursor: Cursor) -> Key:
-        """Read the name of a mask's or filter's function, which must exist."""
+    def policy(self, cursor: Cursor, kind: str) -> Key:
+        """Read the name of the function of a mask or a filter, which must exist."""
         key = self.key(cursor.name())
+        if key not in self.ledger.functions:
+            self.ledger.refuse(f"{kind}_of_a_missing_function", f"{quote(key)} is no function.")
         self.ledger.function(key)
         return key
 
@@ -110,10 +114,14 @@ class Context:
                 "0A000",
             )
         for column, mask in held:
+            if column.name in mask.columns:
+                self.ledger.refuse("mask_that_uses_its_own_column", f"{column.name} is masked.")
             self._check_policy(
                 relation, mask, [column.type, *self._of(relation, mask)], column.type
             )
         if relation.row_filter:
+            if len(set(relation.row_filter.columns)) < len(relation.row_filter.columns):
+                self.ledger.refuse("filter_of_one_column_twice", "A column is named twice.")
             boolean = self.types(["boolean"])[0]
             self._check_policy(
                 relation, relation.row_filter, self._of(relation, relation.row_filter), boolean
@@ -126,6 +134,13 @@ class Context:
         self, relation: Relation, policy: Policy, arguments: list[DataType], result: DataType
     ) -> None:
         function = self.ledger.function(policy.function)
+        if len(function.parameters) != len(arguments):
+            kind = "filter" if policy is relation.row_filter else "mask"
+            self.ledger.refuse(
+                f"{kind}_with_too_few_columns",
+                f"{quote(policy.function)} takes {len(function.parameters)} arguments, not "
+                f"{len(arguments)}.",
+            )
         wanted = self.types([kind for _, kind in function.parameters] + [function.returns])
         if wanted != [*arguments, result]:
             shown = ", ".join(kind.simpleString() for kind in wanted[:-1])

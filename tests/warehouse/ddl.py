@@ -158,7 +158,7 @@ def _elements(ctx: Context, text: str, found: Definition, typed: bool) -> None:
             elif cursor.accept("COMMENT"):
                 column.comment = cursor.string()
             elif typed and cursor.accept("MASK"):
-                function = ctx.policy(cursor)
+                function = ctx.policy(cursor, "mask")
                 using = cursor.identifiers() if cursor.accept("USING", "COLUMNS") else []
                 column.mask = Policy(function, tuple(using))
             else:
@@ -233,7 +233,7 @@ def _clauses(ctx: Context, cursor: Cursor, found: Definition, kind: str) -> None
             found.cluster_by = () if found.cluster_auto else tuple(cursor.identifiers())
         elif cursor.accept("WITH", "ROW", "FILTER"):
             once("WITH ROW FILTER")
-            function = ctx.policy(cursor)
+            function = ctx.policy(cursor, "filter")
             cursor.expect("ON")
             found.row_filter = Policy(function, tuple(cursor.identifiers()))
         elif kind != "MANAGED" and (
@@ -315,6 +315,8 @@ def _create_table(ctx: Context, cursor: Cursor, kind: str, or_replace: bool) -> 
                 )
         if kind != "MANAGED" and not found.query:
             raise cursor.fail("expected AS and a query")
+        if kind == "MATERIALIZED_VIEW":
+            ctx.ledger.refuse("materialized_view", f"{quote(key)} is a materialized view.")
         if found.query and found.columns and kind == "MANAGED":
             raise WarehouseError(
                 "UNSUPPORTED_FEATURE.CTAS_WITH_COLUMNS",
@@ -323,14 +325,27 @@ def _create_table(ctx: Context, cursor: Cursor, kind: str, or_replace: bool) -> 
             )
         relation = Relation(key, kind, old.owner if old else ctx.principal.name)
         _describe(ctx, relation, found)
+        operation = f"CREATE {'OR REPLACE ' * or_replace}TABLE{' AS SELECT' * bool(found.query)}"
+        relation.history = (*(old.history if old else ()), operation)
         rows = _fill(ctx, relation, found.query, old)
         _check_keys(ctx, relation)
+        if old is not None:
+            _keep(ctx, old, relation)
         ctx.check_policies(relation)
         dml.check_rows(ctx, relation, relation.folder)
         with ctx.ledger.lock:
             ctx.ledger.require_schema(key)
             ctx.ledger.relations[key] = relation
     return dml.counted(rows, rows) if found.query else EMPTY
+
+
+def _keep(ctx: Context, old: Relation, new: Relation) -> None:
+    """Keep of a replaced table what a workspace was found to keep, where it is not repeated."""
+    repeated = new.row_filter, [column.mask for column in new.columns]
+    if not any((repeated[0], *repeated[1])):
+        ctx.ledger.keep_policies("policies_after_create_or_replace", old, new)
+    if ctx.ledger.answers["grants_after_create_or_replace"] == "none":
+        ctx.ledger.grants.pop(("TABLE", new.key), None)
 
 
 def _describe(ctx: Context, relation: Relation, found: Definition) -> None:
@@ -574,6 +589,7 @@ def _create_function(ctx: Context, cursor: Cursor, or_replace: bool) -> pa.Table
             if not or_replace:
                 raise _exists("ROUTINE", key)
             require_owner(ctx.ledger, ctx.principal, "FUNCTION", key)
+            _require_unused(ctx, key, "function_replaced_while_it_protects")
             function.owner = old.owner
         else:
             require(ctx.ledger, ctx.principal, "CREATE FUNCTION", "SCHEMA", key[:2])
@@ -640,7 +656,7 @@ def _drop_object(ctx: Context, cursor: Cursor, kind: str) -> pa.Table:
             return EMPTY
         require_owner(ctx.ledger, ctx.principal, kind, key)
         if kind == "FUNCTION":
-            _require_unused(ctx, key)
+            _require_unused(ctx, key, "function_dropped_while_it_protects")
             del ctx.ledger.functions[key]
         else:
             del ctx.ledger.volumes[key]
@@ -648,13 +664,12 @@ def _drop_object(ctx: Context, cursor: Cursor, kind: str) -> pa.Table:
     return EMPTY
 
 
-def _require_unused(ctx: Context, key: Key) -> None:
+def _require_unused(ctx: Context, key: Key, probe: str) -> None:
+    """Raise as a workspace answered to a probe, if the function is a table's policy."""
     for relation in ctx.ledger.relations.values():
         held = [c.mask for c in relation.columns] + [relation.row_filter]
         if any(policy and policy.function == key for policy in held):
-            raise WarehouseError(
-                "ROUTINE_USED_BY_POLICY", f"{quote(key)} protects {quote(relation.key)}.", "2BP01"
-            )
+            ctx.ledger.refuse(probe, f"{quote(key)} protects {quote(relation.key)}.")
 
 
 def _drop_schema(ctx: Context, cursor: Cursor) -> pa.Table:
@@ -787,7 +802,7 @@ def _alter_relation(ctx: Context, cursor: Cursor, new: Relation) -> None:
     elif new.is_view:
         raise cursor.fail("the double does not support this change of a view")
     elif cursor.accept("SET", "ROW", "FILTER"):
-        function = ctx.policy(cursor)
+        function = ctx.policy(cursor, "filter")
         cursor.expect("ON")
         new.row_filter = Policy(function, tuple(cursor.identifiers()))
     elif cursor.accept("DROP", "ROW", "FILTER"):
@@ -833,7 +848,7 @@ def _alter_column(ctx: Context, cursor: Cursor, new: Relation) -> None:
     elif cursor.accept("COMMENT"):
         column.comment = cursor.string()
     elif cursor.accept("SET", "MASK"):
-        function = ctx.policy(cursor)
+        function = ctx.policy(cursor, "mask")
         using = cursor.identifiers() if cursor.accept("USING", "COLUMNS") else []
         column.mask = Policy(function, tuple(using))
     elif cursor.accept("DROP", "MASK"):

@@ -84,6 +84,7 @@ def write(ctx: Context, key: Key, change: Callable[[Relation], tuple[str, int]])
         check_rows(ctx, relation, folder)
         with ctx.ledger.lock:
             relation.folder, relation.altered = folder, time.time()
+            relation.history = (*relation.history, ctx.operation)
     return rows
 
 
@@ -184,6 +185,11 @@ def insert(ctx: Context, cursor: Cursor) -> pa.Table:
 
     def change(relation: Relation) -> tuple[str, int]:
         rows = projected(source, relation, by_name, names)
+        if (how or overwrite) and _policies(ctx, relation):
+            ctx.ledger.refuse(
+                "overwrite_of_a_protected_table" if overwrite else "replace_on_a_protected_table",
+                f"{quote(key)} has policies.",
+            )
         if not how and not overwrite:
             folder = ctx.engine.copy_table(relation.folder)
             return folder, ctx.engine.append(folder, rows)
@@ -342,6 +348,8 @@ def _in_place(ctx: Context, key: Key, head: Callable[[str], str], body: str) -> 
     rewritten = ctx.rewrite(body)
 
     def change(relation: Relation) -> tuple[str, int]:
+        if _policies(ctx, relation) and ctx.operation == "MERGE":
+            ctx.ledger.refuse("merge_into_a_protected_table", f"{quote(key)} has policies.")
         _require_simple_policies(ctx, relation)
         _require_sees_all(ctx, relation)
         folder = ctx.engine.copy_table(relation.folder)

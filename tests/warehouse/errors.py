@@ -30,3 +30,12 @@ def not_found(what: str, name: str) -> WarehouseError:
     error_class, state = classes[what]
     label = "table or view" if what == "table" else what
     return WarehouseError(error_class, f"The {label} {name} cannot be found.", state)
+
+
+class TimeTravel(WarehouseError):
+    """A table as it was, which the double does not keep; `parts` is its name."""
+
+    def __init__(self, parts: tuple[str, ...]) -> None:
+        why = "Syntax error: time travel and samples are not supported by the double."
+        super().__init__("PARSE_SYNTAX_ERROR", why, "42601")
+        self.parts = parts

@@ -390,6 +390,12 @@ def describe(relation: Relation, extended: bool) -> pa.Table:
     return table(rows, "col_name", "data_type", "comment")
 
 
+def history(relation: Relation) -> pa.Table:
+    """Return the result of DESCRIBE HISTORY, newest first, without times and metrics."""
+    commits = list(enumerate(relation.history))
+    return table(reversed(commits), "version:int", "operation")
+
+
 def _key_text(constraint: Any) -> str:
     text = f"{constraint.kind} ({', '.join(quote([c]) for c in constraint.columns)})"
     if constraint.kind == "FOREIGN KEY":

@@ -7,11 +7,13 @@ outside the lock and publishes its result in one step.
 import pickle
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pyspark.sql.types import DataType
+
+from workspace.answers import refusal
 
 from .errors import WarehouseError, not_found
 from .sql_text import quote
@@ -121,6 +123,8 @@ class Relation:
     cluster_auto: bool = False
     partitioned_by: tuple[str, ...] = ()
     schedule: str = ""
+    # Operations of its commits, oldest first, as DESCRIBE HISTORY names them.
+    history: tuple[str, ...] = ()
     # Folders that a streaming table has read, each once.
     consumed: frozenset[str] = frozenset()
     created: float = field(default_factory=time.time)
@@ -178,7 +182,16 @@ class Ledger:
     groups: set[str] = field(default_factory=set)
     # Files for READ_FILES: folder of a volume -> (Delta folder with its rows, path of its file).
     files: dict[str, tuple[str, str]] = field(default_factory=dict)
+    # What a workspace answered to the probes, and so does the double.
+    answers: Mapping[str, str] = field(default_factory=dict)
+    # The version of Databricks Runtime; empty on a SQL warehouse, which has none.
+    runtime: str = ""
     _write_locks: dict[Key, threading.RLock] = field(default_factory=dict)
+
+    def refuse(self, probe: str, message: str) -> None:
+        """Raise the error that a workspace answered to a probe, unless it accepted that."""
+        if error_class := refusal(self.answers[probe]):
+            raise WarehouseError(error_class, message, "0A000")
 
     def save(self) -> bytes:
         """Return all objects and grants, without principals."""
@@ -286,8 +299,17 @@ class Ledger:
                 )
             relation = self.relations.pop(old)
             self.relations[new] = replace(relation, key=new, altered=time.time())
+            self.keep_policies("policies_after_a_rename", relation, self.relations[new])
             if held := self.grants.pop(("TABLE", old), None):
                 self.grants[("TABLE", new)] = held
+
+    def keep_policies(self, probe: str, old: Relation, new: Relation) -> None:
+        """Give a table the filter and masks that it has by the answer to a probe, and no others."""
+        filters, masks = self.answers[probe].split(", ")
+        new.row_filter = new.row_filter or old.row_filter if filters == "1" else None
+        held = {column.name: column.mask for column in old.columns}
+        for column in new.columns:
+            column.mask = column.mask or held.get(column.name) if masks == "1" else None
 
     def drop_schema(self, key: Key) -> None:
         """Remove a schema with all of its objects."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .engine import folder_sql
-from .errors import WarehouseError, not_found
+from .errors import TimeTravel, WarehouseError, not_found
 from .ledger import Column, Key, Ledger, Policy, Principal, Relation, ancestors
 from .sql_text import (
     Token,
@@ -25,6 +25,8 @@ from .sql_text import (
 
 _MEMBER = {"IS_ACCOUNT_GROUP_MEMBER", "IS_MEMBER"}
 _USER = {"CURRENT_USER", "SESSION_USER", "USER"}
+# What a session says of itself: its time zone and version.
+_SESSION = {"CURRENT_TIMEZONE", "CURRENT_VERSION"}
 _PLACE = {"CURRENT_CATALOG": 0, "CURRENT_SCHEMA": 1, "CURRENT_DATABASE": 1}
 
 
@@ -123,7 +125,14 @@ class Reader:
             raise WarehouseError("RECURSIVE_VIEW", "Views refer to each other in a circle.")
         text = self.inline_functions(text, context, rights or self.principal)
         edits = []
-        for ref in table_references(text):
+        try:
+            references = table_references(text)
+        except TimeTravel as error:
+            relation = self.ledger.relation(full_key(error.parts, context))
+            if relation.row_filter or any(column.mask for column in relation.columns):
+                self.ledger.refuse("time_travel_of_a_protected_table", quote(relation.key))
+            raise
+        for ref in references:
             if ref.files:
                 new, file = self._files(ref.files, rights or self.principal)
                 edits += file_paths(text, file)
@@ -243,7 +252,7 @@ class Reader:
             return (token.start, token.end, string_literal(self.principal.name)) if bare else None
         parts = tuple(tokens[i].name.lower() for i in range(at, last + 1, 2))
         key = full_key(parts, context)
-        known = _MEMBER | _USER | _PLACE.keys()
+        known = _MEMBER | _USER | _SESSION | _PLACE.keys()
         # Before the arguments are read: the text in brackets can be a whole CTE.
         if len(parts) == 1 and word not in known and key not in self.ledger.functions:
             return None
@@ -259,6 +268,13 @@ class Reader:
             return token.start, end, str(group in self.principal.groups).lower()
         if word in _USER and not arguments:
             return token.start, end, string_literal(self.principal.name)
+        if word == "CURRENT_TIMEZONE" and not arguments:
+            return token.start, end, string_literal(self.ledger.answers["session_time_zone"])
+        if word == "CURRENT_VERSION" and not arguments:
+            versions = self.ledger.runtime, "" if self.ledger.runtime else "2026.40"
+            dbr, dbsql = (string_literal(v) if v else "cast(null as string)" for v in versions)
+            struct = f"named_struct('dbr_version', {dbr}, 'dbsql_version', {dbsql})"
+            return token.start, end, struct
         if word in _PLACE and not arguments:
             return token.start, end, string_literal(context[_PLACE[word]])
         with self.ledger.lock:

@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow as pa
 from databricks import sql as connector
 
+from workspace.answers import read_answers
+
 from . import ddl, thrift_server
 from .context import Context
 from .engine import Engine, folder_sql
@@ -25,14 +27,17 @@ from .session import Entry, Journal, Session
 from .sql_text import Cursor, quote
 
 WAREHOUSE_ID = "abc"
+# What the tests believe that a workspace answers to the probes.
+ANSWERS = Path(__file__).with_name("answers.json")
 
 
 class Warehouse:
     """A loopback SQL warehouse on 127.0.0.1, with the given catalogs and principals.
 
     `principals` maps a name to its account groups; each has a token (`token(name)`). `owner` owns
-    the catalogs. `groups` are further account groups, without members. As a context manager it
-    stops at the end. The journal has every statement and REST request.
+    the catalogs. `groups` are further account groups, without members. `answers` is a file of
+    `ecommerce databricks probe`, by which it behaves. As a context manager it stops at the end. The
+    journal has every statement and REST request.
     """
 
     def __init__(
@@ -42,8 +47,10 @@ class Warehouse:
         owner: str = "pipeline",
         groups: Iterable[str] = (),
         port: int = 0,
+        answers: Path = ANSWERS,
     ) -> None:
         self.ledger, self.journal, self.engine = Ledger(), Journal(), Engine()
+        self.ledger.answers = read_answers(answers).answers
         self.stopped = False
         self.expired: set[str] = set()
         self._tokens: dict[str, str] = {}

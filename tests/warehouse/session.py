@@ -248,6 +248,11 @@ def _readable(ctx: Context, cursor: Cursor) -> Relation:
 def _describe(ctx: Context, cursor: Cursor) -> pa.Table:
     if not cursor.accept("DESCRIBE"):
         cursor.expect("DESC")
+    if cursor.accept("HISTORY"):
+        relation = _readable(ctx, cursor)
+        cursor.end()
+        ctx.route = "introspection"
+        return introspection.history(relation)
     cursor.accept("TABLE")
     extended = cursor.accept("EXTENDED")
     relation = _readable(ctx, cursor)
@@ -329,6 +334,7 @@ class Session:
         try:
             statement = without_comments(text)
             entry.kind = kind_of(statement)
+            ctx.operation = "WRITE" if entry.kind == "INSERT" else entry.kind
             cursor = Cursor(statement)
             token = cursor.token
             handler = _HANDLERS.get(token.text.upper()) if token else None

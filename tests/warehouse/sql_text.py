@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from .errors import syntax_error
+from .errors import TimeTravel, syntax_error
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
@@ -413,6 +413,8 @@ def _relation(
     if follows is not None and (
         follows.word in ("TABLESAMPLE", "VERSION", "TIMESTAMP") or follows.text == "@"
     ):
+        if follows.word != "TABLESAMPLE":
+            raise TimeTravel(tuple(parts))
         raise syntax_error(follows.text, "time travel and samples are not supported by the double")
     if files or len(parts) > 1 or parts[0] not in ctes:
         alias = follows is not None and (

@@ -139,6 +139,33 @@ def test_a_principal_outside_the_pipeline_group(built: DatabricksHome) -> None:
     assert "add the principal to it, then run again" in result.stdout
 
 
+def test_another_time_zone(built: DatabricksHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = dict(built.warehouse.ledger.answers) | {"session_time_zone": "Europe/Berlin"}
+    monkeypatch.setattr(built.warehouse.ledger, "answers", answers)
+    with nothing_changes(built):
+        result = built.dbt(*RUN, expect=2)
+    assert "the time zone of the warehouse is Europe/Berlin" in result.stdout
+    assert "set TIMEZONE to UTC" in result.stdout
+
+
+def test_an_old_runtime(built: DatabricksHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(built.warehouse.ledger, "runtime", "16.4.x-scala2.12")
+    with nothing_changes(built):
+        result = built.dbt(*RUN, expect=2)
+    assert "the runtime is 16.4.x-scala2.12, and the models need 17.1" in result.stdout
+
+
+def test_a_workspace_that_refuses_what_the_project_believes(
+    built: DatabricksHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a workspace's own answers, the double refuses as it does, and the tests are red."""
+    answer = {"merge_into_a_protected_table": "refused: SOME_CLASS.OF_ERROR"}
+    answers = dict(built.warehouse.ledger.answers) | answer
+    monkeypatch.setattr(built.warehouse.ledger, "answers", answers)
+    result = built.dbt("snapshot", "--select", "users_snapshot", expect=1)
+    assert "[SOME_CLASS.OF_ERROR]" in result.stdout
+
+
 def test_no_rights_on_the_catalog(built: DatabricksHome) -> None:
     warehouse = built.warehouse
     warehouse.add_principal("stranger", [PIPELINE_GROUP])
@@ -170,7 +197,7 @@ def faulty(built: DatabricksHome, tmp_path_factory: pytest.TempPathFactory) -> D
 
 def test_a_missing_group(built: DatabricksHome, faulty: DatabricksHome) -> None:
     with nothing_changes(built):
-        result = faulty.dbt(*RUN, expect=1)
+        result = faulty.dbt(*RUN, expect=2)
     assert "Could not find principal with name ecommerce_data_scientist." in result.stdout
 
 

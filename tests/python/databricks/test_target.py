@@ -269,6 +269,11 @@ def test_a_run_sends_no_more_than_the_documented_statements(first: Build, again:
     assert {place: tuple(counts) for place, counts in most.items()} == documented
 
 
+def test_an_update_sends_few_metadata_queries(again: Build) -> None:
+    sent = sum(counts["metadata queries"] for counts in by_node(again).values())
+    assert len(manifest_nodes("model", "snapshot")) < sent <= 150
+
+
 def test_descriptions_and_grants_are_sent_once(first: Build, again: Build) -> None:
     """A table is created with its comments; a snapshot gets them, and its tags, afterwards."""
     whole, update = by_node(first), by_node(again)

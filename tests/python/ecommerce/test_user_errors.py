@@ -29,6 +29,7 @@ COMMANDS = {
     "export": ["export", "--format", "csv"],
     "mcp": ["mcp"],
     "governance check": ["governance", "check", "--target", "dev"],
+    "databricks probe": ["databricks", "probe", "--target", "dev"],
     "databricks check": ["databricks", "check", "--target", "dev"],
 }
 # Arguments, and what the message says.
@@ -48,6 +49,8 @@ ARGUMENTS = [
     (["bench", "--work", ""], "argument --work: is empty"),
     (["governance", "check", "--target", "dev", "--manifest", ""], "argument --manifest: is empty"),
     (["governance", "check", "--target", "dev", "--warehouse-id", ""], "--warehouse-id: is empty"),
+    (["databricks", "probe", "--target", "dev", "--out", ""], "argument --out: is empty"),
+    (["databricks", "probe", "--target", "dev", "--believed", ""], "argument --believed: is empty"),
     *[
         ([command, "--events", value], f"argument --events: {value!r} is not a whole number from ")
         for command in ("run", "generate", "bench")

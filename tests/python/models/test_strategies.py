@@ -46,6 +46,17 @@ MODELS: Final = {
         select * from silver_layer.audience_changes
     """,
 }
+# Counts have the types of the yml.
+COLUMNS: Final = """
+models:
+  - name: sales
+    columns:
+      - {name: product_id, data_type: bigint}
+      - {name: event_date, data_type: date}
+      - {name: pieces, data_type: bigint}
+      - {name: revenue, data_type: "decimal(18, 2)"}
+      - {name: _batch_id, data_type: bigint}
+"""
 TABLES: Final = """
     create schema if not exists silver_layer;
     create or replace table silver_layer.sales_changes (
@@ -100,6 +111,7 @@ def updated(tmp_path_factory: pytest.TempPathFactory) -> Home:
     shutil.copytree(CHECKOUT / "macros" / "incremental", project / "macros")
     (project / "dbt_project.yml").write_text(PROJECT, encoding="utf-8")
     (project / "models").mkdir()
+    (project / "models" / "sales.yml").write_text(COLUMNS, encoding="utf-8")
     for name, sql in MODELS.items():
         (project / "models" / f"{name}.sql").write_text(sql, encoding="utf-8")
     for batch in (FIRST_BATCH + FIRST_AUDIENCE, SECOND_BATCH + SECOND_AUDIENCE):

@@ -314,8 +314,7 @@ def test_streaming_table_reads_the_files_of_a_volume(warehouse: Warehouse) -> No
         ("alter schema shop.s enable predictive optimization", "enable"),
         ("insert into shop.s.customers partition (region = 'x') select 1", "partition"),
         ("merge with schema evolution into shop.s.customers t using shop.s.b s on true", "with"),
-        ("select * from shop.s.customers version as of 1", "version"),
-        ("select * from shop.s.customers timestamp as of '2020-01-01'", "timestamp"),
+        ("select * from shop.s.customers tablesample (1 rows)", "tablesample"),
         ("select * from shop.s.customers tablesample (10 percent)", "tablesample"),
         ("show create table shop.s.customers", "create"),
         ("optimize shop.s.customers where region = 'x'", "where"),
@@ -333,6 +332,13 @@ def test_unsupported_syntax_is_rejected_by_name(
     message = refused(warehouse, statement)
     assert message.startswith("[PARSE_SYNTAX_ERROR]") or "cannot be refreshed" in message
     assert near.lower() in message.lower()
+
+
+@pytest.mark.parametrize("moment", ["version as of 1", "timestamp as of '2020-01-01'"])
+def test_time_travel_is_rejected(warehouse: Warehouse, moment: str) -> None:
+    warehouse.execute("create or replace table shop.s.plain (id bigint)")
+    message = refused(warehouse, f"select * from shop.s.plain {moment}")
+    assert message.startswith("[PARSE_SYNTAX_ERROR]") and "time travel" in message
 
 
 @pytest.mark.parametrize(

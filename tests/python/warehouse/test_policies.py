@@ -152,20 +152,41 @@ def test_policies_survive_a_write_and_a_rename_but_not_a_replace(
     warehouse.execute("drop table shop.s.moved")
 
 
+# Documented: ROW_COLUMN_ACCESS error condition.
+NO_MASK = "[ROW_COLUMN_ACCESS.ASSIGNED_COLUMN_MASK_FUNCTION_NOT_FOUND]"
+NO_FILTER = "[ROW_COLUMN_ACCESS.ASSIGNED_ROW_FILTER_FUNCTION_NOT_FOUND]"
+
+
 @pytest.mark.parametrize(
     ("statement", "error"),
     [
-        ("alter table {t} alter column id set mask shop.s.absent", "UNRESOLVED_ROUTINE"),
-        ("alter table {t} set row filter shop.s.absent on (segment)", "UNRESOLVED_ROUTINE"),
+        ("alter table {t} alter column id set mask shop.s.absent", NO_MASK),
+        ("alter table {t} set row filter shop.s.absent on (segment)", NO_FILTER),
         ("alter table {t} alter column segment set mask shop.s.mask_id", "INVALID_POLICY"),
         ("alter table {t} set row filter shop.s.sees on (id)", "INVALID_POLICY"),
         ("alter table {t} set row filter shop.s.mask_id on (id)", "INVALID_POLICY"),
         ("alter table {t} set row filter shop.s.sees on (absent)", "UNRESOLVED_COLUMN"),
         (
             "alter table {t} alter column id set mask shop.s.mask_id using columns (segment)",
-            "POLICY",
+            "[ROW_COLUMN_ACCESS.ASSIGNED_COLUMN_MASK_WRONG_NUMBER_OF_COLUMNS]",
         ),
-        ("create table shop.s.n (id bigint mask shop.s.absent)", "UNRESOLVED_ROUTINE"),
+        (
+            "alter table {t} alter column id set mask shop.s.mask_id using columns (id)",
+            "[ROW_COLUMN_ACCESS.ASSIGNED_COLUMN_MASK_USING_COLUMN_NAME_SAME_AS_TARGET_COLUMN]",
+        ),
+        (
+            "alter table {t} set row filter shop.s.sees on (segment, id)",
+            "[ROW_COLUMN_ACCESS.ASSIGNED_ROW_FILTER_WRONG_NUMBER_OF_COLUMNS]",
+        ),
+        (
+            "alter table {t} set row filter shop.s.sees on (segment, segment)",
+            "[ROW_COLUMN_ACCESS.ASSIGNED_ROW_FILTER_DUPLICATE_COLUMN_NAME]",
+        ),
+        (
+            "select * from {t} version as of 1",
+            "[FGAC_TIME_TRAVEL_NOT_SUPPORTED.PER_TABLE_RLS_CM]",
+        ),
+        ("create table shop.s.n (id bigint mask shop.s.absent)", NO_MASK),
         ("create table shop.s.n (a string mask shop.s.mask_id)", "INVALID_POLICY"),
         ("alter view shop.s.all_users alter column id set mask shop.s.mask_id", "ON_VIEW"),
         ("alter table shop.s.all_users set row filter shop.s.sees on (segment)", "SYNTAX"),
