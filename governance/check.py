@@ -80,7 +80,7 @@ def execute(args: argparse.Namespace) -> int:
     """
     bundle = deployed(read_bundle(CHECKOUT), args.target)
     expected = declared.declared(declared.read_manifest(args.manifest, args.target), bundle)
-    warehouse_id = args.warehouse_id or _warehouse_id()
+    warehouse_id = args.warehouse_id or configured_warehouse()
     catalog = declared.catalog_of(bundle)
     findings = drift(expected, Catalog(connect(), warehouse_id, catalog).state())
     if args.output == "json":
@@ -95,7 +95,8 @@ def execute(args: argparse.Namespace) -> int:
     return 1 if findings else 0
 
 
-def _warehouse_id() -> str:
+def configured_warehouse() -> str:
+    """Return the id of the SQL warehouse in DATABRICKS_HTTP_PATH; UserError if there is none."""
     path = os.environ.get("DATABRICKS_HTTP_PATH", "").rstrip("/")
     if "/warehouses/" not in path:
         raise UserError(
