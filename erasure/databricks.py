@@ -161,7 +161,8 @@ def _rewrite(place: Place, landed: Mapping[str, int], user: int) -> None:
                     f"{remote}: cannot be rewritten: {error}; no table was changed"
                 ) from error
             with _translated(remote), file.open("rb") as content:
-                place.client.files.upload(remote, content, overwrite=True)
+                # In one thread: a read error would leave the SDK's parallel upload hanging.
+                place.client.files.upload(remote, content, overwrite=True, use_parallel=False)
 
 
 def _download(place: Place, remote: str, file: Path) -> bool:
