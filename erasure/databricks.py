@@ -194,4 +194,3 @@ def vacuum(place: Place) -> int:
             place.query(f"vacuum {place.catalog}.{table.name}")
             show(f"vacuumed  {table.name}")
     return 0
-

@@ -18,13 +18,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from erasure.statements import USER_COLUMN
 from ingestion import archives, bronze
 from ingestion.contents import format_of, open_content
-from ingestion.csv_records import Record, RecordReader
+from ingestion.csv_records import Record, RecordReader, printable
 from ingestion.file_load import layout_of
 from ingestion.formats import Format
 from ingestion.landing_files import Layout
-from erasure.statements import USER_COLUMN
 from project.errors import UserError
 
 _BLOCK_BYTES: Final = 1 << 20
@@ -177,19 +177,19 @@ def _judge(
 ) -> Callable[[Record], bool]:
     """Return a function that says whether bronze has a record as one of the user's."""
     position, digits = layout.names.index(USER_COLUMN), str(user)
-    mentioned = re.compile(rf"(?<![0-9]){user}(?![0-9])".encode())
+    named = re.compile(rf"(?<![0-9])0*{user}(?![0-9])")
 
     def is_users(record: Record) -> bool:
         if record.fields is None:
-            return mentioned.search(record.content) is not None
+            return named.search(printable(record.content)) is not None
         text = record.fields[position]
         if text == digits:
             return True
         if not text or _WHOLE_NUMBER.fullmatch(text):
             return False
-        # Such as a number with blanks or a sign, which bronze reads as well.
+        # Anything else is rare, and bronze itself says what number it is, if any.
         value = f"{USER_COLUMN}_value"
         [(typed,)] = bronze.evaluate(connection, [record.fields], layout, [value], [])
-        return typed == user
+        return typed == user or (typed is None and named.search(text) is not None)
 
     return is_users

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import duckdb
 
 from erasure import landed_files, statements
 from erasure.landed_files import Cut
 from erasure.statements import DUCKDB, Rows, Table
+from export.folder import MANIFEST, STATE
 from ingestion import bronze
 from ingestion.contents import content_hash
 from ingestion.formats import NotReadableError
@@ -21,11 +20,8 @@ from ingestion.landing_files import Identity
 from ingestion.local_loader import connect
 from project.database import STORAGE_VERSION, explained, literal
 from project.errors import UserError
-from project.home import created_by_runs, database_path, home, locked
+from project.home import database_path, home
 from project.output import show
-
-# Copies that other commands make again.
-_COPIES: Final = ("exports", "assistant")
 
 
 def erase(user: int, *, dry_run: bool) -> int:
@@ -34,19 +30,19 @@ def erase(user: int, *, dry_run: bool) -> int:
     A dry run prints what would be deleted. Raises UserError for a user without a row.
     """
     database = _require_database()
-    with locked(home()), connect(database) as connection:
+    with connect(database) as connection:
         [catalog] = connection.execute("select current_database()").fetchall()[0]
         query = connection.cursor().sql
 
         def rows(statement: str) -> Rows:
-            return query(statement).fetchall()
+            return [*query(statement).fetchall()]
 
         found = statements.tables(rows, catalog, DUCKDB)
         counts = statements.counts(rows, catalog, found, user, DUCKDB)
         if not any(counts.values()):
             raise UserError(
                 f"user {user}: no row in any of the {len(found)} tables of {database} that have"
-                f" users; correct --user"
+                " users; correct --user"
             )
         landed = statements.landed_rows(rows, catalog, user, DUCKDB)
         _show_plan(counts, landed)
@@ -57,7 +53,7 @@ def erase(user: int, *, dry_run: bool) -> int:
         is_built = any(table.name == "silver_layer.events_cleaned" for table in found)
         _delete(connection, catalog, counts, user, cuts, is_built=is_built)
         for copy in _copies():
-            shutil.rmtree(copy, ignore_errors=True)
+            shutil.rmtree(copy) if copy.is_dir() else copy.unlink()
         if any(statements.counts(rows, catalog, found, user, DUCKDB).values()):
             raise UserError(f"user {user}: rows are left in {database}; run again")
         succeeded = not is_built or _rebuild(connection)
@@ -79,13 +75,13 @@ def _show_plan(counts: Mapping[Table, int], landed: Mapping[str, int]) -> None:
     for path, number in landed.items():
         show(f"{number:>12,} lines  {path}{'' if Path(path).exists() else ' (gone)'}")
     for copy in _copies():
-        show(f"{'all':>12} files  {copy}")
+        show(f"{'all':>12} of     {copy}")
 
 
 def _copies() -> list[Path]:
-    """Return the folders of copies of gold in the home that runs have made."""
-    ours = created_by_runs(home())
-    return [home() / name for name in _COPIES if name in ours and (home() / name).exists()]
+    """Return the copies of gold that other commands have made in the home."""
+    described = [path for name in (MANIFEST, STATE) for path in home().glob(f"exports/*/{name}")]
+    return sorted({*(path.parent for path in described), *home().glob("assistant/gold.*")})
 
 
 def _rewrite(landed: Mapping[str, int], user: int) -> dict[Path, Cut]:
@@ -167,14 +163,15 @@ def vacuum() -> int:
     database = _require_database()
     written = database.with_name(f".{database.name}.vacuumed")
     written.unlink(missing_ok=True)
-    with locked(home()), explained(database):
-        with duckdb.connect() as connection:
-            connection.execute(f"attach {literal(database)} as old")
-            connection.execute("checkpoint old")
-            connection.execute(
-                f"attach {literal(written)} as new (storage_version '{STORAGE_VERSION}')"
-            )
-            connection.execute("copy from database old to new")
-        os.replace(written, database)
+    with explained(database), duckdb.connect() as connection:
+        connection.execute(f"attach {literal(database)} as old")
+        connection.execute("checkpoint old")
+        connection.execute(
+            f"attach {literal(written)} as new (storage_version '{STORAGE_VERSION}')"
+        )
+        connection.execute("copy from database old to new")
+        connection.execute("detach new")
+        # Under the lock on the old file, so that no other process is writing to it.
+        written.replace(database)
     show(f"rewritten: {database}")
     return 0

@@ -23,10 +23,10 @@ Query = Callable[[str], Rows]
 
 @dataclass(frozen=True)
 class Dialect:
-    """How an engine reads the text of a line that could not be split into fields."""
+    """What engines spell differently."""
 
-    line: str
-    """An expression over `_rescued_data`, null where the row is no such line."""
+    text: str
+    """What a row has in place of a user: text that is no number, or a line that is no record."""
     matches: str
     """A condition with `{text}` and `{pattern}`."""
     schema: str
@@ -34,12 +34,14 @@ class Dialect:
 
 
 DUCKDB: Final = Dialect(
-    "case when json_valid(_rescued_data) then json_extract_string(_rescued_data, '$._line') end",
+    "coalesce(json_extract_string(_rescued_data, '$._line'),"
+    " json_extract_string(_rescued_data, '$.user_id'))",
     "regexp_matches({text}, '{pattern}')",
     "information_schema",
 )
 SPARK: Final = Dialect(
-    "get_json_object(_rescued_data, '$._line')",
+    "coalesce(get_json_object(_rescued_data, '$._line'),"
+    " get_json_object(_rescued_data, '$.user_id'))",
     "{text} rlike '{pattern}'",
     "{catalog}.information_schema",
 )
@@ -50,20 +52,21 @@ class Table:
     """A table with a column of users, as `schema.name`."""
 
     name: str
-    has_lines: bool
-    """Whether it also has lines that could not be split, in which a user's id may be."""
+    has_text: bool
+    """Whether it also has rejected rows, whose text may name a user."""
     is_plain: bool = True
     """Whether its files are ours to rewrite; those of a streaming table are not."""
 
     def rows_of(self, user: int, dialect: Dialect) -> str:
-        """Return the condition that is true for the user's rows, and false or null for others."""
+        """Return the condition that is true for the user's rows, and false or null for others.
+
+        A rejected row that has the id as a whole number where a user should be is taken for one.
+        """
         condition = f"{USER_COLUMN} = {user}"
-        if not self.has_lines:
+        if not self.has_text:
             return condition
-        text = dialect.matches.format(
-            text=dialect.line, pattern=f"(^|[^0-9]){user}([^0-9]|$)"
-        )
-        return f"({condition} or ({USER_COLUMN} is null and {text}))"
+        named = dialect.matches.format(text=dialect.text, pattern=f"(^|[^0-9])0*{user}([^0-9]|$)")
+        return f"({condition} or ({USER_COLUMN} is null and {named}))"
 
 
 def tables(query: Query, catalog: str, dialect: Dialect) -> list[Table]:
@@ -85,8 +88,8 @@ def tables(query: Query, catalog: str, dialect: Dialect) -> list[Table]:
         f" having max(case when columns.column_name = '{USER_COLUMN}' then 1 else 0 end) = 1"
     )
     found = [
-        Table(f"{schema}.{name}", bool(int(has_lines)), kind != "STREAMING_TABLE")
-        for schema, name, kind, has_lines in rows
+        Table(f"{schema}.{name}", bool(int(has_text)), kind != "STREAMING_TABLE")
+        for schema, name, kind, has_text in rows
     ]
     return sorted(found, key=lambda table: (table.name == EVENTS, table.name))
 
@@ -116,7 +119,7 @@ def landed_rows(query: Query, catalog: str, user: int, dialect: Dialect) -> Mapp
     """Return the number of the user's rows in bronze by the path of the landed file."""
     rows = query(
         f"select _source_file, count(*) from {catalog}.{EVENTS}"
-        f" where {Table(EVENTS, has_lines=True).rows_of(user, dialect)}"
+        f" where {Table(EVENTS, has_text=True).rows_of(user, dialect)}"
         " group by _source_file order by _source_file"
     )
     return {path: int(number) for path, number in rows}

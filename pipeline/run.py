@@ -131,7 +131,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def rebuild(connection: duckdb.DuckDBPyConnection) -> bool:
     """Rebuild every table and page from bronze as it is; whether each test passed.
 
-    The connection is one of `local_loader.connect`, and the home is locked.
+    The connection is one of `local_loader.connect`, which keeps other processes out.
     """
     last_run.forget()
     built = _build(Dbt(), Steps(), full_refresh=True)
