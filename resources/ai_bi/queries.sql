@@ -104,3 +104,4 @@ select
     'category_brand_days' as mart,
     sum(revenue) as revenue
 from gold_layer.category_brand_days
+order by mart

@@ -104,9 +104,8 @@ def _widget_faults(widget: Json) -> list[str]:
     if spec["version"] != VERSIONS.get(kind):
         return [f"{kind} of version {spec['version']}"]
     found = [f"encoding {name}" for name in set(spec["encodings"]) - ENCODINGS[kind]]
-    found += [
-        f"expression {f['expression']}" for f in fields if not EXPRESSION.fullmatch(f["expression"])
-    ]
+    expressions = [field["expression"] for field in fields]
+    found += [f"expression {one}" for one in expressions if not EXPRESSION.fullmatch(one)]
     shown = sorted(_shown(spec["encodings"]))
     found += ["shows other fields than it asks for"] * (shown != sorted(f["name"] for f in fields))
     # Without a group a chart's query has no GROUP BY and fails.
