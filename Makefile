@@ -26,7 +26,7 @@ $(error $(strip $(UNKNOWN)): no such variable; there are $(SETTINGS))
 endif
 
 .PHONY: help run test pytest check slow lint lint-aside lint-sql lint-types lint-python lint-spelling bench \
-	figures lineage verify-published clean
+	figures lineage alerts verify-published clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -84,6 +84,9 @@ figures: .venv/runtime ## Print how long the models are and how many macros they
 
 lineage: .venv/runtime .venv-tools/installed ## Read from the SQL where each column comes from, for the dictionary
 	@$(BIN)/python -m dictionary.colibri
+
+alerts: .venv/installed ## Compile the queries of the alerts into resources/alert_queries.yml
+	@$(BIN)/python -m workspace.alerts
 
 verify-published: .venv/runtime ## Compare a build of the full Kaggle files with published totals
 	@$(BIN)/ecommerce verify-published

@@ -1,4 +1,4 @@
-"""Landed files without a user's records: each is written anew beside itself, then renamed."""
+"""Landed files without a user's records: each is copied beside itself, then renamed."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _copy_parquet(path: Path, user: int, written: Path) -> Cut:
     if len(keep) != source.metadata.num_rows:
         raise UserError(
             f"{path}: {source.metadata.num_rows:,} rows are read as {len(keep):,} records, so the"
-            " user's cannot be told apart; remove them by the program that wrote the file"
+            " user's cannot be found; remove them by the program that wrote the file"
         )
     done = 0
     with pq.ParquetWriter(written, source.schema_arrow) as target:

@@ -159,7 +159,7 @@ def _rebuild(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def vacuum() -> int:
-    """Write the database anew: DuckDB leaves deleted rows in its file until others replace them."""
+    """Copy the database into a new file: DuckDB leaves deleted rows in the old one."""
     database = _require_database()
     written = database.with_name(f".{database.name}.vacuumed")
     written.unlink(missing_ok=True)

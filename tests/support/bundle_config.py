@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from databricks.bundles.alerts import Alert
 from databricks.bundles.catalogs import Catalog
 from databricks.bundles.cluster_policies import ClusterPolicy
 from databricks.bundles.core import Resource
@@ -27,6 +28,7 @@ from databricks.bundles.volumes import Volume
 from workspace.bundle import REFERENCE, Config, deployed
 
 PARSERS: Final[Mapping[str, Callable[[Any], Resource]]] = {
+    "alerts": Alert.from_dict,
     "catalogs": Catalog.from_dict,
     "cluster_policies": ClusterPolicy.from_dict,
     "dashboards": Dashboard.from_dict,
@@ -271,6 +273,48 @@ def target_faults(root: Config) -> list[str]:
                 found.append(f"{name} has no root_path")
         else:
             found.append(f"{name} has no mode")
+    return found
+
+
+def unassigned_variables(root: Config, target: str) -> list[str]:
+    """Return the variables for which the CLI asks its caller: they have no value in the bundle."""
+    own = (root["targets"][target] or {}).get("variables", {})
+    return [
+        name
+        for name, variable in root["variables"].items()
+        if name not in own and not {"default", "lookup"} & set(variable)
+    ]
+
+
+def unheard(bundle: Config) -> list[str]:
+    """Return what runs by itself and has no recipient for failures, slow runs or findings."""
+    if bundle.get("presets", {}).get("trigger_pause_status") == "PAUSED":
+        return []
+    found = []
+    for name, job in bundle["resources"]["jobs"].items():
+        for event in ("on_failure", "on_duration_warning_threshold_exceeded"):
+            emails = job.get("email_notifications", {}).get(event) or []
+            webhooks = job.get("webhook_notifications", {}).get(event) or []
+            addresses = [*emails, *(webhook.get("id") for webhook in webhooks)]
+            found += [f"jobs.{name}: no recipient of {event}"] * (not any(addresses))
+    for name, alert in bundle["resources"].get("alerts", {}).items():
+        subscriptions = alert["evaluation"].get("notification", {}).get("subscriptions") or []
+        addresses = [address for one in subscriptions for address in one.values()]
+        found += [f"alerts.{name}: no recipient"] * (not any(addresses))
+    return found
+
+
+def unmeasured_jobs(bundle: Config) -> list[str]:
+    """Return jobs without a warning of their duration before they time out."""
+    found = []
+    for name, job in bundle["resources"]["jobs"].items():
+        limits = [
+            rule["value"]
+            for rule in job.get("health", {}).get("rules", [])
+            if (rule["metric"], rule["op"]) == ("RUN_DURATION_SECONDS", "GREATER_THAN")
+        ]
+        if not limits or max(limits) >= job["timeout_seconds"]:
+            found.append(f"jobs.{name}: no warning before {job['timeout_seconds']} s")
     return found
 
 

@@ -16,7 +16,8 @@ from typing import Any, Final
 import click
 import pytest
 
-from ingestion.auto_loader import build_parser
+from governance import job as governance_job
+from ingestion import auto_loader
 from project.home import CHECKOUT
 from project.targets import databricks_targets
 from support import bundle_config
@@ -36,9 +37,15 @@ GROUPS: Final = {
 }
 
 
+RECIPIENT: Final = "team@shop.example"
+
+
 @pytest.fixture(scope="module")
 def root() -> Config:
-    return read_bundle(CHECKOUT)
+    """The bundle, with the one variable for which the CLI asks a deployer of prod."""
+    bundle = read_bundle(CHECKOUT)
+    bundle["variables"]["alert_email"]["default"] = RECIPIENT
+    return bundle
 
 
 @pytest.fixture(params=TARGETS)
@@ -65,6 +72,8 @@ def faults(root: Config, target: str, pins: dict[str, str]) -> list[str]:
         *bundle_config.unknown_job_parameters(bundle),
         *bundle_config.gate_faults(bundle),
         *bundle_config.target_faults(root),
+        *bundle_config.unheard(bundle),
+        *bundle_config.unmeasured_jobs(bundle),
     ]
 
 
@@ -93,11 +102,17 @@ FULL: Final = ("resources", "jobs", "full_pipeline_job")
 SILVER: Final = (*FULL, "tasks", 1)
 GATE: Final = (*FULL, "tasks", 2)
 GOLD: Final = (*FULL, "tasks", 3)
+DEV_ALERT: Final = ("targets", "dev", "resources", "alerts", "gate_shut")
+PROD: Final = ("targets", "prod", "variables")
 
 
 @pytest.mark.parametrize(
     ("change", "finding"),
     [
+        (plant(*FULL, "health", value=None), "full_pipeline_job: no warning before 14400 s"),
+        (plant(*FULL, "timeout_seconds", value=7200), "no warning before 7200 s"),
+        (plant(*DEV_ALERT, "evaluation", "limit", value=0), "Unexpected field 'limit'"),
+        (plant(*DEV_ALERT, "query_text", value="${var.alert_none}"), "${var.alert_none}"),
         (plant(*SILVER, "dbt_task", "warehous_id", value="x"), "Unexpected field 'warehous_id'"),
         (plant(*FULL, "max_concurrent_runs", value="many"), "invalid literal for int"),
         (plant(*FULL, "performance_target", value="CHEAP"), "CHEAP"),
@@ -161,6 +176,59 @@ def test_a_planted_fault_is_found(
     assert any(finding in found for found in faults(broken, "dev", pins))
 
 
+@pytest.mark.parametrize(
+    ("change", "finding"),
+    [
+        (plant("variables", "alert_email", "default", value=""), "no recipient"),
+        (plant("variables", "alert_email", "default", value=""), "no recipient of on_failure"),
+        (plant(*PROD, "alert_subscriptions", value=None), "gate_shut: no recipient"),
+        (
+            plant(*PROD, "notification_emails", value=None),
+            "weekly_checks_job: no recipient of on_f",
+        ),
+        (
+            plant(*FULL, "email_notifications", "on_duration_warning_threshold_exceeded", value=[]),
+            "full_pipeline_job: no recipient of on_duration_warning_threshold_exceeded",
+        ),
+    ],
+)
+def test_what_runs_by_itself_must_reach_somebody(
+    root: Config, pins: dict[str, str], change: Callable[[Config], None], finding: str
+) -> None:
+    silent = copy.deepcopy(root)
+    change(silent)
+    assert any(finding in found for found in faults(silent, "prod", pins))
+
+
+def test_the_cli_asks_for_a_recipient_where_alerts_run() -> None:
+    asked = {
+        name: bundle_config.unassigned_variables(read_bundle(CHECKOUT), name) for name in TARGETS
+    }
+    assert asked == {name: ["alert_email"] * (name == "prod") for name in TARGETS}
+
+
+@pytest.mark.parametrize("target", GOVERNED)
+def test_alerts_compare_a_column_of_their_query(root: Config, target: str) -> None:
+    for name, alert in deployed(root, target)["resources"]["alerts"].items():
+        evaluation = alert["evaluation"]
+        assert f"as {evaluation['source']['name']}" in alert["query_text"], name
+        # An aggregation would leave nothing but its result in the message.
+        assert "aggregation" not in evaluation["source"], name
+        assert evaluation["empty_result_state"] == "OK", name
+
+
+@pytest.mark.parametrize("target", GOVERNED)
+def test_each_alert_names_the_section_that_says_what_to_do(root: Config, target: str) -> None:
+    page = (CHECKOUT / "docs" / "operations.md").read_text("utf-8")
+    for name, alert in deployed(root, target)["resources"]["alerts"].items():
+        [title] = re.findall(
+            r'What to do: docs/operations.md, "([^"]+)"', alert["custom_description"]
+        )
+        [section] = re.findall(rf"^### {title}\n(.*?)^##", page, re.DOTALL | re.MULTILINE)
+        assert f"`analyses/alerts/{name}.sql`" in section, name
+        assert alert["display_name"].startswith(title), name
+
+
 def test_every_dbt_command_parses(bundle: Config, manifest: dict[str, Any]) -> None:
     commands = bundle_config.dbt_commands(bundle)
     assert len(commands) >= 5
@@ -212,7 +280,7 @@ def test_every_variable_passed_to_dbt_is_declared(root: Config, manifest: dict[s
         for name in parse_dbt_command(words).get("vars") or {}
     }
     project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
-    assert given == {"declarative", "policies"}
+    assert given == {"check_hours", "declarative", "policies"}
     assert given <= set(project["vars"])
 
 
@@ -239,20 +307,22 @@ def test_silver_and_gold_build_everything_once(tmp_path: Path, manifest: dict[st
 
 
 def test_the_loader_accepts_every_argument_of_its_task(bundle: Config) -> None:
-    parser = build_parser()
-    [task] = [
-        task["spark_python_task"]
-        for _, _, task in bundle_config.tasks(bundle)
-        if "spark_python_task" in task
-    ]
+    task = bundle["resources"]["jobs"]["bronze_ingestion_job"]["tasks"][0]["spark_python_task"]
     job = bundle["resources"]["jobs"]["bronze_ingestion_job"]
     values = {item["name"]: item["default"] for item in job["parameters"]}
     arguments = [
         re.sub(r"\{\{job\.parameters\.(\w+)\}\}", lambda match: values[match[1]], text)
         for text in task["parameters"]
     ]
-    parsed = parser.parse_args(arguments)
+    parsed = auto_loader.build_parser().parse_args(arguments)
     assert parsed.mode == "triggered"
+
+
+@pytest.mark.parametrize("target", GOVERNED)
+def test_the_governance_check_accepts_every_argument_of_its_task(root: Config, target: str) -> None:
+    [task] = deployed(root, target)["resources"]["jobs"]["governance_check_job"]["tasks"]
+    parsed = governance_job.build_parser().parse_args(task["spark_python_task"]["parameters"])
+    assert parsed.target == target and "sql_warehouses.analytics" in parsed.warehouse_id
 
 
 def test_names_match_the_rest_of_the_project(root: Config) -> None:
@@ -339,8 +409,11 @@ def test_jobs_do_not_overlap_and_have_a_timeout(bundle: Config) -> None:
         assert job["max_concurrent_runs"] == 1, name
         assert job["queue"] == {"enabled": True}, name
         assert 0 < job["timeout_seconds"] <= 4 * 3600, name
-        assert job["email_notifications"]["on_failure"] == [], name
-    loaders = [name for name, _, task in bundle_config.tasks(bundle) if "spark_python_task" in task]
+    loaders = [
+        name
+        for name, _, task in bundle_config.tasks(bundle)
+        if "auto_loader" in task.get("spark_python_task", {}).get("python_file", "")
+    ]
     assert loaders == ["bronze_ingestion_job"], "a second stream would break the checkpoint"
 
 

@@ -104,9 +104,10 @@ def test_who_sees_masked_users_cannot_erase(
 
 
 def test_an_erased_user_is_nowhere_and_stays_away(
-    platform: Platform, capsys: pytest.CaptureFixture[str]
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dev = platform.dev
+    sign_in(platform, monkeypatch, "platform_admin")
     assert tables_with(platform, REJECTED) >= {"events_quarantined"}
     [total] = dev.query("select sum(revenue) as r from gold_layer.daily_sales_summary").to_pylist()
     for user in (BUYER, REJECTED):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 
@@ -10,7 +11,8 @@ import pytest
 
 from project.home import CHECKOUT
 from support.databricks_runs import CATALOG, DatabricksHome, running_warehouse
-from support.system_tables import MASK, SESSIONS, function, plant_events
+from support.system_tables import MASK, SESSIONS, TODAY, function, plant_events
+from workspace import alerts
 
 pytestmark = pytest.mark.warehouse
 
@@ -20,11 +22,11 @@ class Analyses:
 
     def __init__(self, dev: DatabricksHome) -> None:
         self._dev = dev
-        self._folder = dev.folder / "target"
-        self.manifest = json.loads((self._folder / "manifest.json").read_text("utf-8"))
+        self.folder = dev.folder / "target"
+        self.manifest = json.loads((self.folder / "manifest.json").read_text("utf-8"))
 
     def rows(self, name: str) -> pa.Table:
-        folder = self._folder / "compiled" / "ecommerce_analytics" / "analyses"
+        folder = self.folder / "compiled" / "ecommerce_analytics" / "analyses"
         return self._dev.query((folder / f"{name}.sql").read_text("utf-8"))
 
 
@@ -85,8 +87,23 @@ def test_changes_of_privileges_groups_functions_and_tables_are_listed(analyses: 
     }
 
 
+def test_cost_is_summed_by_day_environment_and_job_or_warehouse(analyses: Analyses) -> None:
+    today, before = TODAY, TODAY - dt.timedelta(days=2)
+    found = {
+        (r["usage_date"], r["environment"], r["spent_by"]): (r["usage_quantity"], r["list_cost"])
+        for r in analyses.rows("cost_by_day").to_pylist()
+    }
+    assert found == {
+        (today, "prod", "warehouse w1"): (6, pytest.approx(4.2)),
+        (before, "prod", "warehouse w1"): (10, pytest.approx(5)),
+        (today, "staging", "full_pipeline_job"): (3, pytest.approx(1.05)),
+        # Without a list price the usage is there, and its cost unknown.
+        (today, "prod", "OLD"): (5, None),
+    }
+
+
 @pytest.mark.parametrize("name", ["who_read_personal_columns", "refused_attempts",
-                                  "privilege_changes"])  # fmt: skip
+                                  "privilege_changes", "cost_by_day"])  # fmt: skip
 def test_every_analysis_is_described_with_its_grain_and_columns(
     analyses: Analyses, name: str
 ) -> None:
@@ -99,10 +116,15 @@ def test_every_analysis_is_described_with_its_grain_and_columns(
 
 
 def test_every_analysis_is_tested(analyses: Analyses) -> None:
-    # The questions below this folder are tested in test_questions.py.
+    # The questions are tested in test_questions.py, the alerts in test_alerts.py.
     folder = CHECKOUT / "analyses"
     names = [n["name"] for n in analyses.manifest["nodes"].values()
              if n["resource_type"] == "analysis" and "/" not in n["path"].removeprefix("analysis/")
              ]  # fmt: skip
     assert sorted(names) == sorted(path.stem for path in folder.glob("*.sql"))
-    assert len(names) == 3
+    assert len(names) == 4
+
+
+def test_the_bundle_has_the_queries_of_the_alerts_as_compiled(analyses: Analyses) -> None:
+    written = alerts.to_bundle(alerts.compiled_queries(analyses.folder))
+    assert alerts.FILE.read_text("utf-8") == written, "run `make alerts`"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ecommerce.cli import main
-from governance import state
+from governance import job, state
 from governance.check import Finding, drift
 from governance.declared import of_bundle, of_manifest
 from governance.state import Item
@@ -198,6 +198,19 @@ def test_a_built_target_is_as_declared(
     assert check(connected) == 0
     message = f"{CATALOG}: {report['declared']} declared, 0 different\n"
     assert capsys.readouterr().out == message
+
+
+@pytest.mark.warehouse
+def test_the_job_reads_what_is_declared_from_the_files(
+    connected: DatabricksHome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done, undone, expected = CHANGES["mask dropped"]
+    connected.warehouse.execute(done)
+    try:
+        assert job.main(["--target", "dev"]) == 1
+        assert capsys.readouterr().out.splitlines()[0] == expected
+    finally:
+        connected.warehouse.execute(undone)
 
 
 MARKED = f"alter table {GOLD}.customer_metrics alter column user_id"
