@@ -1,4 +1,4 @@
-"""Writes the AI/BI dashboard and the Genie space of the bundle: `python -m workspace.ai_bi`.
+"""Writes the AI/BI dashboard and the Genie space of the bundle: `make ai-bi`.
 
 What is written is committed; a test compares it with its definitions.
 """
@@ -35,7 +35,7 @@ _SHARE: Final = re.compile("(rate|share|share_of_from_brand|confidence_a_to_b)$"
 _PERCENT: Final = {"type": "number-percent", "decimalPlaces": {"type": "max", "places": 1}}
 _NUMBER: Final = {"type": "number-plain", "decimalPlaces": {"type": "max", "places": 2}}
 _TIMES: Final = ("event_date", "week", "month")
-_WRITTEN: Final = "# Written by `python -m workspace.ai_bi`, from the questions of analyses.\n"
+_WRITTEN: Final = "# Written by `make ai-bi`, from the questions of analyses.\n"
 
 
 def dashboard() -> Json:

@@ -38,7 +38,7 @@ VIEWS: Final = CHECKOUT / "models" / "gold" / "metric_views"
 
 def test_the_files_are_those_of_their_definitions() -> None:
     for path, text in rendered().items():
-        message = f"{path.name} is not of its definition: .venv/bin/python -m workspace.ai_bi"
+        message = f"{path.name} is not of its definition: make ai-bi"
         assert path.read_text("utf-8") == text, message
 
 
@@ -263,7 +263,8 @@ def without_measures(sql: str, views: dict[str, Json]) -> str:
 def alike(value: Any) -> Any:
     """Engines differ in the type of a quotient and in its last digits."""
     if isinstance(value, (float, Decimal)):
-        return float(f"{float(value):.4g}") if abs(value) < 1 else round(float(value), 2)
+        number = float(value)
+        return float(f"{number:.4g}") if abs(number) < 1 else round(number, 2)
     return str(value)[:10] if hasattr(value, "isoformat") else value
 
 
