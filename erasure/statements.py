@@ -34,13 +34,13 @@ class Dialect:
 
 
 DUCKDB: Final = Dialect(
-    "coalesce(json_extract_string(_rescued_data, '$._line'),"
+    "concat_ws(' ', json_extract_string(_rescued_data, '$._line'),"
     " json_extract_string(_rescued_data, '$.user_id'))",
     "regexp_matches({text}, '{pattern}')",
     "information_schema",
 )
 SPARK: Final = Dialect(
-    "coalesce(get_json_object(_rescued_data, '$._line'),"
+    "concat_ws(' ', get_json_object(_rescued_data, '$._line'),"
     " get_json_object(_rescued_data, '$.user_id'))",
     "{text} rlike '{pattern}'",
     "{catalog}.information_schema",
