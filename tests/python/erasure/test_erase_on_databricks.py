@@ -106,13 +106,12 @@ def test_who_sees_masked_users_cannot_erase(
     assert contents(platform) == before
 
 
-def test_an_erased_user_is_nowhere_and_stays_away(
+def test_an_erased_user_is_nowhere_and_nothing_is_built_on_the_sums(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dev = platform.dev
     sign_in(platform, monkeypatch, "platform_admin")
     assert tables_with(platform, REJECTED) >= {"events_quarantined"}
-    [total] = dev.query("select sum(revenue) as r from gold_layer.daily_sales_summary").to_pylist()
     for user in (BUYER, REJECTED):
         assert main([*ERASE, "--user", str(user)]) == 0
         assert tables_with(platform, user) == set()
@@ -122,12 +121,9 @@ def test_an_erased_user_is_nowhere_and_stays_away(
     assert len(lines) == 1 + 18 - 5 - 1
     purged = {e.text.split()[2] for e in dev.warehouse.statements("REORG")}
     assert f"{CATALOG}.bronze_layer.events_raw" in purged
+    # A full refresh after it is what test_erase.py has, from the same macros.
     refused = dev.dbt("build", *WITHOUT_TESTS, expect=2).stdout
     assert "a user was erased, and no full refresh has ended since" in refused
-    dev.dbt("build", *WITHOUT_TESTS, "--full-refresh")
-    assert tables_with(platform, BUYER) | tables_with(platform, REJECTED) == set()
     assert tables_with(platform, OTHER) >= {"users_snapshot", "customer_metrics"}
-    [left] = dev.query("select sum(revenue) as r from gold_layer.daily_sales_summary").to_pylist()
-    assert total["r"] - left["r"] == 4 * 999
     assert main([*ERASE, "--vacuum"]) == 0
     assert len(dev.warehouse.statements("VACUUM")) >= len(purged)
