@@ -15,7 +15,10 @@ ERASED: Final = "erased"
 """The status of a model in the definitions' table that macro check_definitions refuses."""
 _TEXT_COLUMN: Final = "_rescued_data"
 # Views and materialized views hold what their query finds. DuckDB has the first kind only.
-_KINDS: Final = ("BASE TABLE", "MANAGED", "EXTERNAL", "STREAMING_TABLE")
+_KINDS: Final = (
+    *("BASE TABLE", "MANAGED", "EXTERNAL", "MANAGED_SHALLOW_CLONE", "EXTERNAL_SHALLOW_CLONE"),
+    "STREAMING_TABLE",
+)
 
 Rows = list[Sequence[Any]]
 Query = Callable[[str], Rows]
@@ -78,14 +81,14 @@ def tables(query: Query, catalog: str, dialect: Dialect) -> list[Table]:
     schema = dialect.schema.format(catalog=catalog)
     rows = query(
         "select columns.table_schema, columns.table_name, tables.table_type,"
-        f" max(case when columns.column_name = '{_TEXT_COLUMN}' then 1 else 0 end)"
+        f" max(case when lower(columns.column_name) = '{_TEXT_COLUMN}' then 1 else 0 end)"
         f" from {schema}.columns as columns inner join {schema}.tables as tables"
         " on columns.table_schema = tables.table_schema"
         " and columns.table_name = tables.table_name"
         f" where columns.table_catalog = '{catalog}' and tables.table_catalog = '{catalog}'"
         f" and tables.table_type in {_KINDS}"
         " group by columns.table_schema, columns.table_name, tables.table_type"
-        f" having max(case when columns.column_name = '{USER_COLUMN}' then 1 else 0 end) = 1"
+        f" having max(case when lower(columns.column_name) = '{USER_COLUMN}' then 1 else 0 end) = 1"
     )
     found = [
         Table(f"{schema}.{name}", bool(int(has_text)), kind != "STREAMING_TABLE")

@@ -69,6 +69,23 @@ def test_without_a_database_nothing_can_be_erased(tmp_path: Path) -> None:
     assert not [*tmp_path.iterdir()]
 
 
+def test_a_copy_that_somebody_made_is_found(loaded: Home) -> None:
+    with duckdb.connect(str(loaded.database)) as connection:
+        connection.execute("create schema mine")
+        connection.execute(
+            "create table mine.kept as select user_id as USER_ID from range(9) t(user_id)"
+        )
+    loaded.run("erase", "--user", str(USER))
+    assert (USER,) not in loaded.query("select * from mine.kept")
+    assert len(loaded.query("select * from mine.kept")) == 8
+
+
+def test_a_dry_run_of_the_vacuum_is_refused(loaded: Home) -> None:
+    before = contents(loaded)
+    assert "--dry-run belongs to" in loaded.run("erase", "--vacuum", "--dry-run", expect=2).stderr
+    assert contents(loaded) == before
+
+
 def test_erased_lines_do_not_come_back(loaded: Home) -> None:
     files = loaded.folder / "files"
     untouched = (files / "b.csv").stat()
