@@ -340,4 +340,6 @@ def _work(task: Config) -> str:
         return f"run {task['run_job_task']['job_id']}"
     if "spark_python_task" in task:
         return str(task["spark_python_task"]["python_file"])
+    if condition := task.get("condition_task"):
+        return f"{condition['left']} {condition['op']} {condition['right']}?"
     return "; ".join(_commands(task))

@@ -22,6 +22,7 @@ from project.home import CHECKOUT
 from project.targets import databricks_targets
 from support import bundle_config
 from support.platform_runs import Home
+from workspace import monitors
 from workspace.bundle import Config, deployed, read_bundle
 
 GOLDEN: Final = CHECKOUT / "tests" / "python" / "delivery" / "golden" / "task_graph.txt"
@@ -323,6 +324,19 @@ def test_the_governance_check_accepts_every_argument_of_its_task(root: Config, t
     [task] = deployed(root, target)["resources"]["jobs"]["governance_check_job"]["tasks"]
     parsed = governance_job.build_parser().parse_args(task["spark_python_task"]["parameters"])
     assert parsed.target == target and "sql_warehouses.analytics" in parsed.warehouse_id
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_monitors_are_off_and_the_free_edition_has_no_job_for_them(
+    root: Config, target: str
+) -> None:
+    job = deployed(root, target)["resources"]["jobs"].get("data_quality_job")
+    assert (job is None) == (target == "free")
+    if job:
+        allowed, monitoring = job["tasks"]
+        assert allowed["condition_task"] == {"left": "false", "op": "EQUAL_TO", "right": "true"}
+        assert monitoring["depends_on"] == [{"task_key": allowed["task_key"], "outcome": "true"}]
+        monitors.build_parser().parse_args(monitoring["spark_python_task"]["parameters"])
 
 
 def test_names_match_the_rest_of_the_project(root: Config) -> None:

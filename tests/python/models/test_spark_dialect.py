@@ -225,8 +225,8 @@ def test_unit_tests_pass(runs: Runs, spark: SparkSession) -> None:
     assert wrong == {}
 
 
-def test_analyses_equal_those_of_the_warehouse(runs: Runs, spark: SparkSession) -> None:
-    target = SparkTarget(spark)
+def test_analyses_equal_those_of_the_warehouse(runs: Runs, built: Built) -> None:
+    target = built.target
     for name, rows in runs.unmodeled.items():
         target.store(name, rows)
     found = {

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -14,6 +15,7 @@ from project.home import CHECKOUT
 from project.variables import project_variables
 from support.built_platform import built_platform
 from support.databricks_runs import CATALOG, PIPELINE, DatabricksHome
+from support.platform_runs import Home
 from workspace.bundle import deployed, read_bundle
 
 pytestmark = pytest.mark.warehouse
@@ -21,8 +23,8 @@ pytestmark = pytest.mark.warehouse
 FILES, QUARANTINE = "silver_layer.source_files", "silver_layer.events_quarantined"
 BRONZE: Final = "bronze_layer.events_raw"
 HISTORY, DAYS = "silver_layer.run_history", "gold_layer.daily_sales_summary"
-NOW: Final = dt.datetime.now(dt.UTC)
-TODAY: Final = NOW.date()
+TODAY: Final = dt.date(2019, 11, 30)
+NOON: Final = dt.datetime(2019, 11, 30, 12, tzinfo=dt.UTC)
 LIMITS: Final = project_variables()
 Row = dict[str, Any]
 
@@ -30,8 +32,9 @@ Row = dict[str, Any]
 class Shop:
     """A built target dev, whose tables a test replaces by rows of its own."""
 
-    def __init__(self, dev: DatabricksHome) -> None:
+    def __init__(self, dev: DatabricksHome, home: Home) -> None:
         self.dev = dev
+        self.home = home
         self.alerts = deployed(read_bundle(CHECKOUT), "dev")["resources"]["alerts"]
 
     def replace(self, table: str, *rows: Row) -> None:
@@ -57,7 +60,7 @@ class Shop:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with built_platform(tmp_path_factory.mktemp("alerts")) as platform:
-        yield Shop(platform.dev)
+        yield Shop(platform.dev, platform.home)
 
 
 @pytest.fixture
@@ -94,20 +97,25 @@ def test_every_column_of_an_alert_is_described(built: Shop) -> None:
 # ---- no new data ----
 
 
-def file(hours: float, number: int = 1, rows: int = 1000) -> Row:
-    loaded_at = NOW - dt.timedelta(hours=hours)
+def file(loaded_at: dt.datetime, number: int = 1, rows: int = 1000) -> Row:
     name = f"{number}.csv"
     return {"_source_file": name, "_ingested_at": loaded_at, "_batch_id": number, "raw_rows": rows}
+
+
+def ago(hours: float) -> dt.datetime:
+    return dt.datetime.now(dt.UTC) - dt.timedelta(hours=hours)
 
 
 def test_no_new_data(shop: Shop) -> None:
     allowed = LIMITS["stale_after_hours"]
     assert shop.findings("no_new_data") == []
-    shop.replace(FILES, file(allowed + 90), file(allowed - 0.5, 2))
+    shop.replace(FILES, file(ago(allowed + 90)), file(ago(allowed - 0.5), 2))
     assert shop.findings("no_new_data") == []
-    shop.replace(FILES, file(allowed + 90), file(allowed + 0.5, 2))
+    newest = file(ago(allowed + 0.5), 2)
+    shop.replace(FILES, file(ago(allowed + 90)), newest)
     [found] = shop.findings("no_new_data")
     assert found["hours_without_load"] == pytest.approx(allowed + 0.5, abs=0.1)
+    assert found["newest_load_at"].replace(tzinfo=dt.UTC) == newest["_ingested_at"]
     shop.replace(FILES)
     [found] = shop.findings("no_new_data")
     assert found["newest_load_at"] is None
@@ -115,13 +123,22 @@ def test_no_new_data(shop: Shop) -> None:
 
 def test_a_feed_that_stopped_fails_the_freshness_of_the_source(shop: Shop) -> None:
     shop.dev.dbt("source", "freshness")
-    shop.replace(
-        BRONZE, {"_ingested_at": NOW - dt.timedelta(hours=LIMITS["stale_after_hours"] + 1)}
-    )
+    shop.replace(BRONZE, {"_ingested_at": ago(LIMITS["stale_after_hours"] + 1)})
     printed = shop.dev.dbt("source", "freshness", expect=1).stdout
     assert "ERROR STALE freshness of bronze_layer.events_raw" in printed
     shop.replace(BRONZE)
     shop.dev.dbt("source", "freshness", expect=1)
+
+
+def test_a_stopped_feed_fails_on_one_machine_too(shop: Shop) -> None:
+    shop.home.dbt("source", "freshness")
+    with duckdb.connect(str(shop.home.database)) as connection:
+        age = f"interval {LIMITS['stale_after_hours'] + 1} hours"
+        connection.execute(
+            f"update bronze_layer.events_raw set _ingested_at = _ingested_at - {age}"
+        )
+    printed = shop.home.dbt("source", "freshness", expect=1).stdout
+    assert "ERROR STALE freshness of bronze_layer.events_raw" in printed
 
 
 # ---- rejected rows ----
@@ -137,12 +154,12 @@ def test_quarantine_share(shop: Shop) -> None:
     two = [rejected("invalid_price", 2), rejected("missing_user_id", 2)]
     duplicates = [rejected("duplicate", 2)] * 9
     of_old_files = [rejected("invalid_price", 1)] * 9
-    old = file(24 * LIMITS["alert_days"] + 1)
+    old = file(NOON - dt.timedelta(days=LIMITS["alert_days"]))
     shop.replace(QUARANTINE, *two, *duplicates, *of_old_files)
     at_the_limit = round(2 / LIMITS["alert_max_rejected_share"])
-    shop.replace(FILES, old, file(1, 2, at_the_limit))
+    shop.replace(FILES, old, file(NOON, 2, at_the_limit))
     assert shop.findings("quarantine_share") == []
-    shop.replace(FILES, old, file(1, 2, at_the_limit - 1))
+    shop.replace(FILES, old, file(NOON, 2, at_the_limit - 1))
     assert [
         (row["rejection_reason"], row["rejected_rows"], row["raw_rows"])
         for row in shop.findings("quarantine_share")
@@ -165,9 +182,9 @@ def test_gate_shut(shop: Shop) -> None:
 # ---- days ----
 
 
-def day(ago: int, kind: str = "complete", score: float | None = 0.0) -> Row:
+def day(before: int, kind: str = "complete", score: float | None = 0.0) -> Row:
     return {
-        "event_date": TODAY - dt.timedelta(days=ago),
+        "event_date": TODAY - dt.timedelta(days=before),
         "day_kind": kind,
         "is_complete": kind == "complete",
         "anomaly_score": score,
@@ -181,14 +198,14 @@ def found_days(shop: Shop, alert: str) -> list[int]:
 def test_incomplete_day(shop: Shop) -> None:
     window = LIMITS["alert_days"]
     # Loaded during the newest day, which is still running.
-    shop.replace(FILES, file(0))
+    shop.replace(FILES, file(NOON))
     good = [day(0, "incomplete"), day(1), day(2, "catch_up"), day(window + 1, "incomplete")]
     shop.replace(DAYS, *good)
     assert found_days(shop, "incomplete_day") == []
     shop.replace(DAYS, *good, day(window, "incomplete"))
     assert found_days(shop, "incomplete_day") == [window]
     # Loaded after it: the day is over, and its end is missing.
-    shop.replace(FILES, file(-24))
+    shop.replace(FILES, file(NOON + dt.timedelta(days=1)))
     assert found_days(shop, "incomplete_day") == [0]
 
 
