@@ -28,7 +28,7 @@ $(error $(strip $(UNKNOWN)): no such variable; there are $(SETTINGS))
 endif
 
 .PHONY: help run test pytest check slow lint lint-aside lint-sql lint-types lint-python lint-spelling bench \
-	figures lineage alerts verify-published clean
+	figures lineage alerts ai-bi verify-published clean
 
 help: ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 26
@@ -91,6 +91,9 @@ lineage: .venv/runtime .venv-tools/installed ## Read from the SQL where each col
 
 alerts: .venv/installed ## Compile the queries of the alerts into resources/alert_queries.yml
 	@$(BIN)/python -m workspace.alerts
+
+ai-bi: .venv/runtime ## Write the AI/BI dashboard and the Genie space of the bundle from their definitions
+	@$(BIN)/python -m workspace.ai_bi
 
 verify-published: .venv/runtime ## Compare a build of the full Kaggle files with published totals
 	@$(BIN)/ecommerce verify-published

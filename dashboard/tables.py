@@ -30,7 +30,11 @@ class Query:
 @cache
 def read_queries(page: str) -> Mapping[str, Query]:
     """Return the queries of a page's file by name."""
-    text = (files("dashboard") / "queries" / f"{page}.sql").read_text(encoding="utf-8")
+    return split_queries((files("dashboard") / "queries" / f"{page}.sql").read_text("utf-8"))
+
+
+def split_queries(text: str) -> Mapping[str, Query]:
+    """Return the queries of a file's text by name."""
     parts = _NAME.split(text)[1:]
     return {
         name: Query(sql.strip().rstrip(";"), bool(optional))

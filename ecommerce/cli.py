@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "verify-published": "pipeline.verify_published",
     "dashboard": "dashboard.command",
     "export": "export.command",
+    "erase": "erasure.command",
     "mcp": "assistant.command",
     "bench": "benchmarks.command",
     "dictionary": "dictionary.command",

@@ -219,6 +219,12 @@ def lacks_zone(path: Path) -> bool:
         return _inspect(connection, path, HEAD_LINES)[1].lacks_zone
 
 
+def layout_of(path: Path) -> Layout:
+    """Return the columns of a file that was loaded; raises OSError and NotReadableError."""
+    with duckdb.connect() as connection:
+        return _inspect(connection, path, HEAD_LINES)[1].layout
+
+
 @dataclass(frozen=True)
 class _NewFile:
     """What is known of a file before it is loaded."""

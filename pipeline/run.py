@@ -128,6 +128,21 @@ def _run(arguments: argparse.Namespace) -> int:
     return 1 if summary.files_without_a_clean_row(figures, loaded) else 0
 
 
+def rebuild(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Rebuild every table and page from bronze as it is; whether each test passed.
+
+    The connection is one of `local_loader.connect`, which keeps other processes out.
+    """
+    last_run.forget()
+    built = _build(Dbt(), Steps(), full_refresh=True)
+    if not built.succeeded:
+        show("", f"dbt failed; its log is {log_path()}")
+        return False
+    publish(summary.read(connection, is_gate_shut=False), command.row_counts(connection))
+    publish_dashboard(connection)
+    return True
+
+
 def _require_loaded(data: Path, loaded: LoadReport) -> None:
     """Raise UserError if no file is in bronze, or generated files differ from what is there."""
     if not loaded.count(*IN_BRONZE):

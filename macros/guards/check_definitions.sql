@@ -76,6 +76,8 @@
         {%- set fault = 'built by a version of this project before 0.2.0, or '
             ~ definitions_table() ~ ' cannot be read' if recorded is none
             else 'its definitions are not known' if not before
+            else 'a user was erased, and no full refresh has ended since'
+                if before.status == 'erased'
             else 'a full refresh of it did not end' if before.status != 'built' -%}
         {%- do faults.setdefault(fault, []).append(node.name) if fault -%}
         {%- for name, value in definitions(node).items()

@@ -18,7 +18,9 @@ from databricks.bundles.alerts import Alert
 from databricks.bundles.catalogs import Catalog
 from databricks.bundles.cluster_policies import ClusterPolicy
 from databricks.bundles.core import Resource
+from databricks.bundles.dashboards import Dashboard
 from databricks.bundles.external_locations import ExternalLocation
+from databricks.bundles.genie_spaces import GenieSpace
 from databricks.bundles.jobs import Job
 from databricks.bundles.schemas import Schema
 from databricks.bundles.sql_warehouses import SqlWarehouse
@@ -32,7 +34,9 @@ PARSERS: Final[Mapping[str, Callable[[Any], Resource]]] = {
     "alerts": Alert.from_dict,
     "catalogs": Catalog.from_dict,
     "cluster_policies": ClusterPolicy.from_dict,
+    "dashboards": Dashboard.from_dict,
     "external_locations": ExternalLocation.from_dict,
+    "genie_spaces": GenieSpace.from_dict,
     "jobs": Job.from_dict,
     "schemas": Schema.from_dict,
     "sql_warehouses": SqlWarehouse.from_dict,

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pyarrow as pa
 from databricks import sql as connector
@@ -29,6 +29,7 @@ from .sql_text import Cursor, quote
 WAREHOUSE_ID = "abc"
 # What the tests believe that a workspace answers to the probes.
 ANSWERS = Path(__file__).with_name("answers.json")
+VOLUME_FILES = "/api/2.0/fs/files"
 
 
 class Warehouse:
@@ -53,6 +54,7 @@ class Warehouse:
         self.ledger.answers = read_answers(answers).answers
         self.stopped = False
         self.expired: set[str] = set()
+        self.volume_files: dict[str, bytes] = {}
         self._tokens: dict[str, str] = {}
         self._sessions: dict[bytes, Session] = {}
         self._rest = Rest(self)
@@ -230,6 +232,16 @@ class Warehouse:
         finally:
             self.journal.add(entry)
 
+    def answer_file(self, method: str, path: str, body: bytes) -> bytes:
+        """Return or replace the content of a file in a volume; privileges are not checked."""
+        name = unquote(path.removeprefix(VOLUME_FILES))
+        self.journal.add(Entry("", "", f"{method} {name}", "FILE", "rest"))
+        if method == "PUT":
+            self.volume_files[name] = body
+        elif name not in self.volume_files:
+            raise RestError(404, "NOT_FOUND", f"The file {name} does not exist.")
+        return self.volume_files[name] if method == "GET" else b""
+
     def run_notebook(self, principal: Principal, source: str) -> None:
         """Run a Python notebook as a principal; one at a time: pyspark has one active session."""
         with self._notebooks:
@@ -334,6 +346,11 @@ def _handler(warehouse: Warehouse) -> type[BaseHTTPRequestHandler]:
                     principal = warehouse.authenticate(authorization)
                     answer = warehouse.answer_thrift(principal, url.path, body)
                     self._reply(200, answer, "application/x-thrift")
+                    return
+                if url.path.startswith(VOLUME_FILES):
+                    warehouse.authenticate(authorization)
+                    content = warehouse.answer_file(self.command, url.path, body)
+                    self._reply(200, content, "application/octet-stream")
                     return
                 args: dict[str, Any] = dict(parse_qsl(url.query))
                 if body[:1] == b"{":

@@ -106,8 +106,8 @@ def _set(ctx: Context, cursor: Cursor) -> pa.Table:
 
 
 def _optimize(ctx: Context, cursor: Cursor) -> pa.Table:
-    words = cursor.accept_any("OPTIMIZE", "VACUUM", "ANALYZE")
-    if words == "ANALYZE":
+    words = cursor.accept_any("OPTIMIZE", "VACUUM", "ANALYZE", "REORG")
+    if words in ("ANALYZE", "REORG"):
         cursor.expect("TABLE")
     key = ctx.key(cursor.name())
     require(ctx.ledger, ctx.principal, "MODIFY", "TABLE", key)
@@ -122,6 +122,8 @@ def _optimize(ctx: Context, cursor: Cursor) -> pa.Table:
         cursor.accept("DELTA")
         cursor.expect("STATISTICS")
         cursor.accept("FOR", "ALL", "COLUMNS")
+    elif words == "REORG":
+        cursor.expect("APPLY", "(", "PURGE", ")")
     cursor.end()
     ctx.route = "ledger"
     return introspection.table([(str(relation.folder),)], "path") if words == "OPTIMIZE" else EMPTY
@@ -287,6 +289,7 @@ _HANDLERS: dict[str, Handler] = {
     "OPTIMIZE": _optimize,
     "VACUUM": _optimize,
     "ANALYZE": _optimize,
+    "REORG": _optimize,
     "USE": _use,
     "SET": _set,
     "SHOW": _show,

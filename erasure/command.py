@@ -1,0 +1,64 @@
+"""Erases a user, locally or on Databricks; a dry run counts only."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from project.arguments import nonempty_text, whole_number
+from project.errors import UserError
+from project.targets import databricks_targets
+
+HELP: Final = "remove a user from every table, from history, and from the landed files"
+
+LOCAL: Final = "local"
+_LARGEST_ID: Final = 2**63 - 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `ecommerce erase`."""
+    action = parser.add_mutually_exclusive_group(required=True)
+    action.add_argument(
+        "--user", type=whole_number(1, _LARGEST_ID), metavar="ID", help="the user to erase"
+    )
+    action.add_argument(
+        "--vacuum",
+        action="store_true",
+        help="remove what deleted rows have left in the files of tables; on Databricks a week after"
+        " the erasure, when time travel has ended",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the user's rows by table and lines by file, and change nothing",
+    )
+    parser.add_argument(
+        "--target",
+        choices=(LOCAL, *databricks_targets()),
+        default=LOCAL,
+        help="environment (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--warehouse-id",
+        type=nonempty_text,
+        help="SQL warehouse of the target (default: that of DATABRICKS_HTTP_PATH)",
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Erase, count or vacuum; returns 0, or 1 if a test fails on what is rebuilt.
+
+    Raises UserError for a user without a row, and where something cannot be read or changed.
+    """
+    if args.vacuum and args.dry_run:
+        raise UserError("--dry-run belongs to --user; leave it out of --vacuum")
+    if args.target == LOCAL:
+        from erasure import local
+
+        return local.vacuum() if args.vacuum else local.erase(args.user, dry_run=args.dry_run)
+    from erasure import databricks
+
+    place = databricks.connected(args.target, args.warehouse_id)
+    if args.vacuum:
+        return databricks.vacuum(place)
+    return databricks.erase(place, args.user, dry_run=args.dry_run)

@@ -1,0 +1,195 @@
+"""Erases a user from a catalog of a workspace, through a SQL warehouse and the Files API."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from erasure import landed_files, statements
+from erasure.statements import SPARK, Rows
+from ingestion.formats import NotReadableError
+from project.errors import UserError
+from project.output import show
+from project.variables import project_variables
+from workspace import client
+
+if TYPE_CHECKING:
+    from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.sql import StatementResponse
+
+RETENTION_DAYS: Final = 7
+"""Days that Delta keeps files of earlier versions by default, which time travel reads."""
+_WAIT: Final = "50s"
+_POLL_SECONDS: Final = 5
+# A file in an archive has the path of the archive before its own.
+_ARCHIVE: Final = re.compile(r"(.+?[.]zip)/.+", re.IGNORECASE)
+# Auto Loader may name files by the scheme of the file system.
+_SCHEME: Final = "dbfs:"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A catalog, and how to reach it."""
+
+    client: WorkspaceClient
+    warehouse_id: str
+    catalog: str
+    target: str
+
+    def query(self, statement: str) -> Rows:
+        """Run a statement, wait for its end, and return its rows; UserError if it fails."""
+        from databricks.sdk.service.sql import StatementState
+
+        answer = self._answer(statement)
+        status = answer.status
+        if status is None or status.state is not StatementState.SUCCEEDED:
+            cause = status.error.message if status and status.error else "no reason given"
+            raise UserError(
+                f"{self.catalog}: {' '.join(str(cause).split())}; sign in as the pipeline's"
+                " principal or as a member of ecommerce_platform_admins, then run again"
+            )
+        return [*((answer.result.data_array if answer.result else None) or [])]
+
+    def _answer(self, statement: str) -> StatementResponse:
+        from databricks.sdk.service.sql import ExecuteStatementRequestOnWaitTimeout, StatementState
+
+        with client.translate_errors(
+            f"warehouse {self.warehouse_id}",
+            forbidden="ask an owner of the warehouse for CAN USE on it",
+            missing="correct DATABRICKS_HTTP_PATH or --warehouse-id",
+        ):
+            answer = self.client.statement_execution.execute_statement(
+                statement,
+                self.warehouse_id,
+                wait_timeout=_WAIT,
+                # A purge of a large table takes longer than a request may wait.
+                on_wait_timeout=ExecuteStatementRequestOnWaitTimeout.CONTINUE,
+            )
+            running = (StatementState.PENDING, StatementState.RUNNING)
+            while answer.status and answer.status.state in running and answer.statement_id:
+                time.sleep(_POLL_SECONDS)
+                answer = self.client.statement_execution.get_statement(answer.statement_id)
+        return answer
+
+
+def connected(target: str, warehouse_id: str | None) -> Place:
+    """Sign in to the workspace of a target; UserError if that is not possible."""
+    warehouse_id = warehouse_id or client.warehouse_id()
+    return Place(client.connect(), warehouse_id, f"ecommerce_analytics_{target}", target)
+
+
+def erase(place: Place, user: int, *, dry_run: bool) -> int:
+    """Erase the user from files and tables, and let no build succeed before a full refresh.
+
+    A dry run prints what would be deleted. Raises UserError for a user without a row, and for a
+    caller from whom policies hide users.
+    """
+    _require_sees_users(place)
+    found = statements.tables(place.query, place.catalog, SPARK)
+    counts = statements.counts(place.query, place.catalog, found, user, SPARK)
+    if not any(counts.values()):
+        raise UserError(
+            f"user {user}: no row in any of the {len(found)} tables of {place.catalog} that have"
+            " users; correct --user or --target"
+        )
+    landed = statements.landed_rows(place.query, place.catalog, user, SPARK)
+    for table, number in counts.items():
+        show(f"{number:>12,} rows   {table.name}")
+    for path, number in landed.items():
+        show(f"{number:>12,} lines  {path}")
+    if dry_run:
+        show("dry run: nothing was changed")
+        return 0
+    _rewrite(place, landed, user)
+    if any(table.name == "silver_layer.events_cleaned" for table in found):
+        place.query(statements.require_rebuild(place.catalog))
+    for table, number in counts.items():
+        if number:
+            place.query(statements.delete(place.catalog, table, user, SPARK))
+            if table.is_plain:
+                # Deletion vectors only mark the rows: this writes their files without them.
+                place.query(f"reorg table {place.catalog}.{table.name} apply (purge)")
+    if any(statements.counts(place.query, place.catalog, found, user, SPARK).values()):
+        raise UserError(f"user {user}: rows were written meanwhile; pause the jobs, then run again")
+    show(
+        f"user {user}: deleted from every table; next:",
+        f"  dbt build --target {place.target} --full-refresh   (no other build succeeds before)",
+        f"  ecommerce erase --vacuum --target {place.target}   (in {RETENTION_DAYS} days)",
+    )
+    return 0
+
+
+def _require_sees_users(place: Place) -> None:
+    """Ask the policy functions themselves: what they hide would not be found, nor deleted."""
+    silver = f"{place.catalog}.silver_layer"
+    seen = [f"{silver}.mask_user_id(1) is not null", f"{silver}.mask_personal_text('a') = 'a'"]
+    seen += [f"{silver}.sees_segment('{s}')" for s in project_variables()["user_segments"]]
+    [[sees_all]] = place.query(f"select coalesce({' and '.join(seen)}, false)")
+    if str(sees_all).lower() != "true":
+        raise UserError(
+            f"{place.catalog}: policies hide users from you, so rows would be left; sign in as the"
+            " pipeline's principal or as a member of ecommerce_platform_admins"
+        )
+
+
+def _rewrite(place: Place, landed: Mapping[str, int], user: int) -> None:
+    """Replace the landed files in the volume; one that is gone is named."""
+    stored: dict[str, list[str]] = {}
+    for source_file in landed:
+        path = source_file.removeprefix(_SCHEME)
+        archive = _ARCHIVE.fullmatch(path)
+        stored.setdefault(archive[1] if archive else path, []).append(path)
+    for remote, paths in stored.items():
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / Path(remote).name
+            if not _download(place, remote, file):
+                show(f"gone: {remote}")
+                continue
+            inside = [Path(str(file) + path.removeprefix(remote)) for path in paths]
+            try:
+                landed_files.rewrite(file, inside, user)
+            except NotReadableError as error:
+                raise UserError(
+                    f"{remote}: cannot be rewritten: {error}; no table was changed"
+                ) from error
+            with _translated(remote), file.open("rb") as content:
+                # In one thread: a read error would leave the SDK's parallel upload hanging.
+                place.client.files.upload(remote, content, overwrite=True, use_parallel=False)
+
+
+def _download(place: Place, remote: str, file: Path) -> bool:
+    """Copy a file of a volume to this machine; False if there is no such file."""
+    from databricks.sdk.errors import NotFound
+
+    with _translated(remote):
+        try:
+            source = place.client.files.download(remote).contents
+        except NotFound:
+            return False
+        with file.open("wb") as target:
+            shutil.copyfileobj(cast(BinaryIO, source), target)
+    return True
+
+
+def _translated(remote: str) -> AbstractContextManager[None]:
+    return client.translate_errors(
+        remote,
+        forbidden="ask an owner of the volume for READ VOLUME and WRITE VOLUME on it",
+        missing="restore it, then run again",
+    )
+
+
+def vacuum(place: Place) -> int:
+    """Delete the files of earlier versions, which hold deleted rows, once they are old enough."""
+    for table in statements.tables(place.query, place.catalog, SPARK):
+        if table.is_plain:
+            place.query(f"vacuum {place.catalog}.{table.name}")
+            show(f"vacuumed  {table.name}")
+    return 0

@@ -1,0 +1,177 @@
+"""Erases a user from the home of a local run: tables, landed files, copies, and the file itself."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from erasure import landed_files, statements
+from erasure.landed_files import Cut
+from erasure.statements import DUCKDB, Rows, Table
+from export.folder import MANIFEST, STATE
+from ingestion import bronze
+from ingestion.contents import content_hash
+from ingestion.formats import NotReadableError
+from ingestion.landing_files import Identity
+from ingestion.local_loader import connect
+from project.database import STORAGE_VERSION, explained, literal
+from project.errors import UserError
+from project.home import database_path, home
+from project.output import show
+
+
+def erase(user: int, *, dry_run: bool) -> int:
+    """Erase the user and rebuild every table; 1 if a test fails on what is rebuilt.
+
+    A dry run prints what would be deleted. Raises UserError for a user without a row.
+    """
+    database = _require_database()
+    with connect(database) as connection:
+        [catalog] = connection.execute("select current_database()").fetchall()[0]
+        query = connection.cursor().sql
+
+        def rows(statement: str) -> Rows:
+            return [*query(statement).fetchall()]
+
+        found = statements.tables(rows, catalog, DUCKDB)
+        counts = statements.counts(rows, catalog, found, user, DUCKDB)
+        if not any(counts.values()):
+            raise UserError(
+                f"user {user}: no row in any of the {len(found)} tables of {database} that have"
+                " users; correct --user"
+            )
+        landed = statements.landed_rows(rows, catalog, user, DUCKDB)
+        _show_plan(counts, landed)
+        if dry_run:
+            show("dry run: nothing was changed")
+            return 0
+        cuts = _rewrite(landed, user)
+        is_built = any(table.name == "silver_layer.events_cleaned" for table in found)
+        _delete(connection, catalog, counts, user, cuts, is_built=is_built)
+        for copy in _copies():
+            shutil.rmtree(copy) if copy.is_dir() else copy.unlink()
+        if any(statements.counts(rows, catalog, found, user, DUCKDB).values()):
+            raise UserError(f"user {user}: rows are left in {database}; run again")
+        succeeded = not is_built or _rebuild(connection)
+    vacuum()
+    show(f"user {user}: erased")
+    return 0 if succeeded else 1
+
+
+def _require_database() -> Path:
+    database = database_path()
+    if not database.exists():
+        raise UserError(f"{database}: no database; set ECOMMERCE_HOME to the home of a run")
+    return database
+
+
+def _show_plan(counts: Mapping[Table, int], landed: Mapping[str, int]) -> None:
+    for table, number in counts.items():
+        show(f"{number:>12,} rows   {table.name}")
+    for path, number in landed.items():
+        show(f"{number:>12,} lines  {path}{'' if Path(path).exists() else ' (gone)'}")
+    for copy in _copies():
+        show(f"{'all':>12} of     {copy}")
+
+
+def _copies() -> list[Path]:
+    """Return the copies of gold that other commands have made in the home."""
+    described = [path for name in (MANIFEST, STATE) for path in home().glob(f"exports/*/{name}")]
+    return sorted({*(path.parent for path in described), *home().glob("assistant/gold.*")})
+
+
+def _rewrite(landed: Mapping[str, int], user: int) -> dict[Path, Cut]:
+    """Rewrite the landed files that still exist, and return what each has lost."""
+    stored = landed_files.by_stored_file(Path(path) for path in landed if Path(path).exists())
+    landed_files.require_writable(stored)
+    cuts: dict[Path, Cut] = {}
+    for file, paths in stored.items():
+        try:
+            cuts |= landed_files.rewrite(file, paths, user)
+        except (OSError, NotReadableError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UserError(
+                f"{file}: cannot be rewritten: {reason}; remove the cause, then run again: no table"
+                " was changed"
+            ) from error
+    return cuts
+
+
+def _delete(
+    connection: duckdb.DuckDBPyConnection,
+    catalog: str,
+    counts: Mapping[Table, int],
+    user: int,
+    cuts: Mapping[Path, Cut],
+    *,
+    is_built: bool,
+) -> None:
+    """Delete the user's rows in one transaction, with the loader's record of the files."""
+    with explained(database_path()):
+        connection.begin()
+        for table in counts:
+            connection.execute(statements.delete(catalog, table, user, DUCKDB))
+        for path, cut in cuts.items():
+            _record(connection, path, cut)
+        if is_built:
+            connection.execute(statements.require_rebuild(catalog))
+        connection.commit()
+
+
+def _record(connection: duckdb.DuckDBPyConnection, path: Path, cut: Cut) -> None:
+    """Let the loader know a rewritten file, if it has as many records as bronze has rows of it.
+
+    Any other was changed after it was loaded, which the loader goes on reporting.
+    """
+    row = bronze.first_row(
+        connection,
+        f"select count(*), count(_rescued_data) from {bronze.EVENTS} where _source_file = ?",
+        [str(path)],
+    )
+    rows, rescued = row or (0, 0)
+    if rows == cut.kept:
+        identity = Identity.of(path)
+        connection.execute(
+            f"update {bronze.LEDGER} set size = ?, modified_ns = ?, content_hash = ?, rows = ?,"
+            " rows_with_rescued_data = ? where path = ?",
+            [
+                identity.size,
+                identity.modified_ns,
+                content_hash(path),
+                rows,
+                rescued,
+                str(path),
+            ],
+        )
+
+
+def _rebuild(connection: duckdb.DuckDBPyConnection) -> bool:
+    # dbt takes two seconds to import, which a dry run need not pay.
+    from pipeline.run import rebuild
+
+    # dbt writes the command line, which has the user's id, into its log and its artifacts.
+    del sys.argv[1:]
+    return rebuild(connection)
+
+
+def vacuum() -> int:
+    """Copy the database into a new file: DuckDB leaves deleted rows in the old one."""
+    database = _require_database()
+    written = database.with_name(f".{database.name}.vacuumed")
+    written.unlink(missing_ok=True)
+    with explained(database), duckdb.connect() as connection:
+        connection.execute(f"attach {literal(database)} as old")
+        connection.execute("checkpoint old")
+        connection.execute(
+            f"attach {literal(written)} as new (storage_version '{STORAGE_VERSION}')"
+        )
+        connection.execute("copy from database old to new")
+        connection.execute("detach new")
+        # Under the lock on the old file, so that no other process is writing to it.
+        written.replace(database)
+    show(f"rewritten: {database}")
+    return 0

@@ -1,0 +1,180 @@
+"""`ecommerce erase` in a local home: tables, files, the loader's record, copies, later builds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pytest
+
+from erasure.landed_files import rewrite
+from support.built_gold import built_gold
+from support.databricks_runs import WITHOUT_TESTS
+from support.event_batches import FIRST, line, write
+from support.platform_runs import Home
+
+USER: Final = 5
+# The user's events are one of two files, and all of the third.
+FILES: Final = {
+    "a.csv": FIRST,
+    "b.csv": [line("2019-10-07 08:00:00", user=50, session="s50"), *FIRST[3:5]],
+    "c.csv": [line("2019-10-08 08:00:00", user=USER, session="s5")],
+}
+
+
+@pytest.fixture
+def loaded(tmp_path: Path) -> Home:
+    """A home with bronze only."""
+    home = Home(tmp_path)
+    for name, lines in FILES.items():
+        write(tmp_path / "files" / name, lines)
+    home.load(tmp_path / "files")
+    return home
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A built home of generated events, whose landed files are gone."""
+    yield built_gold(tmp_path_factory.mktemp("erase") / "home")
+
+
+def contents(home: Home) -> dict[str, bytes]:
+    files = [home.database, *(home.folder / "files").glob("*")]
+    return {file.name: file.read_bytes() for file in files}
+
+
+def test_a_dry_run_changes_no_byte(loaded: Home) -> None:
+    before = contents(loaded)
+    out = loaded.run("erase", "--user", str(USER), "--dry-run").stdout
+    assert contents(loaded) == before
+    assert [row.split() for row in out.splitlines()] == [
+        ["2", "rows", "bronze_layer.events_raw"],
+        ["1", "lines", str(loaded.folder / "files" / "a.csv")],
+        ["1", "lines", str(loaded.folder / "files" / "c.csv")],
+        ["dry", "run:", "nothing", "was", "changed"],
+    ]
+
+
+def test_an_unknown_user_is_refused(loaded: Home) -> None:
+    before = contents(loaded)
+    err = loaded.run("erase", "--user", "4711", expect=2).stderr
+    assert "user 4711: no row in any of the 1 tables" in err
+    assert contents(loaded) == before
+
+
+def test_without_a_database_nothing_can_be_erased(tmp_path: Path) -> None:
+    assert "no database" in Home(tmp_path).run("erase", "--user", "5", expect=2).stderr
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_copy_that_somebody_made_is_found(loaded: Home) -> None:
+    with duckdb.connect(str(loaded.database)) as connection:
+        connection.execute("create schema mine")
+        connection.execute(
+            "create table mine.kept as select user_id as USER_ID from range(9) t(user_id)"
+        )
+    loaded.run("erase", "--user", str(USER))
+    assert (USER,) not in loaded.query("select * from mine.kept")
+    assert len(loaded.query("select * from mine.kept")) == 8
+
+
+def test_a_dry_run_of_the_vacuum_is_refused(loaded: Home) -> None:
+    before = contents(loaded)
+    assert "--dry-run belongs to" in loaded.run("erase", "--vacuum", "--dry-run", expect=2).stderr
+    assert contents(loaded) == before
+
+
+def test_erased_lines_do_not_come_back(loaded: Home) -> None:
+    files = loaded.folder / "files"
+    untouched = (files / "b.csv").stat()
+    loaded.run("erase", "--user", str(USER))
+    rows = "select * exclude (_ingested_at) from bronze_layer.events_raw order by all"
+    kept = loaded.query(rows)
+    assert len(kept) == sum(map(len, FILES.values())) - 2
+    assert (files / "b.csv").stat() == untouched
+    assert "3 already_loaded" in loaded.run("load", "--data", str(files)).stdout
+    assert loaded.query(rows) == kept
+    # From nothing, as after a loss of the database.
+    loaded.database.unlink()
+    loaded.load(files)
+    assert loaded.query(rows) == kept
+
+
+def test_an_erasure_that_died_between_files_and_tables_can_be_repeated(loaded: Home) -> None:
+    files = loaded.folder / "files"
+    for name in ("a.csv", "c.csv"):
+        rewrite(files / name, [files / name], USER)
+    loaded.run("erase", "--user", str(USER))
+    assert "3 already_loaded" in loaded.run("load", "--data", str(files)).stdout
+
+
+def test_a_file_that_changed_after_it_was_loaded_stays_reported(loaded: Home) -> None:
+    file = loaded.folder / "files" / "a.csv"
+    write(file, [*FIRST, line("2019-10-09 08:00:00", user=60)])
+    loaded.run("erase", "--user", str(USER))
+    assert f",{USER}," not in file.read_text()
+    assert "1 changed" in loaded.run("load", "--data", str(file.parent)).stdout
+
+
+def test_what_was_deleted_is_not_in_the_file_of_the_database(loaded: Home) -> None:
+    name = b"a brand that one user has looked at"
+    write(loaded.folder / "more" / "d.csv", [line("2019-10-09 08:00:00", brand=name.decode())])
+    loaded.load(loaded.folder / "more")
+    with duckdb.connect(str(loaded.database)) as connection:
+        connection.execute("checkpoint")
+    assert name in loaded.database.read_bytes()
+    loaded.run("erase", "--user", "1")
+    assert name not in loaded.database.read_bytes()
+
+
+def test_a_built_home_has_nothing_of_the_user_left(built: Home) -> None:
+    [(user, revenue, orders)] = built.query(
+        "select user_id, revenue, orders from gold_layer.customer_metrics"
+        " where orders > 1 and abandoned_carts > 0 order by revenue desc limit 1"
+    )
+    sessions = [
+        session
+        for (session,) in built.query(
+            f"select session_id from silver_layer.sessions where user_id = {user}"
+        )
+    ]
+    totals = "select sum(revenue), sum(orders) from gold_layer.daily_sales_summary"
+    others = f"select * from silver_layer.users_snapshot where user_id <> {user} order by all"
+    [before], history = built.query(totals), built.query(others)
+    assert len(places(built, str(user))) > 10
+    built.run("export", "--format", "duckdb", "--with-personal")
+    # Builds with every data test, and fails if one does.
+    built.run("erase", "--user", str(user))
+    for text in (str(user), *sessions):
+        assert places(built, text) == []
+    [(left, orders_left)] = built.query(totals)
+    assert (before[0] - left, before[1] - orders_left) == (revenue, orders)
+    assert built.query(others) == history
+    assert not [*(built.folder / "exports").iterdir()]
+    assert not [
+        file
+        for file in built.folder.rglob("*")
+        if file.suffix in (".json", ".log", ".html") and str(user).encode() in file.read_bytes()
+    ]
+    built.dbt("build", *WITHOUT_TESTS)
+    assert places(built, str(user)) == []
+
+
+def places(home: Home, text: str) -> list[str]:
+    """Return every column of a table, of whatever name, that has the text as a value."""
+    with duckdb.connect(str(home.database), read_only=True) as connection:
+        columns = connection.execute(
+            "select table_schema || '.' || table_name, list(column_name)"
+            " from information_schema.columns join information_schema.tables"
+            " using (table_schema, table_name) where table_type = 'BASE TABLE' group by all"
+        ).fetchall()
+        return [
+            table
+            for table, names in columns
+            if connection.execute(
+                f"select 1 from {table} where list_contains("
+                f"[{', '.join(f'cast({name} as string)' for name in names)}], '{text}') limit 1"
+            ).fetchall()
+        ]

@@ -1,0 +1,129 @@
+"""`ecommerce erase` on a warehouse: no row of the user stays, and no build brings one back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ecommerce.cli import main
+from support.built_platform import DEPLOYER, Platform, built_platform
+from support.databricks_runs import CATALOG, PIPELINE, WITHOUT_TESTS
+from warehouse.ledger import Relation
+from warehouse.sql_text import quote
+
+pytestmark = pytest.mark.warehouse
+
+# A very important buyer with a history, one with orders too, one with a rejected line only.
+BUYER, OTHER, REJECTED = 1, 2, 7
+ERASE: Final = ("erase", "--target", "dev")
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with built_platform(tmp_path_factory.mktemp("erasure")) as built:
+        [(path,)] = built.home.query("select path from bronze_layer.loaded_files")
+        warehouse = built.dev.warehouse
+        warehouse.volume_files[path] = Path(path.replace(".unfinished", "")).read_bytes()
+        yield built
+
+
+@pytest.fixture(autouse=True)
+def connected(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    sign_in(platform, monkeypatch, PIPELINE)
+    # Connections closed by the client would make the server's threads write to the same stderr.
+    monkeypatch.setattr(ThreadingHTTPServer, "handle_error", lambda *_: None)
+
+
+def sign_in(platform: Platform, monkeypatch: pytest.MonkeyPatch, who: str) -> None:
+    warehouse = platform.dev.warehouse
+    monkeypatch.setenv("DATABRICKS_HOST", warehouse.host)
+    monkeypatch.setenv("DATABRICKS_HTTP_PATH", warehouse.http_path)
+    monkeypatch.setenv("DATABRICKS_TOKEN", warehouse.token(who))
+
+
+def stored(platform: Platform) -> list[Relation]:
+    relations = platform.dev.warehouse.ledger.relations.values()
+    return [relation for relation in relations if not relation.is_view]
+
+
+def tables_with(platform: Platform, user: int) -> set[str]:
+    """Return the tables that have the number of a user in some column, whatever its name."""
+    found = set()
+    for relation in stored(platform):
+        rows = platform.dev.warehouse.read(quote(relation.key))
+        is_of_users = {c.name for c in relation.columns if "user" in c.name.lower()}
+        for name in is_of_users & set(rows.column_names):
+            if str(user) in {str(value) for value in rows.column(name).to_pylist()}:
+                found.add(relation.key[2])
+    return found
+
+
+def contents(platform: Platform) -> dict[str, object]:
+    """Return what a dry run must not change: the folder of each table's version, and the files."""
+    versions = {relation.key[2]: relation.folder for relation in stored(platform)}
+    return versions | dict(platform.dev.warehouse.volume_files)
+
+
+def test_a_dry_run_counts_and_changes_nothing(
+    platform: Platform, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(platform)
+    assert main([*ERASE, "--user", str(BUYER), "--dry-run"]) == 0
+    assert contents(platform) == before
+    out = capsys.readouterr().out
+    counted = {line.split()[2]: line.split()[0] for line in out.splitlines() if " rows " in line}
+    assert counted["bronze_layer.events_raw"] == "5"
+    assert counted["silver_layer.users_snapshot"] == "1"
+    assert counted["silver_layer.events_quarantined"] == "0"
+    listed = {name.rpartition(".")[2] for name, number in counted.items() if number != "0"}
+    assert listed == tables_with(platform, BUYER)
+
+
+def test_an_unknown_user_is_refused(platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents(platform)
+    assert main([*ERASE, "--user", "987654321"]) == 2
+    assert "user 987654321: no row in any of the" in capsys.readouterr().err
+    assert contents(platform) == before
+
+
+def test_who_sees_masked_users_cannot_erase(
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # In no group, but may do everything.
+    warehouse = platform.dev.warehouse
+    warehouse.add_principal("contractor", ())
+    warehouse.execute(f"grant all privileges on catalog {CATALOG} to contractor", DEPLOYER)
+    sign_in(platform, monkeypatch, "contractor")
+    before = contents(platform)
+    assert main([*ERASE, "--user", str(BUYER)]) == 2
+    assert "policies hide users from you" in capsys.readouterr().err
+    assert contents(platform) == before
+
+
+def test_an_erased_user_is_nowhere_and_nothing_is_built_on_the_sums(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev = platform.dev
+    sign_in(platform, monkeypatch, "platform_admin")
+    assert tables_with(platform, REJECTED) >= {"events_quarantined"}
+    for user in (BUYER, REJECTED):
+        assert main([*ERASE, "--user", str(user)]) == 0
+        assert tables_with(platform, user) == set()
+    [file] = dev.warehouse.volume_files.values()
+    lines = file.decode().splitlines()
+    assert not [line for line in lines if line.split(",")[-2] in (str(BUYER), str(REJECTED))]
+    assert len(lines) == 1 + 18 - 5 - 1
+    purged = {e.text.split()[2] for e in dev.warehouse.statements("REORG")}
+    assert f"{CATALOG}.bronze_layer.events_raw" in purged
+    # A full refresh after it is what test_erase.py has, from the same macros.
+    refused = dev.dbt("build", *WITHOUT_TESTS, expect=2).stdout
+    assert "a user was erased, and no full refresh has ended since" in refused
+    assert tables_with(platform, OTHER) >= {"users_snapshot", "customer_metrics"}
+    assert main([*ERASE, "--vacuum"]) == 0
+    assert len(dev.warehouse.statements("VACUUM")) >= len(purged)
