@@ -6,7 +6,7 @@
     nulls and missing rows, without an error. -#}
 
 {% macro default__prepare_engine() -%}
-    {%- if execute and var('policies') -%}
+    {%- if execute and var('policies') != 'none' -%}
         {%- set who = run_query(
             "select current_user() as principal,"
             " is_account_group_member('ecommerce_pipeline') as is_pipeline"
