@@ -10,7 +10,7 @@
     {%- for schema in schemas | unique | sort -%}
         {%- call statement('policy on ' ~ schema) -%}
             create or replace policy {{ function.identifier }}
-            on schema {{ function.incorporate(path={'schema': schema}).without_identifier() }}
+            on schema `{{ function.database }}`.`{{ schema }}`
             {{ 'column mask' if meta.column_mask_of else 'row filter' }} {{ function }}
             to `account users` except ecommerce_pipeline
             for tables

@@ -257,14 +257,14 @@ CHANGES = {
     ),
     "tag unset": (
         f"{MARKED} unset tags ('personal')",
-        f"{MARKED} set tags ('personal' = 'true')",
-        "missing     tag personal on column gold_layer.customer_metrics.user_id: declared true",
+        f"{MARKED} set tags ('personal' = 'user_id')",
+        "missing     tag personal on column gold_layer.customer_metrics.user_id: declared user_id",
     ),
     "tag changed": (
         f"{MARKED} set tags ('personal' = 'no')",
-        f"{MARKED} set tags ('personal' = 'true')",
+        f"{MARKED} set tags ('personal' = 'user_id')",
         "different   tag personal on column gold_layer.customer_metrics.user_id:"
-        " declared true, live no",
+        " declared user_id, live no",
     ),
 }
 
@@ -306,7 +306,7 @@ def test_the_json_of_a_finding_names_its_parts(
             "kind": "tag",
             "place": "column gold_layer.customer_metrics.user_id",
             "name": "personal",
-            "declared": "true",
+            "declared": "user_id",
             "live": "no",
         }
     ]
