@@ -10,7 +10,7 @@ import pytest
 
 from project.home import CHECKOUT
 from support.databricks_runs import CATALOG, DatabricksHome, running_warehouse
-from support.system_tables import MASK, SESSIONS, function, plant_events
+from support.system_tables import MASK, SESSIONS, function, plant_events, tag
 
 pytestmark = pytest.mark.warehouse
 
@@ -70,7 +70,7 @@ def test_refused_attempts_are_counted_by_principal_action_and_object(analyses: A
     }
 
 
-def test_changes_of_privileges_groups_functions_and_tables_are_listed(analyses: Analyses) -> None:
+def test_changes_of_whatever_decides_who_sees_what_are_listed(analyses: Analyses) -> None:
     rows = analyses.rows("privilege_changes").to_pylist()
     assert {
         r["event_id"]: (r["object_type"], r["object_name"], r["changed_what"]) for r in rows
@@ -82,6 +82,13 @@ def test_changes_of_privileges_groups_functions_and_tables_are_listed(analyses: 
         "14": ("FUNCTION", None, None),
         "15": ("FUNCTION", MASK, None),
         "16": ("TABLE", SESSIONS, None),
+        "20": ("TABLE", SESSIONS, None),
+        "21": ("TABLE", SESSIONS, "eve"),
+        "22": ("CATALOG", CATALOG, "eve"),
+        "24": ("POLICY", f"{CATALOG}.gold_layer", "{}"),
+        "25": ("POLICY", f"{CATALOG}.gold_layer", "mask_user_id"),
+        "27": ("TAG", f"{SESSIONS}.user_id", tag(SESSIONS)),
+        "28": ("TAG", f"{SESSIONS}.user_id", "personal"),
     }
 
 
