@@ -37,7 +37,8 @@ actions as (
 owners as (
 
     select distinct table_owner
-    from {{ target.database }}.information_schema.tables
+    from system.information_schema.tables
+    where table_catalog = '{{ target.database }}'
 
 ),
 

@@ -130,8 +130,7 @@ EVENTS = {
 
 
 def plant_events(warehouse: Warehouse) -> None:
-    """Create the system tables with the events, and a table of the pipeline's."""
-    warehouse.load(SESSIONS, pa.table({"user_id": [1]}), OWNER)
+    """Create the system tables with the events."""
     warehouse.create_catalog("system")
     warehouse.create_schema("system.access")
     for name, columns in TABLES.items():

@@ -10,7 +10,7 @@ import pytest
 
 from project.home import CHECKOUT
 from support.databricks_runs import CATALOG, DatabricksHome, running_warehouse
-from support.system_tables import MASK, SESSIONS, function, plant_events, tag
+from support.system_tables import MASK, OWNER, SESSIONS, function, plant_events, tag
 
 pytestmark = pytest.mark.warehouse
 
@@ -32,6 +32,7 @@ class Analyses:
 def analyses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analyses]:
     with running_warehouse() as warehouse:
         plant_events(warehouse)
+        warehouse.load(SESSIONS, pa.table({"user_id": [1]}), OWNER)
         dev = DatabricksHome(tmp_path_factory.mktemp("audit"), warehouse)
         dev.dbt("compile", "--select", "path:analyses", "--write-json")
         yield Analyses(dev)

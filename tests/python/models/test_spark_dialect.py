@@ -118,6 +118,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
         dev.dbt("run", "--full-refresh", "--select", *REFRESHED)
         plant_events(warehouse)
         system_tables = {name: warehouse.read(f"system.access.{name}") for name in TABLES}
+        system_tables["tables"] = dev.query("select * from system.information_schema.tables")
         analyses = {n.name: dev.query(n.code) for n in incremental if n.kind == "analysis"}
         local.result()
         sent = [entry.text for entry in warehouse.journal.entries if entry.kind != "REST"]
