@@ -14,20 +14,21 @@
 {%- endmacro %}
 
 {% macro protect_snapshot(relation) -%}
-    {%- set by_tags, row_filter = var('policies') == 'attribute', config.get('row_filter') -%}
-    {%- for column in model.columns.values() if column.get('column_mask') or by_tags -%}
+    {#- Where a policy by tags masks the column, its own mask is an empty mapping. -#}
+    {%- for column in model.columns.values() if column.get('column_mask') is mapping -%}
         {%- call statement('mask ' ~ column.name) -%}
-            {{ alter_drop_column_mask(relation, column.name) if by_tags
-                else alter_set_column_mask(relation, column.name, column.column_mask) }}
+            {{ alter_set_column_mask(relation, column.name, column.column_mask)
+                if column.column_mask else alter_drop_column_mask(relation, column.name) }}
         {%- endcall -%}
     {%- endfor -%}
-    {%- if row_filter or by_tags -%}
+    {%- set row_filter = config.get('row_filter') -%}
+    {%- if row_filter or var('policies') == 'attribute' -%}
         {%- call statement('row filter') -%}
             alter table {{ relation }}
-            {% if by_tags -%}
-            drop row filter
-            {%- else -%}
+            {% if row_filter -%}
             set row filter {{ row_filter.function }} on ({{ row_filter.columns | join(', ') }})
+            {%- else -%}
+            drop row filter
             {%- endif -%}
         {%- endcall -%}
     {%- endif -%}

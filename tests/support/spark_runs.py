@@ -23,7 +23,8 @@ from support.databricks_runs import CATALOG
 
 # Temporary views share one database in Spark, so only the last part names a relation.
 _RELATION: Final = re.compile(
-    rf"(?:`{CATALOG}`\.`\w+`|(?<![.\w])(?:\w+_layer|system\.(?:access|information_schema)))\.(?=[`\w])"
+    rf"(?:`{CATALOG}`\.`\w+`"
+    r"|(?<![.\w])(?:\w+_layer|system\.(?:access|information_schema)))\.(?=[`\w])"
 )
 _DATABASE: Final = "global_temp."
 

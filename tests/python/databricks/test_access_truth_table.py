@@ -300,8 +300,18 @@ def bundle_by_tags() -> Config:
     return config
 
 
+BY_TAGS = ("--vars", "policies: attribute")
+
+
 @pytest.fixture(scope="module")
-def by_tags(governed: Governed) -> Governed:
+def without_tags(governed: Governed) -> str:
+    """What dbt says where no tag is governed yet."""
+    functions = ("build", "--select", "resource_type:function")
+    return governed.databricks.dbt(*functions, *BY_TAGS, expect=1).stdout
+
+
+@pytest.fixture(scope="module")
+def by_tags(governed: Governed, without_tags: str) -> Governed:
     """The same platform, turned to policies by tags."""
     warehouse = governed.databricks.warehouse
     for key, values in TAGS.items():
@@ -314,7 +324,7 @@ def by_tags(governed: Governed) -> Governed:
                 if column.mask:
                     warehouse.execute(f"{table} alter column {column.name} drop mask", PIPELINE)
     governed.databricks.dbt(
-        *("build", *WITHOUT_TESTS, "--write-json", "--vars", "policies: attribute"),
+        *("build", *WITHOUT_TESTS, "--write-json", *BY_TAGS),
         *("--select", "resource_type:function", *TURNED),
     )
     return governed
@@ -332,6 +342,10 @@ def check(by_tags: Governed, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(ThreadingHTTPServer, "handle_error", lambda *_: None)
     manifest = by_tags.databricks.folder / "target" / "manifest.json"
     return ["governance", "check", "--target", "dev", "--manifest", str(manifest)]
+
+
+def test_a_workspace_without_the_governed_tags_is_named(without_tags: str) -> None:
+    assert "Unknown tag policy key `personal`" in without_tags
 
 
 def test_every_cell_is_as_declared_by_tags(by_tags: Governed) -> None:
@@ -420,7 +434,7 @@ def test_the_next_run_restores_a_policy_and_a_tag(by_tags: Governed) -> None:
         warehouse.execute(CHANGES[change][0], PIPELINE, CATALOG)
     assert by_tags.wrong("gold_layer.customer_metrics")
     by_tags.databricks.dbt(
-        *("build", *WITHOUT_TESTS, "--vars", "policies: attribute"),
+        *("build", *WITHOUT_TESTS, *BY_TAGS),
         *("--select", "mask_user_id", "customer_metrics"),
     )
     assert by_tags.wrong("gold_layer.customer_metrics") == []

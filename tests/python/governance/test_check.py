@@ -36,6 +36,10 @@ CHECK = ("governance", "check")
         (state.mask("s.t.c", "c.s.f"), state.mask("s.t.c", "c.s.f", ["region"])),
         (state.row_filter("s.t", "c.s.f", ["a"]), state.row_filter("s.t", "c.s.f", ["a", "b"])),
         (state.tag("s.t.c", "personal", "true"), state.tag("s.t.c", "personal", "false")),
+        (
+            state.policy("schema s", "p", "column_mask", "c.s.f", ["has_tag('k')"], ["a"], ["b"]),
+            state.policy("schema s", "p", "column_mask", "c.s.f", ["has_tag('k')"], ["a"]),
+        ),
     ],
 )
 def test_a_value_is_missing_additional_or_different(
@@ -71,6 +75,9 @@ def test_spelling_is_not_drift() -> None:
             state.grant("schema Gold", "Analysts", "use schema"),
             state.mask("S.T.C", "`C`.`S`.`F`", [" Region"]),
             state.tag("s.t.c", "Personal", "true"),
+            state.policy(
+                "schema S", "P", "row_filter", "`C`.s.f", ["has_tag_value('k', 'V')"], ["B", "a"]
+            ),
         ]
     )
     live = dict(
@@ -78,6 +85,9 @@ def test_spelling_is_not_drift() -> None:
             state.grant("schema gold", "analysts", "USE_SCHEMA"),
             state.mask("s.t.c", "c.s.f", ["region"]),
             state.tag("S.T.C", "personal", "true"),
+            state.policy(
+                "schema s", "p", "row_filter", "c.s.f", ["hasTagValue('k','V')"], ["a", "b"]
+            ),
         ]
     )
     assert drift(wanted, live) == []
