@@ -1,6 +1,6 @@
 {% macro create_policies(function) -%}
     {#- The pipeline is excepted: Databricks refuses an excepted principal nothing, neither a MERGE
-        nor a refresh. A catalog's policies would also meet the views of information_schema. -#}
+        nor a refresh. -#}
     {%- set meta, schemas = model.config.meta, [] -%}
     {%- set key, value = (meta.column_mask_of or meta.row_filter_of).items() | first -%}
     {%- for node in graph.nodes.values()
