@@ -15,6 +15,10 @@ actions as (
             coalesce(
                 audited.request_params['securable_full_name'],
                 audited.request_params['full_name_arg'],
+                audited.request_params['name_arg'],
+                audited.request_params['on_securable_fullname'],
+                audited.request_params['entity_name'],
+                get_json_object(audited.request_params['tag_assignment'], '$.entity_name'),
                 -- A function that is created has no full name yet.
                 get_json_object(audited.request_params['function_info'], '$.catalog_name')
                 || '.' || get_json_object(audited.request_params['function_info'], '$.schema_name')
@@ -29,13 +33,24 @@ actions as (
 
 ),
 
+-- The pipeline owns what dbt creates.
+owners as (
+
+    select distinct table_owner
+    from system.information_schema.tables
+    where table_catalog = '{{ target.database }}'
+
+),
+
 placed as (
 
     select
-        *,
-        object_name = '{{ target.database }}'
-        or startswith(object_name, '{{ target.database }}.') as is_ours
+        actions.*,
+        actions.object_name = '{{ target.database }}'
+        or startswith(actions.object_name, '{{ target.database }}.') as is_ours,
+        owners.table_owner is not null and not contains(actions.changed_by, '@') as is_pipeline
     from actions
+    left join owners on actions.changed_by = owners.table_owner
 
 ),
 
@@ -50,14 +65,23 @@ privilege_changes as (
         action_name,
         case
             when service_name = 'accounts' then 'GROUP'
+            when endswith(action_name, 'Policy') then 'POLICY'
+            when endswith(action_name, 'EntityTagAssignment') then 'TAG'
             when action_name = 'updateTables' then 'TABLE'
+            when action_name = 'updateSchema' then 'SCHEMA'
+            when action_name = 'updateCatalog' then 'CATALOG'
             else coalesce(request_params['securable_type'], 'FUNCTION')
         end as object_type,
         coalesce(object_name, group_name) as object_name,
         coalesce(
             request_params['changes'],
             request_params['targetUserName'],
-            request_params['function_info']
+            request_params['function_info'],
+            request_params['policy_info'],
+            request_params['tag_assignment'],
+            request_params['owner'],
+            request_params['name'],
+            request_params['tag_key']
         ) as changed_what
     from placed
     where
@@ -69,13 +93,25 @@ privilege_changes as (
             and action_name in ('createFunction', 'updateFunction', 'deleteFunction')
             and coalesce(is_ours, true)
         )
-        -- Masks and filters come and go by ALTER TABLE. dbt alters tables on every run, as a
-        -- service principal, which has no email.
+        -- Masks and filters come and go by ALTER TABLE. dbt alters tables on every run, as the
+        -- service principal that owns them; a new owner may drop a mask, and is always listed.
         or (
             service_name = 'unityCatalog'
-            and action_name = 'updateTables'
+            and action_name in ('updateTables', 'updateSchema', 'updateCatalog')
             and is_ours
-            and contains(changed_by, '@')
+            and (
+                request_params['owner'] is not null
+                or (action_name = 'updateTables' and not is_pipeline)
+            )
+        )
+        -- A policy, or the tag that it matches by, decides what its columns show.
+        or (
+            service_name = 'unityCatalog'
+            and action_name in (
+                'createPolicy', 'updatePolicy', 'deletePolicy', 'createEntityTagAssignment',
+                'updateEntityTagAssignment', 'deleteEntityTagAssignment'
+            )
+            and is_ours
         )
         -- A new member of a group gets its grants, and sees what its masks let through.
         or (

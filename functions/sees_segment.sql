@@ -1,4 +1,7 @@
-{{ is_in_any_group(['ecommerce_pipeline', 'ecommerce_all_segments']) }}
-{%- for segment in var('user_segments') %}
-or (user_segment = '{{ segment }}' and {{ is_in_any_group(['ecommerce_segment_' ~ segment]) }})
-{%- endfor %}
+case
+    when {{ is_in_any_group(['ecommerce_pipeline', 'ecommerce_all_segments']) }} then true
+    {%- for segment in var('user_segments') %}
+    when user_segment = '{{ segment }}' then {{ is_in_any_group(['ecommerce_segment_' ~ segment]) }}
+    {%- endfor %}
+    else false
+end

@@ -16,7 +16,7 @@ from project.output import show
 from workspace.bundle import catalog_of, deployed, read_bundle
 from workspace.client import add_target, connect, warehouse_id
 
-HELP: Final = "compare a workspace's grants, masks, row filters and tags with the declared ones"
+HELP: Final = "compare a workspace's grants, masks, filters, tags, policies with the declared ones"
 
 
 @dataclass(frozen=True)

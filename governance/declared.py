@@ -59,6 +59,8 @@ def of_manifest(manifest: Manifest, catalog: str) -> Iterator[tuple[Item, str]]:
         yield from _grants(table, config.get("grants") or {})
         if config["materialized"] != "view":
             yield from _policies(node, table)
+    for function in manifest.get("functions", {}).values():
+        yield from _of_function(function, manifest)
 
 
 def _grants(table: str, grants: Mapping[str, Any]) -> Iterator[tuple[Item, str]]:
@@ -78,6 +80,31 @@ def _policies(node: Manifest, table: str) -> Iterator[tuple[Item, str]]:
             yield state.mask(f"{table}.{name}", _qualified(mask["function"], node), using)
         for tag, value in (column.get("databricks_tags") or {}).items():
             yield state.tag(f"{table}.{name}", tag, str(value))
+
+
+def _of_function(function: Manifest, manifest: Manifest) -> Iterator[tuple[Item, str]]:
+    """Return the policies that call a function: one on each schema that has tagged columns."""
+    meta = function["config"]["meta"]
+    if meta.get("policies") != "attribute":
+        return
+    kind = "column_mask" if "column_mask_of" in meta else "row_filter"
+    [(key, value)] = meta[f"{kind}_of"].items()
+    name = f"{function['database']}.{function['schema']}.{function['alias']}"
+    tagged = {
+        node["schema"]
+        for node in manifest["nodes"].values()
+        if any(column.get("databricks_tags") for column in node["columns"].values())
+    }
+    for schema in tagged:
+        yield state.policy(
+            f"schema {schema}",
+            function["alias"],
+            kind,
+            name,
+            [f"has_tag_value('{key}', '{value}')"],
+            ["account users"],
+            ["ecommerce_pipeline"],
+        )
 
 
 def _qualified(function: str, node: Manifest) -> str:

@@ -1,4 +1,4 @@
-"""Live governance: read from the catalog's information_schema through a SQL warehouse."""
+"""Live governance: the catalog's information_schema, through a SQL warehouse, and its policies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from workspace.client import translate_errors
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.catalog import PolicyInfo
 
 # A serverless warehouse starts within seconds; the API waits for 50 at most.
 _WAIT: Final = "50s"
@@ -36,7 +37,7 @@ _PRIVILEGES: Final = {
 
 
 class Catalog:
-    """The information_schema of one catalog, as far as the caller may see it."""
+    """The information_schema and the policies of one catalog, as far as the caller may see them."""
 
     def __init__(self, client: WorkspaceClient, warehouse_id: str, catalog: str) -> None:
         self._client = client
@@ -45,7 +46,15 @@ class Catalog:
 
     def state(self) -> State:
         """Return everything in force in the catalog; UserError if it cannot be read."""
-        return dict([*self._grants(), *self._masks(), *self._row_filters(), *self._tags()])
+        return dict(
+            [
+                *self._grants(),
+                *self._masks(),
+                *self._row_filters(),
+                *self._tags(),
+                *self._policies(),
+            ]
+        )
 
     def _grants(self) -> Iterator[tuple[Item, str]]:
         for kind, (privileges, path, objects, owner) in _PRIVILEGES.items():
@@ -86,6 +95,24 @@ class Catalog:
             " from {schema}.column_tags"
         ):
             yield state.tag(f"{schema}.{table}.{column}", name, value)
+
+    def _policies(self) -> Iterator[tuple[Item, str]]:
+        # Those of single tables are left out: they can only hide more, or block.
+        schemas = [name for (name,) in self._rows("select schema_name from {schema}.schemata")]
+        places = {f"catalog {self._catalog}": ("CATALOG", self._catalog)} | {
+            f"schema {schema}": ("SCHEMA", f"{self._catalog}.{schema}")
+            for schema in schemas
+            if schema != "information_schema"
+        }
+        for place, (kind, name) in places.items():
+            with translate_errors(
+                f"policies of {place}",
+                forbidden=f"sign in as its owner, or with MANAGE on {name}",
+                missing="deploy the bundle",
+            ):
+                found = list(self._client.policies.list_policies(kind, name))
+            for policy in found:
+                yield _policy(place, policy)
 
     def _rows(self, statement: str) -> list[list[str]]:
         """Return all rows of a statement; a partial result would look like drift."""
@@ -132,6 +159,29 @@ class Catalog:
                 " cannot handle that many grants and policies"
             )
         return rows
+
+
+def _policy(place: str, policy: PolicyInfo) -> tuple[Item, str]:
+    conditions = {m.alias: m.condition or "" for m in policy.match_columns or []}
+    options = policy.column_mask or policy.row_filter
+    aliases = [policy.column_mask.on_column] if policy.column_mask else []
+    arguments = [conditions.get(alias, alias) for alias in aliases]
+    for argument in (options.using if options else None) or []:
+        arguments.append(
+            conditions.get(argument.alias, argument.alias)
+            if argument.alias
+            else str(argument.constant)
+        )
+    return state.policy(
+        place,
+        policy.name or "",
+        "column_mask" if policy.column_mask else "row_filter" if policy.row_filter else "other",
+        options.function_name if options else "",
+        arguments,
+        policy.to_principals,
+        policy.except_principals or [],
+        policy.when_condition or "",
+    )
 
 
 def _split(columns: str) -> list[str]:

@@ -1,20 +1,21 @@
-"""Governance to compare: grants, masks, row filters and column tags, as items with a value."""
+"""Governance to compare: grants, masks, row filters, column tags and policies, with a value."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["grant", "mask", "row_filter", "tag"]
+Kind: TypeAlias = Literal["grant", "mask", "row_filter", "tag", "policy"]
 
 
 @dataclass(frozen=True, order=True)
 class Item:
-    """One grant, mask, row filter or tag at a place within the catalog.
+    """One grant, mask, row filter, tag or policy at a place within the catalog.
 
     `place` is 'catalog c', 'schema s', 'volume s.v', 'table s.t' (views too) or 'column s.t.c'.
-    `name` is 'PRIVILEGE to principal' for a grant, the tag's name for a tag, else empty.
+    `name` is 'PRIVILEGE to principal' for a grant, the name of a tag or policy, else empty.
     """
 
     kind: Kind
@@ -22,7 +23,8 @@ class Item:
     name: str = ""
 
 
-# The value of a mask or filter is its function with columns, that of a tag its own value.
+# The value of a mask or filter is its function with columns, that of a tag its own value, that of a
+# policy what it does to whom.
 State: TypeAlias = Mapping[Item, str]
 
 # Values of a grant. An owner has all privileges anyway.
@@ -51,6 +53,41 @@ def row_filter(table: str, function: str, columns: Iterable[str]) -> tuple[Item,
 def tag(column: str, name: str, value: str) -> tuple[Item, str]:
     """Return a tag of a column 's.t.c'; a tag's value keeps its case."""
     return Item("tag", f"column {column.lower()}", name.lower()), value
+
+
+def policy(
+    place: str,
+    name: str,
+    kind: str,
+    function: str,
+    conditions: Iterable[str],
+    to: Iterable[str],
+    exempt: Iterable[str] = (),
+    when: str = "",
+) -> tuple[Item, str]:
+    """Return a policy of a catalog or schema.
+
+    `place` is 'catalog c' or 'schema s', `kind` 'column_mask' or 'row_filter'. `conditions` are
+    those on the tags of the function's arguments, in order; `when` is the one on a table's tags.
+    """
+    arguments = ", ".join(_condition(condition) for condition in conditions)
+    value = f"{kind} {function.replace('`', '').lower()}({arguments}) to {_principals(to)}"
+    if exempt := sorted(exempt):
+        value += f" except {_principals(exempt)}"
+    if when:
+        value += f" when {_condition(when)}"
+    return Item("policy", place.lower(), name.lower()), value
+
+
+def _principals(names: Iterable[str]) -> str:
+    return ", ".join(sorted(name.lower() for name in names))
+
+
+def _condition(text: str) -> str:
+    """Return a condition in one spelling: Databricks also writes hasTagValue for has_tag_value."""
+    spelled = re.sub(r"\bhasTagValue\b", "has_tag_value", text)
+    spelled = re.sub(r"\bhasTag\b", "has_tag", spelled)
+    return re.sub(r"\s*,\s*", ", ", " ".join(spelled.split()))
 
 
 def _call(function: str, columns: Iterable[str]) -> str:

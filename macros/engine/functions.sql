@@ -15,7 +15,7 @@
             " current_timezone() as zone, current_version().dbr_version as runtime"
         ).rows[0] -%}
         {%- set version = modules.re.match('([0-9]+)[.]([0-9]+)', session['runtime'] or '') -%}
-        {%- if var('policies') and not session['is_pipeline'] -%}
+        {%- if var('policies') != 'none' and not session['is_pipeline'] -%}
             {{ exceptions.raise_compiler_error(
                 session['principal'] ~ " is not in the account group ecommerce_pipeline, so masks"
                 " would hide users from the models themselves; add the principal to it, then run"

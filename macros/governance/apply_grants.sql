@@ -1,29 +1,38 @@
 {% macro databricks__apply_grants(relation, grant_config, should_revoke=true) -%}
     {#- dbt-databricks 1.12.7 masks and filters tables and incremental models as it creates them,
         but not snapshots. A snapshot gets both here, before its grants, and again on every run,
-        which restores a policy that was dropped. -#}
+        which restores a policy that was dropped. Functions are built before any table, so that
+        policies by tags are there before anything is granted. -#}
     {%- if model.resource_type == 'snapshot' -%}
         {%- do protect_snapshot(relation) -%}
+    {%- elif model.resource_type == 'function' and var('policies') == 'attribute' -%}
+        {%- do create_policies(relation) -%}
     {%- endif -%}
     {#- What the run found and keeps has its grants compared with all others, by repair_grants. -#}
     {%- set is_kept = should_revoke and not should_full_refresh()
         and load_relation(relation) is not none -%}
-    {%- if var('policies') and not is_kept -%}
+    {%- if var('policies') != 'none' and not is_kept -%}
         {%- do default__apply_grants(relation, grant_config, should_revoke=false) -%}
     {%- endif -%}
 {%- endmacro %}
 
 {% macro protect_snapshot(relation) -%}
-    {%- for column in model.columns.values() if column.get('column_mask') -%}
+    {#- Where a policy by tags masks the column, its own mask is an empty mapping. -#}
+    {%- for column in model.columns.values() if column.get('column_mask') is mapping -%}
         {%- call statement('mask ' ~ column.name) -%}
-            {{ alter_set_column_mask(relation, column.name, column.column_mask) }}
+            {{ alter_set_column_mask(relation, column.name, column.column_mask)
+                if column.column_mask else alter_drop_column_mask(relation, column.name) }}
         {%- endcall -%}
     {%- endfor -%}
     {%- set row_filter = config.get('row_filter') -%}
-    {%- if row_filter -%}
+    {%- if row_filter or var('policies') == 'attribute' -%}
         {%- call statement('row filter') -%}
             alter table {{ relation }}
+            {% if row_filter -%}
             set row filter {{ row_filter.function }} on ({{ row_filter.columns | join(', ') }})
+            {%- else -%}
+            drop row filter
+            {%- endif -%}
         {%- endcall -%}
     {%- endif -%}
 {%- endmacro %}
@@ -39,7 +48,7 @@
     {%- set nodes = [] -%}
     {%- set failed = results | map(attribute='status') | map('string')
         | select('in', ['error', 'fail', 'runtime error']) | list -%}
-    {%- for result in results if execute and var('policies') and not failed -%}
+    {%- for result in results if execute and var('policies') != 'none' and not failed -%}
         {%- set grants = result.node.config.get('grants') -%}
         {%- do nodes.append(result.node) if grants and result.status == 'success' -%}
     {%- endfor -%}

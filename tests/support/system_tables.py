@@ -57,10 +57,12 @@ NOW = dt.datetime.now(dt.UTC)
 TODAY, LONG_AGO = NOW.date(), NOW.date() - dt.timedelta(days=31)
 SESSIONS = f"{CATALOG}.silver_layer.sessions"
 MASK = f"{CATALOG}.silver_layer.mask_user_id"
+# The service principal of the pipeline, which owns the tables, and another.
+OWNER, OTHER = "8f0c-4a1e", "5d11-0b2c"
 
 
 def action(
-    event_id: str, who: str, name: str, status: int = 200, day: dt.date = TODAY, **params: str
+    event_id: str, who: str, name: str, status: int = 200, day: dt.date = TODAY, /, **params: str
 ) -> dict[str, Any]:
     return {
         "event_id": event_id,
@@ -142,6 +144,12 @@ def job(job_id: str, name: str, tags: dict[str, str], changed: dt.datetime = NOW
     }
 
 
+def tag(table: str) -> str:
+    return json.dumps(
+        {"entity_type": "columns", "entity_name": f"{table}.user_id", "tag_key": "personal"}
+    )
+
+
 EVENTS = {
     "system.access.audit": [
         action("1", "eve", "getTable", 403, full_name_arg=SESSIONS),
@@ -162,9 +170,23 @@ EVENTS = {
         action("14", "eve", "createFunction"),
         action("15", "eve", "deleteFunction", full_name_arg=MASK),
         action("16", "ann@shop.example", "updateTables", full_name_arg=SESSIONS),
-        action("17", "8f0c-4a1e", "updateTables", full_name_arg=SESSIONS),
+        action("17", OWNER, "updateTables", full_name_arg=SESSIONS),
         action("18", "ann@shop.example", "updateTables", full_name_arg=f"{CATALOG}_ann.s.t"),
         action("19", "eve", "createFunction", 403, function_info=function(CATALOG)),
+        action("20", OTHER, "updateTables", full_name_arg=SESSIONS),
+        action("21", OWNER, "updateTables", full_name_arg=SESSIONS, owner="eve"),
+        action("22", "eve", "updateCatalog", name_arg=CATALOG, owner="eve"),
+        action("23", "eve", "updateSchema", full_name_arg=f"{CATALOG}.gold_layer", comment="x"),
+        action("24", "eve", "createPolicy", name="open", on_securable_type="SCHEMA",
+               on_securable_fullname=f"{CATALOG}.gold_layer", policy_info="{}"),
+        action("25", "eve", "deletePolicy", name="mask_user_id", on_securable_type="SCHEMA",
+               on_securable_fullname=f"{CATALOG}.gold_layer"),
+        action("26", "eve", "deletePolicy", on_securable_fullname="other.gold_layer"),
+        action("27", "eve", "createEntityTagAssignment", tag_assignment=tag(SESSIONS)),
+        action("28", "eve", "deleteEntityTagAssignment", tag_key="personal",
+               entity_type="columns", entity_name=f"{SESSIONS}.user_id"),
+        action("29", "eve", "createEntityTagAssignment", tag_assignment=tag("other.s.t")),
+        action("30", "eve", "getPolicy", on_securable_fullname=f"{CATALOG}.gold_layer"),
     ],
     "system.access.table_lineage": [
         read("eve", SESSIONS),

@@ -113,6 +113,13 @@ class Context:
                 f"{quote(relation.key)} is a view: row filters and column masks need a table.",
                 "0A000",
             )
+        if any(constraint.kind == "CHECK" for constraint in relation.constraints):
+            which = "COLUMN_MASKS" if held else "ROW_LEVEL_SECURITY"
+            raise WarehouseError(
+                f"{which}_FEATURE_NOT_SUPPORTED.CHECK_CONSTRAINT",
+                f"{quote(relation.key)} has a CHECK constraint, which no policy goes with.",
+                "0A000",
+            )
         for column, mask in held:
             if column.name in mask.columns:
                 self.ledger.refuse("mask_that_uses_its_own_column", f"{column.name} is masked.")

@@ -7,7 +7,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
-from . import dml
+from . import attribute_ddl, dml
+from .attributes import may_tag
 from .context import EMPTY, Context
 from .engine import folder_sql, nullable
 from .errors import WarehouseError, not_found
@@ -86,6 +87,10 @@ def create(ctx: Context, cursor: Cursor) -> pa.Table:
             return _create_container(ctx, cursor, "SCHEMA" if kind == "DATABASE" else kind)
     if not or_refresh and cursor.accept("FUNCTION"):
         return _create_function(ctx, cursor, or_replace)
+    if not or_refresh and cursor.accept("POLICY"):
+        return attribute_ddl.create_policy(ctx, cursor, or_replace)
+    if not or_replace and not or_refresh and cursor.accept("GOVERNED", "TAG"):
+        return attribute_ddl.create_tag(ctx, cursor)
     temporary = cursor.accept("TEMPORARY") or cursor.accept("TEMP")
     if temporary:
         cursor.expect("VIEW")
@@ -618,6 +623,10 @@ def drop(ctx: Context, cursor: Cursor) -> pa.Table:
         return _drop_object(ctx, cursor, "FUNCTION")
     if cursor.accept("VOLUME"):
         return _drop_object(ctx, cursor, "VOLUME")
+    if cursor.accept("POLICY"):
+        return attribute_ddl.drop_policy(ctx, cursor)
+    if cursor.accept("GOVERNED", "TAG"):
+        return attribute_ddl.drop_tag(ctx, cursor)
     if cursor.accept_any("SCHEMA", "DATABASE"):
         return _drop_schema(ctx, cursor)
     kind = relation_kind(cursor)
@@ -756,9 +765,9 @@ def _alter_container(ctx: Context, cursor: Cursor, kind: str) -> pa.Table:
         require_owner(ctx.ledger, ctx.principal, kind, key)
         held = ctx.ledger.containers(kind)[key]
         if cursor.accept("SET", "TAGS"):
-            held.tags.update(cursor.pairs())
+            held.tags.update(may_tag(ctx.ledger, ctx.principal, cursor.pairs()))
         elif cursor.accept("UNSET", "TAGS"):
-            for name in cursor.pairs():
+            for name in may_tag(ctx.ledger, ctx.principal, cursor.pairs(), is_new=False):
                 held.tags.pop(name, None)
         else:
             held.owner = _new_owner(ctx, cursor)
@@ -782,9 +791,9 @@ def _rename(ctx: Context, cursor: Cursor, key: Key) -> pa.Table:
 def _alter_relation(ctx: Context, cursor: Cursor, new: Relation) -> None:
     """Change `new`, a copy to be published afterwards."""
     if cursor.accept("SET", "TAGS"):
-        new.tags.update(cursor.pairs())
+        new.tags.update(may_tag(ctx.ledger, ctx.principal, cursor.pairs()))
     elif cursor.accept("UNSET", "TAGS"):
-        for name in cursor.pairs():
+        for name in may_tag(ctx.ledger, ctx.principal, cursor.pairs(), is_new=False):
             new.tags.pop(name, None)
     elif cursor.accept("SET", "TBLPROPERTIES"):
         new.properties.update(cursor.pairs())
@@ -841,9 +850,9 @@ def _alter_relation(ctx: Context, cursor: Cursor, new: Relation) -> None:
 def _alter_column(ctx: Context, cursor: Cursor, new: Relation) -> None:
     column = new.column(cursor.identifier())
     if cursor.accept("SET", "TAGS"):
-        column.tags.update(cursor.pairs())
+        column.tags.update(may_tag(ctx.ledger, ctx.principal, cursor.pairs()))
     elif cursor.accept("UNSET", "TAGS"):
-        for name in cursor.pairs():
+        for name in may_tag(ctx.ledger, ctx.principal, cursor.pairs(), is_new=False):
             column.tags.pop(name, None)
     elif cursor.accept("COMMENT"):
         column.comment = cursor.string()
@@ -900,9 +909,11 @@ def _drop_columns(ctx: Context, cursor: Cursor, new: Relation) -> None:
         used = {n.lower() for p in policies if p for n in p.columns}
         used |= {n.lower() for c in new.constraints for n in c.columns}
         used |= {n.lower() for n in (*new.cluster_by, *new.partitioned_by)}
-        if gone.name.lower() in used:
+        if gone.name.lower() in used or set(gone.tags) & set(ctx.ledger.governed):
             raise WarehouseError(
-                "COLUMN_IN_USE", f"{gone.name} belongs to a key, policy or clustering.", "42P10"
+                "COLUMN_IN_USE",
+                f"{gone.name} belongs to a key, policy or clustering, or has a governed tag.",
+                "42P10",
             )
         new.columns.remove(gone)
     _rebuild(ctx, new, {})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyspark.sql.types import DataType, NumericType, StringType, StructType
 
+from .attributes import effective
 from .context import Context
 from .engine import folder_sql
 from .errors import WarehouseError
@@ -14,12 +15,18 @@ from .ledger import Function, Key, Relation
 from .policies import require
 from .sql_text import QUERY_WORDS, Cursor, Token, matching, quote, string_literal, tokenize
 
-# MERGE rejects policies that are more than a simple expression of their arguments.
+# MERGE rejects policies with these ("Row filters and column masks", limitations).
 _NOT_SIMPLE = {
-    *("SELECT", "OVER", "RAND", "RANDN", "RANDOM", "UUID", "SHUFFLE", "CURRENT_TIMESTAMP", "NOW"),
-    *("CURRENT_DATE", "COUNT", "SUM", "MIN", "MAX", "AVG", "ANY_VALUE", "COLLECT_LIST", "FIRST"),
-    *("COLLECT_SET", "MAX_BY", "MIN_BY", "LAST", "LIMIT"),
+    **dict.fromkeys(("SELECT", "EXISTS"), "nesting"),
+    **dict.fromkeys(("COUNT", "SUM", "MIN", "MAX", "AVG", "ANY_VALUE", "FIRST"), "aggregation"),
+    **dict.fromkeys(("LAST", "COLLECT_LIST", "COLLECT_SET", "MAX_BY", "MIN_BY"), "aggregation"),
+    "OVER": "windows",
+    "LIMIT": "limits",
+    **dict.fromkeys(("RAND", "RANDN", "RANDOM", "UUID", "SHUFFLE"), "non-deterministic functions"),
+    **dict.fromkeys(("NOW", "CURRENT_TIMESTAMP", "CURRENT_DATE"), "non-deterministic functions"),
 }
+# A bracket after one of these groups a part of the expression; after another word it is a call's.
+_BEFORE_GROUP = {*("AND", "OR", "NOT", "WHEN", "THEN", "ELSE", "CASE", "IN", "BETWEEN", "RETURN")}
 
 _CHANGED_ROWS = (
     *("numDeletedRows", "numUpdatedRows"),
@@ -364,21 +371,44 @@ def _in_place(ctx: Context, key: Key, head: Callable[[str], str], body: str) -> 
 
 
 def _policies(ctx: Context, relation: Relation) -> list[Function]:
-    held = [c.mask for c in relation.columns if c.mask]
-    held += [relation.row_filter] if relation.row_filter else []
+    """Return the functions of the row filter and masks that apply to the writer."""
+    row_filter, masks = effective(ctx.ledger, ctx.principal, relation)
+    held = [*masks.values(), *([row_filter] if row_filter else [])]
     return [ctx.ledger.function(policy.function) for policy in held]
 
 
 def _require_simple_policies(ctx: Context, relation: Relation) -> None:
     for function in _policies(ctx, relation):
-        found = [t.text for t in tokenize(function.body) if t.word in _NOT_SIMPLE]
-        if found:
+        if found := not_simple(function.body):
             raise WarehouseError(
-                "UNSUPPORTED_FEATURE.COLUMN_MASK_OR_ROW_FILTER_IN_DML",
+                "ROW_COLUMN_ACCESS.UNSUPPORTED_MERGE",
                 f"{quote(relation.key)} has the policy {quote(function.key)}, which is more than "
-                f"a simple expression ({found[0]}).",
+                f"a simple expression ({found}).",
                 "0A000",
             )
+
+
+def not_simple(body: str) -> str:
+    """Return what MERGE rejects in a policy's body, '' if nothing.
+
+    What Databricks calls nesting is not described: a subquery, a CASE or a bracket within another.
+    """
+    tokens, groups, cases = tokenize(body), list[bool](), 0
+    for i, token in enumerate(tokens):
+        if token.word in _NOT_SIMPLE:
+            return _NOT_SIMPLE[token.word]
+        cases += (token.word == "CASE") - (token.word == "END")
+        if token.text == "(":
+            before = tokens[i - 1] if i else None
+            is_call = before is not None and (
+                before.kind == "quoted" or (bool(before.word) and before.word not in _BEFORE_GROUP)
+            )
+            groups.append(not is_call)
+        if cases > 1 or sum(groups) > 1:
+            return "nesting"
+        if token.text == ")":
+            groups.pop()
+    return ""
 
 
 def _require_sees_all(ctx: Context, relation: Relation) -> None:

@@ -25,6 +25,7 @@ def not_found(what: str, name: str) -> WarehouseError:
         "column": ("UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703"),
         "function": ("UNRESOLVED_ROUTINE", "42883"),
         "volume": ("VOLUME_NOT_FOUND", "42704"),
+        "governed tag": ("NOT_FOUND", "42704"),
         "external location": ("EXTERNAL_LOCATION_DOES_NOT_EXIST", "42704"),
     }
     error_class, state = classes[what]

@@ -45,6 +45,7 @@ PRIVILEGES: dict[str, set[str]] = {
 # The parts of the ledger that are not locks or principals.
 _OBJECTS = (
     *("catalogs", "schemas", "volumes", "locations", "relations", "functions", "grants", "files"),
+    *("policies", "governed"),
 )
 
 
@@ -67,6 +68,36 @@ class Policy:
 
     function: Key
     columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class AttributePolicy:
+    """A row filter or mask for all tables of an object whose columns carry certain tags.
+
+    `on` is the object, (kind, key); `matches` pairs conditions with aliases, of which `column` is
+    the one to mask and `using` are the function's other arguments.
+    """
+
+    name: str
+    on: tuple[str, Key]
+    kind: str
+    function: Key
+    to: tuple[str, ...]
+    exempt: tuple[str, ...]
+    when: str
+    matches: tuple[tuple[str, str], ...]
+    column: str
+    using: tuple[str, ...]
+    comment: str | None
+    created_by: str
+
+
+@dataclass(frozen=True)
+class GovernedTag:
+    """A tag that policies may match: its allowed values (none: a key alone), who may assign it."""
+
+    values: frozenset[str]
+    assigners: frozenset[str]
 
 
 @dataclass
@@ -178,6 +209,9 @@ class Ledger:
     relations: dict[Key, Relation] = field(default_factory=dict)
     functions: dict[Key, Function] = field(default_factory=dict)
     grants: dict[tuple[str, Key], set[tuple[str, str]]] = field(default_factory=dict)
+    policies: dict[tuple[str, Key, str], AttributePolicy] = field(default_factory=dict)
+    # Tags of the account that are governed, by key.
+    governed: dict[str, GovernedTag] = field(default_factory=dict)
     principals: dict[str, Principal] = field(default_factory=dict)
     groups: set[str] = field(default_factory=set)
     # Files for READ_FILES: folder of a volume -> (Delta folder with its rows, path of its file).
@@ -289,6 +323,7 @@ class Ledger:
         with self.lock:
             self.relations.pop(key, None)
             self.grants.pop(("TABLE", key), None)
+            self._move_policies("TABLE", key, None)
 
     def rename_relation(self, old: Key, new: Key) -> None:
         """Rename a relation; grants, tags and policies move with it."""
@@ -302,6 +337,14 @@ class Ledger:
             self.keep_policies("policies_after_a_rename", relation, self.relations[new])
             if held := self.grants.pop(("TABLE", old), None):
                 self.grants[("TABLE", new)] = held
+            self._move_policies("TABLE", old, new)
+
+    def _move_policies(self, kind: str, key: Key, new: Key | None) -> None:
+        """Attach an object's policies to its new name, or drop them."""
+        for place in [p for p in self.policies if p[:2] == (kind, key)]:
+            policy = self.policies.pop(place)
+            if new is not None:
+                self.policies[(kind, new, place[2])] = replace(policy, on=(kind, new))
 
     def keep_policies(self, probe: str, old: Relation, new: Relation) -> None:
         """Give a table the filter and masks that it has by the answer to a probe, and no others."""
@@ -323,6 +366,7 @@ class Ledger:
                 for member in [k for k in held if k[:2] == key]:
                     del held[member]
                     self.grants.pop((kind, member), None)
+                    self._move_policies(kind, member, None)
 
     def in_schema(self, key: Key) -> list[Relation]:
         """Return the relations of one schema by name."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .attributes import effective
 from .engine import folder_sql
 from .errors import TimeTravel, WarehouseError, not_found
 from .ledger import Column, Key, Ledger, Policy, Principal, Relation, ancestors
@@ -184,19 +185,20 @@ class Reader:
     def table(self, relation: Relation) -> str:
         """Return the replacement of a table for a reader: its rows with filter and masks."""
         folder = folder_sql(relation.folder)
-        masked = [c for c in relation.columns if c.mask]
-        if not masked and relation.row_filter is None:
+        row_filter, masks = effective(self.ledger, self.principal, relation)
+        if not masks and row_filter is None:
             return folder
         self.rewritten = True
         shown = [
-            f"cast({self._policy_call(c.mask, [c.name])} as {c.type_text}) as {quote([c.name])}"
-            if c.mask
+            f"cast({self._policy_call(masks[c.name], [c.name])} as {c.type_text})"
+            f" as {quote([c.name])}"
+            if c.name in masks
             else quote([c.name])
             for c in relation.columns
         ]
         where = ""
-        if relation.row_filter is not None:
-            where = f" where {self._policy_call(relation.row_filter, [])}"
+        if row_filter is not None:
+            where = f" where {self._policy_call(row_filter, [])}"
         return f"(select {', '.join(shown)} from {folder}{where})"
 
     def _policy_call(self, policy: Policy, leading: list[str]) -> str:

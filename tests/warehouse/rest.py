@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from .attributes import policies_on
 from .errors import WarehouseError
-from .ledger import Principal
+from .ledger import AttributePolicy, Principal
+from .policies import require_owner
 from .sql_text import edited, string_literal, tokenize
 from .thrift_server import type_name
 
@@ -105,6 +107,17 @@ class Rest:
         state = "STOPPED" if self._warehouse.stopped else "RUNNING"
         return {"id": name, "name": name, "state": state, "warehouse_type": "PRO"}
 
+    def _policies(self, principal: Principal, args: Json, kind: str, name: str) -> Json:
+        """Return the policies attached to an object, as `policies.list_policies` reads them."""
+        ledger, key = self._warehouse.ledger, tuple(name.lower().split("."))
+        try:
+            require_owner(ledger, principal, kind.upper(), key)
+        except WarehouseError as error:
+            missing = error.error_class != "INSUFFICIENT_PERMISSIONS"
+            status, code = (404, "NOT_FOUND") if missing else (403, "PERMISSION_DENIED")
+            raise RestError(status, code, str(error)) from error
+        return {"policies": [policy_json(p) for p in policies_on(ledger, kind.upper(), key)]}
+
     def _execute(self, principal: Principal, args: Json) -> Json:
         """Run one statement and return all rows inline, as text."""
         if args.get("disposition", "INLINE") != "INLINE" or args.get("format") not in (
@@ -136,6 +149,29 @@ class Rest:
         if statement not in self._statements:
             raise RestError(404, "NOT_FOUND", f"The statement {statement} was not found.")
         return self._statements[statement]
+
+
+def policy_json(policy: AttributePolicy) -> Json:
+    """Return a policy as the REST API describes it."""
+    options: Json = {"function_name": ".".join(policy.function)}
+    if policy.using:
+        options["using"] = [{"alias": alias} for alias in policy.using]
+    if policy.column:
+        options["on_column"] = policy.column
+    return {
+        "name": policy.name,
+        "policy_type": f"POLICY_TYPE_{policy.kind}",
+        "on_securable_type": policy.on[0],
+        "on_securable_fullname": ".".join(policy.on[1]),
+        "for_securable_type": "TABLE",
+        "to_principals": list(policy.to),
+        "except_principals": list(policy.exempt),
+        "match_columns": [{"condition": c, "alias": a} for c, a in policy.matches],
+        "created_by": policy.created_by,
+        policy.kind.lower(): options,
+        **({"when_condition": policy.when} if policy.when else {}),
+        **({"comment": policy.comment} if policy.comment else {}),
+    }
 
 
 def as_json(rows: pa.Table, limit: int | None) -> Json:
@@ -200,6 +236,7 @@ _ROUTES: list[tuple[str, str, _Handler]] = [
     ("GET", r"/api/2\.0/permissions/(jobs|notebooks)/\w+", Rest._nothing),
     ("PUT", r"/api/2\.0/permissions/(jobs|notebooks)/\w+", Rest._nothing),
     ("PATCH", r"/api/2\.0/permissions/(jobs|notebooks)/\w+", Rest._nothing),
+    ("GET", r"/api/2\.1/unity-catalog/policies/(\w+)/([\w.]+)", Rest._policies),
     ("GET", r"/api/2\.0/sql/warehouses/(\w+)", Rest._warehouse_state),
     ("POST", "/api/2.0/sql/statements/?", Rest._execute),
     ("GET", r"/api/2\.0/sql/statements/([\w-]+)", Rest._statement),

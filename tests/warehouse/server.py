@@ -20,7 +20,7 @@ from workspace.answers import read_answers
 from . import ddl, thrift_server
 from .context import Context
 from .engine import Engine, folder_sql
-from .ledger import Container, Key, Ledger, Principal, Relation
+from .ledger import Container, GovernedTag, Key, Ledger, Principal, Relation
 from .notebook import run
 from .rest import Rest, RestError
 from .session import Entry, Journal, Session
@@ -275,6 +275,11 @@ class Warehouse:
         key = tuple(Cursor(name).name())
         with self.ledger.lock:
             self.ledger.schemas.setdefault(key, Container(key, owner or self.owner))
+
+    def govern_tag(self, key: str, values: Iterable[str], assigners: Iterable[str]) -> None:
+        """Make a tag of the account governed: its allowed values, and who may assign it."""
+        with self.ledger.lock:
+            self.ledger.governed[key] = GovernedTag(frozenset(values), frozenset(assigners))
 
     def create_external_location(self, name: str, owner: str | None = None) -> None:
         """Create an external location, for grants on it."""

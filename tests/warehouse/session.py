@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from . import ddl, dml, introspection
+from . import attribute_ddl, ddl, dml, introspection
 from .context import EMPTY, Context
 from .engine import engine_error
 from .errors import WarehouseError, not_found
@@ -213,6 +213,10 @@ def _show(ctx: Context, cursor: Cursor) -> pa.Table:
         return table(sorted(introspection.properties(relation).items()), "key", "value")
     if cursor.accept("GRANTS") or cursor.accept("GRANT"):
         return _show_grants(ctx, cursor)
+    if cursor.peek("POLICIES") or cursor.peek("EFFECTIVE", "POLICIES"):
+        is_effective = cursor.accept("EFFECTIVE")
+        cursor.expect("POLICIES")
+        return attribute_ddl.show_policies(ctx, cursor, is_effective)
     raise cursor.fail("the double does not support this SHOW")
 
 

@@ -1,22 +1,28 @@
-"""Every cell of the access policy, tested on the loopback warehouse, refused reads included."""
+"""Every cell of the access policy, tested on the loopback warehouse, refused reads included.
+
+First with masks and row filters of tables, then, on the same tables, with policies by tags.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from ecommerce.cli import main
 from governance.access_policy import Cell, cells, load
 from project.home import CHECKOUT
-from support.built_platform import built_platform
+from support.built_platform import DEPLOYER, built_platform
 from support.bundle_grants import grant_bundle
 from support.databricks_runs import (
     CATALOG,
     PIPELINE,
+    PIPELINE_GROUP,
     WITHOUT_TESTS,
     DatabricksHome,
     copy_project,
@@ -159,10 +165,13 @@ def test_the_next_run_restores_a_dropped_mask(governed: Governed) -> None:
     assert governed.wrong(*tables) == []
 
 
-MASK = '        column_mask: {function: "{{ target.database }}.silver_layer.mask_user_id"}\n'
-FILTER = """      row_filter:
-        function: "{{ target.database }}.silver_layer.sees_segment"
-        columns: [user_segment]
+MASK = """        column_mask: >-
+          {{ ({'function': target.database ~ '.silver_layer.mask_user_id'}
+          if var('policies') != 'attribute' else {}) | as_native }}
+"""
+FILTER = """      row_filter: >-
+        {{ ({'function': target.database ~ '.silver_layer.sees_segment',
+        'columns': ['user_segment']} if var('policies') != 'attribute' else none) | as_native }}
 """
 GOLD_READERS = "ecommerce_data_scientists, ecommerce_business_analysts]"
 # Text removed from the project: file, old text, new text, and the finding that reports it.
@@ -271,3 +280,161 @@ def redeploy(warehouse: Warehouse, config: Config) -> None:
         for place in [p for p in warehouse.ledger.grants if p[0] != "TABLE"]:
             del warehouse.ledger.grants[place]
     grant_bundle(warehouse, config=config)
+
+
+# ---- the same table with policies by tags ----
+
+# What one run of dbt turns from table-level policies to policies by tags. The others lose theirs
+# here, by the statement that dbt sends.
+TURNED = ("users_dim", "customer_metrics", "users_snapshot")
+TAGS = {
+    "personal": [one.name for one in POLICY.classes],
+    "rows_by": sorted({e.rows_by for e in POLICY.exceptions.values() if e.rows_by}),
+}
+
+
+def bundle_by_tags() -> Config:
+    """Return the bundle as its variables set it up for policies by tags."""
+    config = read_bundle(CHECKOUT)
+    config["variables"]["pipeline_privileges"]["default"].append("MANAGE")
+    return config
+
+
+BY_TAGS = ("--vars", "policies: attribute")
+
+
+@pytest.fixture(scope="module")
+def without_tags(governed: Governed) -> str:
+    """What dbt says where no tag is governed yet."""
+    functions = ("build", "--select", "resource_type:function")
+    return governed.databricks.dbt(*functions, *BY_TAGS, expect=1).stdout
+
+
+@pytest.fixture(scope="module")
+def by_tags(governed: Governed, without_tags: str) -> Governed:
+    """The same platform, turned to policies by tags."""
+    warehouse = governed.databricks.warehouse
+    for key, values in TAGS.items():
+        warehouse.govern_tag(key, values, [PIPELINE_GROUP])
+    redeploy(warehouse, bundle_by_tags())
+    for relation in list(warehouse.ledger.relations.values()):
+        if relation.key[2] not in TURNED:
+            table = f"alter table {'.'.join(relation.key)}"
+            for column in relation.columns:
+                if column.mask:
+                    warehouse.execute(f"{table} alter column {column.name} drop mask", PIPELINE)
+    governed.databricks.dbt(
+        *("build", *WITHOUT_TESTS, "--write-json", *BY_TAGS),
+        *("--select", "resource_type:function", *TURNED),
+    )
+    return governed
+
+
+@pytest.fixture
+def check(by_tags: Governed, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the command that checks the governance of the platform."""
+    warehouse = by_tags.databricks.warehouse
+    monkeypatch.setenv("DATABRICKS_HOST", warehouse.host)
+    monkeypatch.setenv("DATABRICKS_HTTP_PATH", warehouse.http_path)
+    monkeypatch.setenv("DATABRICKS_TOKEN", warehouse.token(DEPLOYER))
+    monkeypatch.setattr("governance.check.read_bundle", lambda _: bundle_by_tags())
+    # Connections closed by the client would make the server's threads write to the same stderr.
+    monkeypatch.setattr(ThreadingHTTPServer, "handle_error", lambda *_: None)
+    manifest = by_tags.databricks.folder / "target" / "manifest.json"
+    return ["governance", "check", "--target", "dev", "--manifest", str(manifest)]
+
+
+def test_a_workspace_without_the_governed_tags_is_named(without_tags: str) -> None:
+    assert "Unknown tag policy key `personal`" in without_tags
+
+
+def test_every_cell_is_as_declared_by_tags(by_tags: Governed) -> None:
+    held = by_tags.databricks.warehouse.ledger.relations.values()
+    assert not [r.key for r in held if r.row_filter or any(column.mask for column in r.columns)]
+    assert by_tags.wrong() == []
+
+
+GOLD = f"{CATALOG}.gold_layer"
+MASK_CALL = f"{CATALOG}.silver_layer.mask_user_id(has_tag_value('personal', 'user_id'))"
+TO_ALL = "to account users except ecommerce_pipeline"
+# A change by hand, the cell that shows it, and the finding of the check.
+CHANGES = {
+    "policy of masks dropped": (
+        "drop policy mask_user_id on schema gold_layer",
+        "business_analyst, gold_layer.customer_metrics, user_id: clear, not masked",
+        "missing     policy mask_user_id on schema gold_layer:"
+        f" declared column_mask {MASK_CALL} {TO_ALL}",
+    ),
+    "policy of rows dropped": (
+        "drop policy sees_segment on schema gold_layer",
+        "segment_analyst, gold_layer.customer_metrics, rows: all, not vip",
+        "missing     policy sees_segment on schema gold_layer: declared row_filter"
+        f" {CATALOG}.silver_layer.sees_segment(has_tag_value('rows_by', 'user_segment')) {TO_ALL}",
+    ),
+    "policy with an exception": (
+        "create or replace policy mask_user_id on schema gold_layer column mask"
+        " silver_layer.mask_user_id to `account users` except ecommerce_pipeline,"
+        " ecommerce_all_segments for tables match columns has_tag_value('personal', 'user_id') as c"
+        " on column c",
+        "business_analyst, gold_layer.customer_metrics, user_id: clear, not masked",
+        f"different   policy mask_user_id on schema gold_layer: declared column_mask {MASK_CALL}"
+        f" {TO_ALL}, live column_mask {MASK_CALL} to account users"
+        " except ecommerce_all_segments, ecommerce_pipeline",
+    ),
+    "tag of a column removed": (
+        "alter table gold_layer.customer_metrics alter column user_id unset tags ('personal')",
+        "business_analyst, gold_layer.customer_metrics, user_id: clear, not masked",
+        "missing     tag personal on column gold_layer.customer_metrics.user_id: declared user_id",
+    ),
+    "tag of rows removed": (
+        "alter table gold_layer.customer_metrics alter column user_segment unset tags ('rows_by')",
+        "segment_analyst, gold_layer.customer_metrics, rows: all, not vip",
+        "missing     tag rows_by on column gold_layer.customer_metrics.user_segment:"
+        " declared user_segment",
+    ),
+    "policy of another function": (
+        "create policy another on schema gold_layer row filter silver_layer.sees_segment"
+        " to ecommerce_segment_vip for tables match columns"
+        " has_tag_value('rows_by', 'user_segment') as c using columns (c)",
+        "",
+        "additional  policy another on schema gold_layer: live row_filter"
+        f" {CATALOG}.silver_layer.sees_segment(has_tag_value('rows_by', 'user_segment'))"
+        " to ecommerce_segment_vip",
+    ),
+    "mask of a table beside its policy": (
+        f"alter table {GOLD}.orders alter column user_id set mask silver_layer.mask_user_id",
+        "",
+        f"additional  mask on column gold_layer.orders.user_id:"
+        f" live {CATALOG}.silver_layer.mask_user_id()",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_policies_by_tags_is_found(
+    by_tags: Governed, check: list[str], capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    warehouse = by_tags.databricks.warehouse
+    done, cell, finding = CHANGES[change]
+    saved = warehouse.ledger.save()
+    try:
+        warehouse.execute(done, PIPELINE, CATALOG)
+        if cell:
+            assert cell in by_tags.wrong("gold_layer.customer_metrics")
+        assert main(check) == 1
+        assert finding in capsys.readouterr().out.splitlines()
+    finally:
+        warehouse.ledger.restore(saved, warehouse.engine.root)
+    assert main(check) == 0
+
+
+def test_the_next_run_restores_a_policy_and_a_tag(by_tags: Governed) -> None:
+    warehouse = by_tags.databricks.warehouse
+    for change in ("policy of masks dropped", "tag of rows removed"):
+        warehouse.execute(CHANGES[change][0], PIPELINE, CATALOG)
+    assert by_tags.wrong("gold_layer.customer_metrics")
+    by_tags.databricks.dbt(
+        *("build", *WITHOUT_TESTS, *BY_TAGS),
+        *("--select", "mask_user_id", "customer_metrics"),
+    )
+    assert by_tags.wrong("gold_layer.customer_metrics") == []

@@ -1,4 +1,8 @@
-"""The same models as a streaming table and materialized views, set by one variable."""
+"""The same models as a streaming table and materialized views, set by one variable.
+
+The second build also turns to policies by tags, with which relations that had to stay tables for
+their masks become materialized views.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import pytest
 
 from support.databricks_runs import (
     CATALOG,
+    PIPELINE_GROUP,
     WITHOUT_TESTS,
     DatabricksHome,
     bronze_rows,
@@ -20,7 +25,7 @@ from support.platform_runs import Home
 pytestmark = pytest.mark.warehouse
 
 LANDING = f"/Volumes/{CATALOG}/bronze_layer/raw_data/landing"
-DECLARATIVE = ("--vars", "{declarative: true}")
+ANALYST = ["ecommerce_business_analysts", "ecommerce_segment_prospect"]
 # A streaming table has its own load time, and the path in the volume.
 METADATA = ("_ingested_at", "_source_file")
 
@@ -32,21 +37,24 @@ class Declared:
         self.home = Home(folder / "local")
         self.databricks = databricks
 
-    def build(self, file: Path, *options: str) -> dict[str, int]:
+    def build(self, file: Path, policies: str, *options: str) -> dict[str, int]:
         """Load the file, build on both engines, and compare."""
         self.home.load(file)
         rows = bronze_rows(self.home, f"parse_filename(_source_file) = '{file.name}'")
         landed = rows.drop_columns(list(METADATA))
         self.databricks.warehouse.land(f"{LANDING}/{file.name}", landed)
         self.home.dbt("build", *WITHOUT_TESTS)
-        self.databricks.dbt("build", *DECLARATIVE, *options)
+        variables = f"{{declarative: true, policies: {policies}}}"
+        self.databricks.dbt("build", "--vars", variables, *options)
         return differences(self.home, self.databricks, METADATA)
 
 
 @pytest.fixture(scope="module")
 def declared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Declared]:
     folder = tmp_path_factory.mktemp("declarative")
-    with running_warehouse() as warehouse:
+    with running_warehouse({"analyst": ANALYST}) as warehouse:
+        warehouse.govern_tag("personal", ["user_id", "personal_text"], [PIPELINE_GROUP])
+        warehouse.govern_tag("rows_by", ["user_segment"], [PIPELINE_GROUP])
         yield Declared(folder, DatabricksHome(folder / "dev", warehouse))
 
 
@@ -67,20 +75,16 @@ def batches(declared: Declared) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def first(declared: Declared, batches: list[Path]) -> dict[str, int]:
-    return declared.build(batches[0], *WITHOUT_TESTS)
+    return declared.build(batches[0], "table", *WITHOUT_TESTS)
 
 
 @pytest.fixture(scope="module")
 def second(declared: Declared, batches: list[Path], first: dict[str, int]) -> dict[str, int]:
-    return declared.build(batches[1], "--exclude-resource-type", "unit_test")
+    return declared.build(batches[1], "attribute", "--exclude-resource-type", "unit_test")
 
 
 def test_first_build_equals_duckdb(first: dict[str, int]) -> None:
     assert first == {}
-
-
-def test_refresh_with_new_files_equals_duckdb(second: dict[str, int]) -> None:
-    assert second == {}
 
 
 def test_relations_with_personal_columns_stay_masked_tables(
@@ -97,3 +101,25 @@ def test_relations_with_personal_columns_stay_masked_tables(
         "MATERIALIZED_VIEW"
     ]
     assert {"customer_metrics", "users_dim", "sessions"} < kinds["MANAGED"]
+
+
+def test_refresh_with_new_files_equals_duckdb(second: dict[str, int]) -> None:
+    assert second == {}
+
+
+def test_policies_by_tags_mask_materialized_views(
+    declared: Declared, second: dict[str, int]
+) -> None:
+    warehouse = declared.databricks.warehouse
+    views = {"abandoned_carts", "buyer_purchases", "customer_metrics"}
+    held = {r.key[2]: r for r in warehouse.ledger.relations.values()}
+    assert {held[name].kind for name in views} == {"MATERIALIZED_VIEW"}
+    assert not [r.key for r in held.values() if r.row_filter or any(c.mask for c in r.columns)]
+    warehouse.execute(f"grant use catalog on catalog {CATALOG} to analyst")
+    warehouse.execute(f"grant use schema on schema {CATALOG}.gold_layer to analyst")
+    seen = warehouse.execute(f"select * from {CATALOG}.gold_layer.customer_metrics", "analyst")
+    whole = declared.databricks.query("select * from gold_layer.customer_metrics")
+    assert set(seen["user_id"].to_pylist()) == {None}
+    # The analyst is in the group of one segment.
+    assert set(seen["user_segment"].to_pylist()) == {"prospect"}
+    assert 0 < seen.num_rows < whole.num_rows and not whole["user_id"].null_count

@@ -11,7 +11,7 @@ import pytest
 
 from project.home import CHECKOUT
 from support.databricks_runs import CATALOG, DatabricksHome, running_warehouse
-from support.system_tables import MASK, SESSIONS, TODAY, function, plant_events
+from support.system_tables import MASK, OWNER, SESSIONS, TODAY, function, plant_events, tag
 from workspace import alerts
 
 pytestmark = pytest.mark.warehouse
@@ -34,6 +34,7 @@ class Analyses:
 def analyses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Analyses]:
     with running_warehouse() as warehouse:
         plant_events(warehouse)
+        warehouse.load(SESSIONS, pa.table({"user_id": [1]}), OWNER)
         dev = DatabricksHome(tmp_path_factory.mktemp("audit"), warehouse)
         dev.dbt("compile", "--select", "path:analyses", "--write-json")
         yield Analyses(dev)
@@ -72,7 +73,7 @@ def test_refused_attempts_are_counted_by_principal_action_and_object(analyses: A
     }
 
 
-def test_changes_of_privileges_groups_functions_and_tables_are_listed(analyses: Analyses) -> None:
+def test_changes_of_whatever_decides_who_sees_what_are_listed(analyses: Analyses) -> None:
     rows = analyses.rows("privilege_changes").to_pylist()
     assert {
         r["event_id"]: (r["object_type"], r["object_name"], r["changed_what"]) for r in rows
@@ -84,6 +85,13 @@ def test_changes_of_privileges_groups_functions_and_tables_are_listed(analyses: 
         "14": ("FUNCTION", None, None),
         "15": ("FUNCTION", MASK, None),
         "16": ("TABLE", SESSIONS, None),
+        "20": ("TABLE", SESSIONS, None),
+        "21": ("TABLE", SESSIONS, "eve"),
+        "22": ("CATALOG", CATALOG, "eve"),
+        "24": ("POLICY", f"{CATALOG}.gold_layer", "{}"),
+        "25": ("POLICY", f"{CATALOG}.gold_layer", "mask_user_id"),
+        "27": ("TAG", f"{SESSIONS}.user_id", tag(SESSIONS)),
+        "28": ("TAG", f"{SESSIONS}.user_id", "personal"),
     }
 
 

@@ -36,6 +36,10 @@ CHECK = ("governance", "check")
         (state.mask("s.t.c", "c.s.f"), state.mask("s.t.c", "c.s.f", ["region"])),
         (state.row_filter("s.t", "c.s.f", ["a"]), state.row_filter("s.t", "c.s.f", ["a", "b"])),
         (state.tag("s.t.c", "personal", "true"), state.tag("s.t.c", "personal", "false")),
+        (
+            state.policy("schema s", "p", "column_mask", "c.s.f", ["has_tag('k')"], ["a"], ["b"]),
+            state.policy("schema s", "p", "column_mask", "c.s.f", ["has_tag('k')"], ["a"]),
+        ),
     ],
 )
 def test_a_value_is_missing_additional_or_different(
@@ -71,6 +75,9 @@ def test_spelling_is_not_drift() -> None:
             state.grant("schema Gold", "Analysts", "use schema"),
             state.mask("S.T.C", "`C`.`S`.`F`", [" Region"]),
             state.tag("s.t.c", "Personal", "true"),
+            state.policy(
+                "schema S", "P", "row_filter", "`C`.s.f", ["has_tag_value('k', 'V')"], ["B", "a"]
+            ),
         ]
     )
     live = dict(
@@ -78,6 +85,9 @@ def test_spelling_is_not_drift() -> None:
             state.grant("schema gold", "analysts", "USE_SCHEMA"),
             state.mask("s.t.c", "c.s.f", ["region"]),
             state.tag("S.T.C", "personal", "true"),
+            state.policy(
+                "schema s", "p", "row_filter", "c.s.f", ["hasTagValue('k','V')"], ["a", "b"]
+            ),
         ]
     )
     assert drift(wanted, live) == []
@@ -270,14 +280,14 @@ CHANGES = {
     ),
     "tag unset": (
         f"{MARKED} unset tags ('personal')",
-        f"{MARKED} set tags ('personal' = 'true')",
-        "missing     tag personal on column gold_layer.customer_metrics.user_id: declared true",
+        f"{MARKED} set tags ('personal' = 'user_id')",
+        "missing     tag personal on column gold_layer.customer_metrics.user_id: declared user_id",
     ),
     "tag changed": (
         f"{MARKED} set tags ('personal' = 'no')",
-        f"{MARKED} set tags ('personal' = 'true')",
+        f"{MARKED} set tags ('personal' = 'user_id')",
         "different   tag personal on column gold_layer.customer_metrics.user_id:"
-        " declared true, live no",
+        " declared user_id, live no",
     ),
 }
 
@@ -319,7 +329,7 @@ def test_the_json_of_a_finding_names_its_parts(
             "kind": "tag",
             "place": "column gold_layer.customer_metrics.user_id",
             "name": "personal",
-            "declared": "true",
+            "declared": "user_id",
             "live": "no",
         }
     ]

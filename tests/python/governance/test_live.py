@@ -46,6 +46,13 @@ def catalog(answers: Answers) -> Iterator[Catalog]:
             self.end_headers()
             self.wfile.write(body)
 
+        def do_GET(self) -> None:
+            body = json.dumps(answers.get(self.path.rpartition("/")[2], {})).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
         def log_message(self, *_: object) -> None:
             pass
 
@@ -87,6 +94,37 @@ def test_grants_by_databricks_on_information_schema_are_ignored(
         "table_privileges": rows(["shop", "information_schema", "tables", who, "SELECT", system]),
     }
     assert catalog.state() == dict([state.grant("schema gold_layer", who, "USE_SCHEMA")])
+
+
+def test_a_policy_of_the_rest_api_is_read_with_its_conditions(
+    catalog: Catalog, answers: Answers
+) -> None:
+    conditions = [{"alias": "a", "condition": "hasTag('k')"}, {"alias": "b", "condition": "true"}]
+    policy = {
+        "name": "mask",
+        "policy_type": "POLICY_TYPE_COLUMN_MASK",
+        "for_securable_type": "TABLE",
+        "to_principals": ["account users"],
+        "except_principals": ["ann"],
+        "match_columns": conditions,
+        "when_condition": "hasTag('t')",
+        "column_mask": {
+            "function_name": "shop.s.f",
+            "on_column": "b",
+            "using": [{"alias": "a"}, {"constant": "4"}],
+        },
+    }
+    # The query of privileges reads the owners of schemas too.
+    answers |= {"schema_privileges": rows(), "schemata": rows(["gold"], ["information_schema"])}
+    answers["shop.gold"] = {"policies": [policy]}
+    assert catalog.state() == dict(
+        [
+            state.policy(
+                *("schema gold", "mask", "column_mask", "shop.s.f", ["true", "has_tag('k')", "4"]),
+                *(["account users"], ["ann"], "has_tag('t')"),
+            )
+        ]
+    )
 
 
 def test_a_warehouse_that_is_still_starting_is_reported(catalog: Catalog, answers: Answers) -> None:

@@ -198,7 +198,7 @@ def test_the_clean_events_are_not_selected_without_their_feed(
         ("user_segments: [prospect, big]", "user_segments names big"),
         ("rfm_segments: [champion]", "rfm_segments must name needs_attention"),
         ("shop_time_zone: Europe/Berln", "shop_time_zone must be a time zone of the tz database"),
-        ("policies: 'yes'", "policies must be true or false"),
+        ("policies: true", "policies must be table, attribute or none"),
         ("null_words: [NaN]", "null_words must be a list of lower-case words without quotes"),
         ("null_words: ['it''s']", "null_words must be a list of lower-case words"),
         ("null_words: [' nan']", "null_words must be a list of lower-case words"),

@@ -66,6 +66,6 @@ def test_a_row_without_a_segment_is_visible_only_with_access_to_all(database: Pa
 
 def test_the_free_edition_has_no_groups(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    home.dbt("build", "--select", "resource_type:function", "--vars", "policies: false")
+    home.dbt("build", "--select", "resource_type:function", "--vars", "policies: none")
     assert call(home.database, (), "mask_user_id", 17) == 17
     assert call(home.database, (), "sees_segment", "vip") is True

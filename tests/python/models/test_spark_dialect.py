@@ -122,6 +122,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
             name.rpartition(".")[2]: warehouse.read(name)
             for name in (*TABLES, f"{CATALOG}.silver_layer.run_history")
         }
+        unmodeled["tables"] = dev.query("select * from system.information_schema.tables")
         analyses = {n.name: dev.query(n.code) for n in incremental if n.kind == "analysis"}
         local.result()
         sent = [entry.text for entry in warehouse.journal.entries if entry.kind != "REST"]
