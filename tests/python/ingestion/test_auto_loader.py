@@ -64,7 +64,7 @@ class Lake:
     def run(self, *arguments: str) -> int:
         paths = ["--source", str(self.landing), "--checkpoint", str(self.checkpoint)]
         command = ["--catalog", CATALOG, *paths, *arguments]
-        return auto_loader.main(command, source_format="binaryFile")
+        return auto_loader.main(command, source_format="text")
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.spark.sql(sql).collect()]
@@ -370,7 +370,7 @@ from ingestion import auto_loader
 settings = json.loads(sys.argv[3])
 spark = SparkSession.builder.remote("local[2]").config(map=settings).getOrCreate()
 spark.sql("create schema bronze_layer")
-code = auto_loader.main(sys.argv[4:], source_format="binaryFile")
+code = auto_loader.main(sys.argv[4:], source_format="text")
 rows = spark.table("bronze_layer.events_raw").drop("_ingested_at").toArrow()
 pyarrow.parquet.write_table(rows, sys.argv[2])
 sys.exit(code)

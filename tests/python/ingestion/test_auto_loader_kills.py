@@ -127,7 +127,7 @@ def recover(spark: SparkSession, state: Path, folder: Path, landing: Path) -> Co
     spark.sql(f"create schema {bronze.SCHEMA} location '{folder}/{bronze.SCHEMA}.db'")
     remember_table(spark, folder)
     paths = ["--source", str(landing), "--checkpoint", str(folder / "checkpoint")]
-    assert auto_loader.main(["--catalog", CATALOG, *paths], source_format="binaryFile") == 0
+    assert auto_loader.main(["--catalog", CATALOG, *paths], source_format="text") == 0
     return stream_rows(spark)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from ecommerce import cli
 from ingestion import bronze, fast_scan
-from ingestion.csv_records import MAX_LINE_BYTES, MAX_RECORD_BYTES
+from ingestion.csv_records import MAX_LINE_BYTES, Record
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS, PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import FileReport, Status, load_file
 from ingestion.landing_files import Layout, profile
@@ -266,10 +266,19 @@ def test_whole_line_is_kept_when_malformed(landing: Path, database: Path) -> Non
 
 def test_quoted_records(landing: Path, database: Path) -> None:
     lines = Lines()
-    good = ['"a, b"', '"two\nlines"', '"cr\r\nlf\n"', '"say ""hi"""', '"plain"']
+    good = ['"a, b"', '"cr\r,"', '"say ""hi"""', '"plain"', '""""', '","']
     content = "\n".join([HEADER, *[lines.line(brand=brand) for brand in good], ""])
     load_one(landing, database, content.encode())
-    assert brands(database) == sorted(["a, b", "two\nlines", "cr\r\nlf\n", 'say "hi"', "plain"])
+    assert brands(database) == sorted(["a, b", "cr\r,", 'say "hi"', "plain", '"', ","])
+
+
+def test_a_quoted_line_end_makes_both_lines_malformed(landing: Path, database: Path) -> None:
+    lines = Lines()
+    broken = lines.line(brand='"two\nlines"')
+    content = "\n".join([HEADER, broken, lines.line(brand='"a, b"'), ""])
+    report = load_one(landing, database, content.encode())
+    assert (report.rows, report.rows_with_rescued_data) == (3, 2)
+    assert rescued(database) == [{"_line": part} for part in broken.split("\n")]
 
 
 def test_stray_quote_spoils_only_its_own_line(landing: Path, database: Path) -> None:
@@ -299,17 +308,6 @@ def test_two_stray_quotes_in_one_column_swallow_no_line(
     report = load_one(landing, database, "\n".join(content).encode())
     assert (report.rows, report.rows_with_rescued_data) == (between + 3, 2)
     assert rescued(database) == [{"_line": opens}, {"_line": closes}]
-
-
-def test_multi_line_records_have_a_size_limit(landing: Path, database: Path) -> None:
-    lines = Lines()
-    within = '"' + ("x" * 1023 + "\n") * (MAX_RECORD_BYTES // 1024 - 1) + '"'
-    # Only its last line exceeds the limit.
-    beyond = '"' + ("y" * 1023 + "\n") * (MAX_RECORD_BYTES // 1024 - 1) + "y" * 2000 + '"'
-    content = [HEADER, lines.line(brand=within), lines.line(brand=beyond), lines.line(), ""]
-    report = load_one(landing, database, "\n".join(content).encode())
-    assert report.rows_with_rescued_data == beyond.count("\n") + 1
-    assert brands(database)[:2] == ["samsung", within.strip('"')]
 
 
 def test_endless_line_is_refused_in_bounded_memory(landing: Path, database: Path) -> None:
@@ -391,7 +389,7 @@ def test_scan_is_not_trusted_when_counts_differ(landing: Path, brand: str) -> No
                 connection,
                 path,
                 layout,
-                HEADER.encode() + b"\n",
+                Record(HEADER.split(","), HEADER.encode() + b"\n", 1),
                 content,
                 datetime(2020, 1, 1),
                 int,
