@@ -32,7 +32,7 @@ from ingestion.event_schema import (
 )
 from ingestion.event_stream import AUTO_LOADER, Limits
 from ingestion.file_load import FileReport, Status
-from ingestion.judged_files import JudgedFile
+from ingestion.judged_files import JudgedFile, judge_new
 from ingestion.load_report import LoadReport, print_report
 from project.arguments import positive_integer
 from project.errors import UserError
@@ -170,7 +170,7 @@ def _load(
             others = list(judged_files.csv_files(source))
             landed = discover(source, "--source", may_be_empty=args.mode == "continuous")
             landed = expand(landed) if landed.files else landed
-            known = judged_files.judge_new(landed.files, known, converted)
+            known = judge_new(landed.files, known, converted)
             judged_files.write_books(checkpoint, known)
             if not any(file.is_pending for file in known.values()):
                 return _report(landed, known, {})
