@@ -183,7 +183,7 @@ def _load(
                 ).awaitTermination()
                 break
             except PySparkException as error:
-                if not (met := re.findall(f"{event_stream.NOT_JUDGED}(.*)", str(error))):
+                if not (met := re.findall(f"{event_stream.NOT_JUDGED}<(.*)>", str(error))):
                     raise _to_user_error(error) from error
         else:
             raise UserError(

@@ -145,9 +145,9 @@ def events(lines: DataFrame, files: DataFrame) -> DataFrame:
     """
     # In one condition: apart from it, the join would lose lines of unknown files without an error.
     is_loaded = (
-        f"case when key is null then raise_error(concat('{NOT_JUDGED}', file_path))"
+        f"case when key is null then raise_error(concat('{NOT_JUDGED}<', file_path, '>'))"
         " when is_loaded and file_size <> text_size"
-        f" then raise_error(concat('{NOT_JUDGED}', source_file)) else is_loaded end"
+        f" then raise_error(concat('{NOT_JUDGED}<', source_file, '>')) else is_loaded end"
     )
     # Spark names files by a URI, whose scheme depends on the place.
     path = F.expr("regexp_replace(file_path, '^(dbfs|file):/+', '/')")

@@ -40,7 +40,6 @@ FEW_LINES: Final = 20
 _MOST_REASONS: Final = 3
 _RAGGED_SHARE: Final = 0.1
 
-# Read at import, on the driver: Spark's workers do not have the file.
 _VARIABLES: Final = project_variables()
 _EVENT_TYPES: Final = _VARIABLES["event_types"]
 _EARLIEST: Final = _VARIABLES["earliest_event_date"]

@@ -22,7 +22,7 @@ from ingestion.event_schema import EVENT_COLUMN_NAMES
 from ingestion.formats import damaged
 
 _ROWS_PER_BATCH: Final = 20_000
-# A Python worker on serverless compute has 1 GB in total.
+# The driver of serverless compute converts several files at a time.
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
     "memory_limit": "400MB",

@@ -21,7 +21,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 if __name__ == "__main__":
-    # Not through the environment, which Spark's workers would inherit.
+    # Not through the environment, which the job would inherit.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 

@@ -98,8 +98,8 @@ class Landing:
 def states(folder: Path, landing: Landing, draw: random.Random) -> Iterator[Path]:
     """Run the job, and yield copies of the folder as a kill at that time would leave it."""
     done = len(batches(folder, "commits"))
-    # More files than states, so that the job never ends.
-    landing.land(done + STATES_OF_A_JOB + 2 - landing.landed)
+    # More files than states, so that the job never ends. A micro-batch has one of each folder.
+    landing.land((done + STATES_OF_A_JOB + 2) * 4 // 3 - landing.landed)
     job = start_job(folder, landing.folder)
     try:
         assert job.stdout is not None
