@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import pyarrow.parquet
 import pytest
+from hypothesis import Phase, given, seed, settings
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -41,9 +42,13 @@ from support.auto_loader_runs import (
 )
 from support.dirty_files import HEADER, Lines, write_dirty_files
 from support.event_files import csv_text, text_columns, write_parquet, write_zip, zstd
+from support.event_texts import FITTING, MISFITS
+from support.mutated_files import mutated
 from support.unreadable import make_unreadable
 
 pytestmark = pytest.mark.spark
+
+MUTATIONS: Final = 60
 
 
 class Lake:
@@ -94,6 +99,43 @@ def write_formats(folder: Path) -> None:
     write_parquet(folder / "delta" / "a.parquet", text_columns(csv_text(new)))
 
 
+def write_texts(path: Path) -> None:
+    """Write a file with each text that fits its column, and each that does not."""
+    texts = [(column, text) for column, text, _ in FITTING if len(text) < 1000]
+    texts += [(column, text) for column, misfits in MISFITS.items() for text in misfits]
+    new = Lines()
+    quoted = (
+        [f'"{value}"' if "," in value else value for value in new.values(**{column: text})]
+        for column, text in texts
+    )
+    lines = [HEADER, new.line(), *map(",".join, quoted), *ODD_LINES, ""]
+    path.write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+ODD_LINES: Final = [
+    *['"', '""', '"""', '""""', 'a"b', '"a"b', ' "a"', '"a","', '"a",""', ',,,,,,,,"x"', '",",,'],
+    *[",,,,,,,,", '"","","","","","","","",""', ",,,,,,,,\r\r", "\x01\x1f\x7f,\t\b\f\\/"],
+    *["\udcc3", "\udce2\udc82,é", "\udced\udca0\udc80", "\udcf4\udc90\udc80\udc80", "\udcc0\udc80"],
+    *["\0", "\ufeff", "\u2028", "\U0001f600,\udcff", '\udcff"', "'", "\\", '{"_line":1}'],
+]
+
+
+def write_mutations(folder: Path) -> None:
+    """Write files that are valid but for a few bytes, always the same ones."""
+    folder.mkdir()
+    contents: list[bytes] = []
+
+    @seed(1)
+    @settings(max_examples=MUTATIONS, database=None, deadline=None, phases=[Phase.generate])
+    @given(mutated())
+    def collect(file: tuple[object, bytes]) -> None:
+        contents.append(file[1])
+
+    collect()
+    for number, content in enumerate(contents):
+        (folder / f"{number:03}.csv").write_bytes(content)
+
+
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return Lake(spark, tmp_path)
@@ -109,6 +151,8 @@ def test_bronze_equals_that_of_the_local_loader(
         path.unlink()
     write_dirty_files(lake.landing)
     write_formats(lake.landing)
+    write_texts(lake.landing / "texts.csv")
+    write_mutations(lake.landing / "mutations")
     (lake.landing / "sub dir" / "month=10").mkdir(parents=True)
     (lake.landing / "_unfinished").mkdir()
     for name in ("a b.csv", "100%25.csv", "a[1].csv", "é+#.csv", "B.CSV", "sub dir/month=10/z.csv"):
@@ -138,11 +182,22 @@ def test_bronze_equals_that_of_the_local_loader(
     assert {file.status for file in report.files} == {Status.LOADED, Status.REFUSED, Status.EMPTY}
 
 
-def test_real_rows(lake: Lake, real_data: Path, tmp_path: Path) -> None:
-    shutil.copytree(real_data, lake.landing, dirs_exist_ok=True)
-    _, rows = local_rows(lake.landing, tmp_path / "local.duckdb")
+def test_real_rows_and_files_as_people_bring_them(
+    lake: Lake,
+    real_data: Path,
+    cases: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(real_data, lake.landing / "real")
+    shutil.copytree(cases, lake.landing / "cases")
+    report, rows = local_rows(lake.landing, tmp_path / "local.duckdb")
+    capsys.readouterr()
     assert lake.run() == 0
     assert stream_rows(lake.spark) == rows
+    reported = capsys.readouterr().out
+    for file in report.files:
+        assert re.search(rf"(?m)^{file.status} +{re.escape(str(file.path))}: ", reported), file
 
 
 def test_a_file_is_loaded_once_across_runs(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,7 @@ from ingestion.local_loader import load
 from ingestion.typed_text import Texts
 from project.errors import UserError
 from support.dirty_files import HEADER, DirtyFile, Lines, dirty_files, write_dirty_files
+from support.event_texts import FITTING, MISFITS
 from support.unreadable import make_unreadable
 
 Rows = list[tuple[Any, ...]]
@@ -121,38 +122,7 @@ def test_table_has_the_columns_of_the_contract(landing: Path, database: Path) ->
     ]
 
 
-@pytest.mark.parametrize(
-    ("column", "text", "value"),
-    [
-        ("product_id", "-9223372036854775808", -(2**63)),
-        ("product_id", "9223372036854775807", 2**63 - 1),
-        ("product_id", "0", 0),
-        ("product_id", "541312140.0", 541312140),
-        ("product_id", "-7.00", -7),
-        ("category_id", "9007199254740992.0", 2**53),
-        ("event_time", "2019-10-06T00:39:16Z", datetime(2019, 10, 6, 0, 39, 16)),
-        ("event_time", "2019-10-06 00:39:16.5 UTC", datetime(2019, 10, 6, 0, 39, 16, 500_000)),
-        ("event_time", "2019-10-06T00:39:16.000001", datetime(2019, 10, 6, 0, 39, 16, 1)),
-        ("event_time", "2019-10-06 00:39:16.123456000Z", datetime(2019, 10, 6, 0, 39, 16, 123456)),
-        ("event_time", "2019-10-06 00:39:16+02:00", datetime(2019, 10, 5, 22, 39, 16)),
-        ("event_time", "2019-10-06T00:39:16.25-09:30", datetime(2019, 10, 6, 10, 9, 16, 250_000)),
-        ("event_time", "2019-10-06 00:39:16 +0530", datetime(2019, 10, 5, 19, 9, 16)),
-        ("event_time", "2019-10-06 00:39:16-00", datetime(2019, 10, 6, 0, 39, 16)),
-        ("event_time", "2020-02-29T23:59:59", datetime(2020, 2, 29, 23, 59, 59)),
-        ("price", "33.20", 33.2),
-        ("price", "-0.5e-3", -0.0005),
-        ("price", "1e400", float("inf")),
-        ("price", "-Infinity", float("-inf")),
-        ("price", "NaN", float("nan")),
-        ("price", ".5", 0.5),
-        ("brand", " NULL ", " NULL "),
-        ("brand", "", None),
-        ("brand", '""', None),
-        ("brand", "a\rb", "a\rb"),
-        ("brand", "x" * 3_000_000, "x" * 3_000_000),
-        ("category_code", "été\\", "été\\"),
-    ],
-)
+@pytest.mark.parametrize(("column", "text", "value"), FITTING)
 def test_values_that_fit_their_type(
     landing: Path, database: Path, column: str, text: str, value: object
 ) -> None:
@@ -161,67 +131,6 @@ def test_values_that_fit_their_type(
     load_one(landing, database, content.encode())
     sql = f"select {column}, _rescued_data from bronze_layer.events_raw order by user_session"
     assert repr(query(database, sql)[1]) == repr((value, None))
-
-
-MISFITS = {
-    "product_id": [
-        "12.7",
-        "12.01",
-        "5.",
-        "007.0",
-        "9007199254740994.0",
-        "2053013555631882752.0",
-        "2.05E+18",
-        "2.0530135556318827e+18",
-        "541,312,140",
-        "1e3",
-        "+5",
-        "007",
-        "-0",
-        "1_000",
-        "0x10",
-        "9223372036854775808",
-        "--",
-        "true",
-        "NULL",
-        "\uff11\uff12",
-        " 5",
-        "5 ",
-    ],
-    "price": ["1_0.5", "0x1p3", "1.5f", "--", "e5", ".", "1e", "true", "infinit", " 1.5", "1.5 "],
-    "event_time": [
-        "2019-10-01 24:00:00 UTC",
-        "2019-10-01T24:00:00Z",
-        "2019-10-01 00:00:60 UTC",
-        "2019-10-01 00:60:00",
-        "2019-1-1 00:00:00 UTC",
-        "2019-02-29 00:00:00 UTC",
-        "2019-02-29T00:00:00",
-        "2019-13-01 00:00:00+00:00",
-        "2019-10-01 00:00:00 utc",
-        "2019-10-01 00:00:00 GMT",
-        "2019-10-01 00:00:00 Europe/Paris",
-        "2019-10-01 00:00:00+15:00",
-        "2019-10-01 00:00:00+02:60",
-        "2019-10-01 00:00:00 UTC+02:00",
-        "2019-10-01 00:00:00.1234567Z",
-        "2019-10-01 00:00:00,5 UTC",
-        "2019-10-01 00:00:00. UTC",
-        "2019-10-01 00:00:00 UTC ",
-        "2019-10-01  00:00:00",
-        "2019-10-01t00:00:00z",
-        " 2019-10-1 00:00:00 UTC",
-        "2019-10-01 00:05",
-        "2019-10-01",
-        "infinity UTC",
-        "epoch",
-        "1569888000",
-        "1569888000000",
-        "43739.0034722222",
-        "10/1/2019 0:05",
-        "01.10.2019 00:05:00",
-    ],
-}
 
 
 @pytest.mark.parametrize("column", MISFITS)
