@@ -43,6 +43,8 @@ CONVERTED: Final = "_converted"
 
 # A file that lands between the driver's look and the stream's makes the driver look again.
 _MOST_LOOKS: Final = 5
+# The error shows the plan as well, which has the same words.
+_NOT_JUDGED: Final = re.compile(rf"USER_RAISED_EXCEPTION\] {event_stream.NOT_JUDGED}<(.*)>")
 _WITHOUT_EVENTS: Final = {AUTO_LOADER: {"cloudFiles.useManagedFileEvents": "false"}}
 _SECONDS: Final = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600}
 
@@ -183,7 +185,7 @@ def _load(
                 ).awaitTermination()
                 break
             except PySparkException as error:
-                if not (met := re.findall(f"{event_stream.NOT_JUDGED}<(.*)>", str(error))):
+                if not (met := _NOT_JUDGED.findall(str(error))):
                     raise _to_user_error(error) from error
         else:
             raise UserError(

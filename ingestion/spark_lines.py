@@ -43,7 +43,7 @@ _SEQUENCES: Final = "|".join(
         r"[\\xc2-\\xdf][\\x80-\\xbf]",
         r"\\xe0[\\xa0-\\xbf][\\x80-\\xbf]",
         r"\\xed[\\x80-\\x9f][\\x80-\\xbf]",
-        r"[\\xe1-\\xef][\\x80-\\xbf]{2}",
+        r"[\\xe1-\\xec\\xee\\xef][\\x80-\\xbf]{2}",
         r"\\xf0[\\x90-\\xbf][\\x80-\\xbf]{2}",
         r"[\\xf1-\\xf3][\\x80-\\xbf]{3}",
         r"\\xf4[\\x80-\\x8f][\\x80-\\xbf]{2}",
