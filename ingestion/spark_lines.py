@@ -81,17 +81,18 @@ def is_data(line: str) -> str:
 
 def without_return(line: str) -> str:
     r"""Return a line without the one CR that may belong to its line end."""
-    return rf"if(endswith({line}, '\r'), left({line}, length({line}) - 1), {line})"
+    # By bytes: Spark takes a CR after half of a character for a part of it.
+    shorter = f"substring(cast({line} as binary), 1, octet_length({line}) - 1)"
+    return rf"if(endswith({line}, '\r'), cast({shorter} as string), {line})"
 
 
 def fields() -> str:
     """Return the fields of the column `line`, null if it is malformed."""
-    split = (
+    return (
         f"case when contains(line, '{_NUL}') or not is_valid_utf8(line) then null"
         f" when contains(line, '\"') then {_quoted_fields()}"
         " else split(line, ',', -1) end"
     )
-    return split
 
 
 def fitted() -> str:
