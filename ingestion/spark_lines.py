@@ -155,7 +155,9 @@ def rescued_data(typed: dict[str, str]) -> str:
     is_whole = " and ".join(
         [
             *[f"({value} is not null or {name} is null)" for name, value in typed.items()],
-            "not exists(extra_positions, position -> coalesce(get(fields, position), '') <> '')",
+            # A function over an array is interpreted, row by row.
+            "(size(extra_positions) = 0 or"
+            " not exists(extra_positions, position -> coalesce(get(fields, position), '') <> ''))",
         ]
     )
     aside = f"filter(concat(array({misfits}), {extra}), entry -> entry.text is not null)"
