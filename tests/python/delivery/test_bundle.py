@@ -253,6 +253,9 @@ def test_the_loader_accepts_every_argument_of_its_task(bundle: Config) -> None:
     ]
     parsed = parser.parse_args(arguments)
     assert parsed.mode == "triggered"
+    # The script cannot know where the bundle's files are.
+    assert parsed.code == "${workspace.file_path}"
+    assert (CHECKOUT / "resources" / task["python_file"]).is_file()
 
 
 def test_names_match_the_rest_of_the_project(root: Config) -> None:
