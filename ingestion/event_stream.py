@@ -149,8 +149,8 @@ def events(lines: DataFrame, files: DataFrame) -> DataFrame:
         " when is_loaded and file_size <> text_size"
         f" then raise_error(concat('{NOT_JUDGED}<', source_file, '>')) else is_loaded end"
     )
-    # Spark names files by a URI, whose scheme depends on the place.
-    path = F.expr("regexp_replace(file_path, '^(dbfs|file):/+', '/')")
+    # Spark names files by a URI, whose scheme depends on the place: `dbfs:/`, `file:///` or none.
+    path = F.expr("replace(substring(file_path, instr(file_path, ':/') + 1), '///', '/')")
     return (
         lines.join(F.broadcast(files), path == F.col("key"), "left")
         .where(is_loaded)

@@ -26,6 +26,7 @@ TEXT_OPTIONS: Final = {
 _POSITIONS: Final = {column.name: f"at_{column.name}" for column in EVENT_COLUMNS}
 LAYOUT_COLUMNS: Final = (
     "header string",
+    "marked_header string",
     "width int",
     "least int",
     "is_ragged boolean",
@@ -62,6 +63,7 @@ def layout_row(header: str | None, layout: Layout) -> tuple[object, ...]:
     width = layout.width
     return (
         header,
+        header and f"\ufeff{header}",
         width.fields,
         width.least,
         width.is_ragged,
@@ -74,8 +76,8 @@ def layout_row(header: str | None, layout: Layout) -> tuple[object, ...]:
 def is_data(line: str) -> str:
     """Return whether a line, without its line end, is neither blank nor the file's header."""
     return (
-        f"trim(both '{_BLANKS}' from {line}) <> ''"
-        rf" and coalesce({line} not in (header, concat('\ufeff', header)), true)"
+        f"(ascii({line}) > 32 or trim(both '{_BLANKS}' from {line}) <> '')"
+        f" and coalesce({line} not in (header, marked_header), true)"
     )
 
 
