@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from ingestion import bronze, event_stream, judged_files
 from ingestion.discovery import Landed, discover, expand
@@ -166,7 +167,7 @@ def _load(
     # The job writes these texts itself, in a place that may have no file events.
     sources = {source: options, converted: options | _WITHOUT_EVENTS.get(source_format, {})}
     try:
-        known = books = judged_files.read_books(checkpoint)
+        known = judged_files.read_books(checkpoint)
         for _ in range(_MOST_LOOKS):
             # Before the files are judged, so that none is left out that lands meanwhile.
             others = list(judged_files.csv_files(source))
@@ -193,8 +194,9 @@ def _load(
                 " `_` until they are complete, and run again"
             )
         counts = rows_since(spark, table, before)
-        new = [path for path, file in known.items() if file != books.get(path)]
-        known = judged_files.passed(known, new, counts)
+        # Also those of a run that was killed before it wrote its books.
+        missing = [path for path, file in known.items() if file.is_pending and path not in counts]
+        known = judged_files.passed(known, [*counts, *_loaded_before(spark, table, missing)])
         judged_files.write_books(checkpoint, known)
         judged_files.remove_converted(converted, known)
     except OSError as error:
@@ -334,6 +336,14 @@ def rows_since(spark: SparkSession, table: str, before: int | None) -> dict[str,
     return {path: (rows, rescued) for path, rows, rescued in spark.sql(query).collect()}
 
 
+def _loaded_before(spark: SparkSession, table: str, paths: Sequence[str]) -> list[str]:
+    """Return which of the files have rows; the query reads the whole column, and is rarely needed."""
+    if not paths:
+        return []
+    rows = spark.table(table).where(F.col("_source_file").isin(list(paths)))
+    return [path for (path,) in rows.select("_source_file").distinct().collect()]
+
+
 def _report(
     landed: Landed, files: Mapping[str, JudgedFile], counts: Mapping[str, tuple[int, int]]
 ) -> LoadReport:
@@ -345,6 +355,8 @@ def _report(
 def _outcome(path: Path, file: JudgedFile, counts: tuple[int, int] | None) -> FileReport:
     if counts is not None:
         return FileReport(path, Status.LOADED, *counts, note=file.note)
+    if file.is_pending:
+        return FileReport(path, Status.WAITING, message=judged_files.WAITING)
     if file.status is Status.LOADED:
         return FileReport(path, Status.ALREADY_LOADED)
     # Unlike the local loader, a stream never reads a file again.

@@ -41,10 +41,11 @@ BOOKS: Final = "judged_files.jsonl"
 _BLOCK_BYTES: Final = 1 << 20
 # Opening a file of a volume takes a tenth of a second.
 _FILES_AT_A_TIME: Final = 16
-_REPLACED: Final = (
+WAITING: Final = (
     "landed while the job ran, and the next run loads it; if that does not, the checkpoint has it"
     " as loaded: land it under another name"
 )
+"""What is said of a pending file that the stream has not met."""
 _CHANGED: Final = "changed after it was loaded; land the new data as a new file"
 
 
@@ -208,21 +209,16 @@ def _convert(path: Path, text: Path) -> None:
             written.write(block)
 
 
-def passed(
-    files: Mapping[str, JudgedFile], new: Iterable[str], in_bronze: Iterable[str]
-) -> dict[str, JudgedFile]:
-    """Return the files after the stream has processed them all.
+def passed(files: Mapping[str, JudgedFile], in_bronze: Iterable[str]) -> dict[str, JudgedFile]:
+    """Return the files after the stream has run.
 
-    `new` are those that this run judged, `in_bronze` those whose rows it has added.
+    A file that is to be loaded and not `in_bronze` stays pending: file events may come late.
     """
-    without_rows = set(new) - set(in_bronze)
-
-    def after(file: JudgedFile) -> JudgedFile:
-        if file.is_pending and file.path in without_rows:
-            file = replace(file, status=Status.WAITING, message=_REPLACED)
-        return replace(file, is_passed=True)
-
-    return {path: after(file) for path, file in files.items()}
+    has_rows = set(in_bronze)
+    return {
+        path: file if file.is_pending and path not in has_rows else replace(file, is_passed=True)
+        for path, file in files.items()
+    }
 
 
 def remove_converted(converted: Path, files: Mapping[str, JudgedFile]) -> None:

@@ -447,6 +447,32 @@ def test_a_file_that_replaced_a_refused_one_is_reported(
     assert lake.counts() == {"a.csv": 3, "c.csv": 3}
 
 
+def test_a_file_that_file_events_bring_late_is_loaded(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.land("a.csv")
+    assert lake.run() == 0
+    lake.land("b.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(event_stream, "_NAMES", "a*")
+        assert lake.run() == 0
+    assert re.search(r"^waiting .*b\.csv: ", capsys.readouterr().out, re.MULTILINE)
+    assert lake.run() == 0
+    assert lake.counts() == {"a.csv": 3, "b.csv": 3}
+
+
+def test_what_a_killed_run_has_loaded_is_not_waited_for(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.land("a.csv")
+    assert lake.run() == 0
+    unmark_passed(lake)
+    capsys.readouterr()
+    assert lake.run() == 0
+    assert "files: 1 already_loaded" in capsys.readouterr().out
+    assert not any(f.is_pending for f in judged_files.read_books(lake.checkpoint).values())
+
+
 def no_schema(lake: Lake) -> None:
     lake.spark.sql(f"drop schema {bronze.SCHEMA} cascade")
 
