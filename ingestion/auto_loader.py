@@ -337,7 +337,7 @@ def rows_since(spark: SparkSession, table: str, before: int | None) -> dict[str,
 
 
 def _loaded_before(spark: SparkSession, table: str, paths: Sequence[str]) -> list[str]:
-    """Return which of the files have rows; the query reads the whole column, and is rarely needed."""
+    """Return which of the files have rows; the query is rarely needed, and reads a whole column."""
     if not paths:
         return []
     rows = spark.table(table).where(F.col("_source_file").isin(list(paths)))
