@@ -59,8 +59,7 @@ class Directory:
     """With the reason and the remedy for each."""
 
 
-# An archive is listed once, although each of its files asks for it several times. Spark copies
-# this module to its workers, but could not copy a function with `lru_cache`.
+# An archive is listed once, although each of its files asks for it several times.
 _latest: dict[tuple[Path, int, int], Directory] = {}
 
 

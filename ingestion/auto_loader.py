@@ -1,29 +1,28 @@
 """The Auto Loader job: loads new files of a volume into `bronze_layer.events_raw`, each once.
 
-The bundle runs this file as a script. Exit code 2 means bad input, or that nothing could be loaded.
+The driver judges each new file, then Spark reads its lines. The bundle runs this file as a script.
+Exit code 2 means bad input, or that nothing could be loaded.
 """
 
 from __future__ import annotations
 
 import argparse
-import inspect
 import re
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import sleep
 from typing import Final
 
 if __name__ == "__main__":
     # Python adds a script's folder to the path, not its parent; not every runner sets __file__.
-    sys.path.insert(0, str(Path(inspect.getfile(lambda: None)).resolve().parent.parent))
+    sys.path[:0] = [word.removeprefix("--code=") for word in sys.argv if word.startswith("--code=")]
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from ingestion import bronze, event_stream
+from ingestion import bronze, event_stream, judged_files
 from ingestion.discovery import Landed, discover, expand
 from ingestion.event_schema import (
     COLUMNS,
@@ -33,21 +32,30 @@ from ingestion.event_schema import (
     require_known_types,
 )
 from ingestion.event_stream import AUTO_LOADER, Limits
-from ingestion.file_load import WITHOUT_ZONE, FileReport, Status, lacks_zone
-from ingestion.formats import NotReadableError
+from ingestion.file_load import FileReport, Status
+from ingestion.judged_files import JudgedFile, judge_new
 from ingestion.load_report import LoadReport, print_report
 from project.arguments import positive_integer
 from project.errors import UserError
 
-MARKER: Final = "table_of_this_stream"
+MARKER: Final = "table_of_these_lines"
+CONVERTED: Final = "_converted"
+"""How the name of the folder ends, beside the checkpoint, that has the text of other formats."""
 
-# The report opens each new file, and a volume takes a tenth of a second for it.
-_FILES_AT_A_TIME: Final = 16
+# A file that lands between the driver's look and the stream's makes the driver look again.
+_MOST_LOOKS: Final = 5
+# The error shows the plan as well, which has the same words.
+_NOT_JUDGED: Final = re.compile(rf"USER_RAISED_EXCEPTION\] {event_stream.NOT_JUDGED}<(.*)>")
+_WITHOUT_EVENTS: Final = {AUTO_LOADER: {"cloudFiles.useManagedFileEvents": "false"}}
+_SECONDS: Final = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600}
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the job's parameters."""
     parser = argparse.ArgumentParser(prog="auto_loader.py", description=__doc__)
+    parser.add_argument(
+        "--code", metavar="FOLDER", help="folder of the packages, which the script cannot know"
+    )
     parser.add_argument("--catalog", required=True, help="catalog that holds bronze_layer")
     parser.add_argument(
         "--source", type=Path, required=True, help="landing folder, /Volumes/<catalog>/..."
@@ -59,14 +67,14 @@ def build_parser() -> argparse.ArgumentParser:
         "--mode",
         choices=("triggered", "continuous"),
         default="triggered",
-        help="load the files that are there and exit (all that serverless compute supports), or"
-        " keep running (default: %(default)s)",
+        help="load the files that are there and exit, or do it again and again (default:"
+        " %(default)s)",
     )
     parser.add_argument(
         "--interval",
         type=_interval,
         default="30 seconds",
-        help="time between micro-batches in continuous mode (default: %(default)s)",
+        help="pause between looks at the folder in continuous mode (default: %(default)s)",
     )
     parser.add_argument(
         "--max-files-per-trigger",
@@ -82,12 +90,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--file-events",
-        nargs="?",
-        choices=("true", "false"),
-        const="true",
+        choices=("true", "false", "if_available"),
         default="false",
-        help="find new files through file events instead of listing the folder; the external"
-        " location must have them enabled",
+        help="find new files through file events of the external location, by listing the folder,"
+        " or through file events where the location has them (default: %(default)s)",
     )
     return parser
 
@@ -100,16 +106,17 @@ def _size(text: str) -> int:
     return int(found[1]) << 10 * " kmgt".index(found[2] or " ")
 
 
-def _interval(text: str) -> str:
-    if not re.fullmatch("[0-9]+ (millisecond|second|minute|hour)s?", text):
+def _interval(text: str) -> float:
+    found = re.fullmatch("([0-9]+) (millisecond|second|minute|hour)s?", text)
+    if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not an interval such as '30 seconds'")
-    return text
+    return int(found[1]) * _SECONDS[found[2]]
 
 
 def main(argv: Sequence[str] | None = None, *, source_format: str = AUTO_LOADER) -> int:
     """Run the job and return its exit code; user errors become one line on stderr.
 
-    `source_format` is the stream's source: Auto Loader, or `binaryFile` for Spark's own file source
+    `source_format` is the stream's source: Auto Loader, or `text` for Spark's own file source
     outside Databricks.
     """
     args = build_parser().parse_args(argv)
@@ -121,45 +128,91 @@ def main(argv: Sequence[str] | None = None, *, source_format: str = AUTO_LOADER)
 
 
 def run(args: argparse.Namespace, source_format: str) -> int:
-    """Check the input, run the stream and, when it ends, print the outcome for each file.
+    """Check the input, load the new files and print the outcome for each file.
 
-    Raises UserError; nothing is created or changed until all input is checked.
+    Raises UserError; nothing is created or changed until all input is checked. In continuous mode
+    it goes on until it is stopped.
     """
     require_known_types()
-    source = args.source.resolve()
+    source, args.checkpoint = args.source.resolve(), args.checkpoint.resolve()
     is_triggered = args.mode == "triggered"
     _check_source(source, must_hold_files=is_triggered)
     table = f"`{args.catalog}`.{bronze.EVENTS}"
     spark = SparkSession.builder.getOrCreate()
-    before = prepare(spark, table, args.checkpoint, source_format)
-    limits = Limits(args.max_files_per_trigger, args.max_bytes_per_trigger)
+    while True:
+        before = prepare(spark, table, args.checkpoint, source_format)
+        loaded = _load(spark, args, source, table, source_format, before)
+        if is_triggered:
+            return print_report(loaded, source)
+        if loaded.count(Status.LOADED):
+            print_report(loaded, source)
+        sleep(args.interval)
+
+
+def _load(
+    spark: SparkSession,
+    args: argparse.Namespace,
+    source: Path,
+    table: str,
+    source_format: str,
+    before: int | None,
+) -> LoadReport:
+    """Load the files that are there; `before` is the newest `_ingested_at` until now."""
+    checkpoint, converted = args.checkpoint, _converted(args.checkpoint)
+    options = event_stream.source_options(
+        source_format,
+        Limits(args.max_files_per_trigger, args.max_bytes_per_trigger),
+        file_events=args.file_events,
+    )
+    # The job writes these texts itself, in a place that may have no file events.
+    sources = {source: options, converted: options | _WITHOUT_EVENTS.get(source_format, {})}
     try:
-        event_stream.start(
-            spark,
-            source,
-            table,
-            args.checkpoint,
-            interval=None if is_triggered else args.interval,
-            source_format=source_format,
-            options=event_stream.source_options(
-                source_format, limits, file_events=args.file_events == "true"
-            ),
-        ).awaitTermination()
-    except PySparkException as error:
-        raise _to_user_error(error) from error
-    landed = expand(discover(source, "--source"))
-    return print_report(report(spark, table, landed, before), source)
+        known = judged_files.read_books(checkpoint)
+        for _ in range(_MOST_LOOKS):
+            # Before the files are judged, so that none is left out that lands meanwhile.
+            others = list(judged_files.csv_files(source))
+            landed = discover(source, "--source", may_be_empty=args.mode == "continuous")
+            landed = expand(landed) if landed.files else landed
+            known = judge_new(landed.files, known, converted)
+            judged_files.write_books(checkpoint, known)
+            if not any(file.is_pending for file in known.values()):
+                return _report(landed, known, {})
+            files = event_stream.known_files(
+                spark, known.values(), [*others, *judged_files.csv_files(converted)]
+            )
+            try:
+                event_stream.start(
+                    spark, sources, files, table, checkpoint, source_format=source_format
+                ).awaitTermination()
+                break
+            except PySparkException as error:
+                if not (met := _NOT_JUDGED.findall(str(error))):
+                    raise _to_user_error(error) from error
+        else:
+            raise UserError(
+                f"{met[0]}: lands or changes whenever the job looks; begin the names of files with"
+                " `_` until they are complete, and run again"
+            )
+        counts = rows_since(spark, table, before)
+        # Also those of a run that was killed before it wrote its books.
+        missing = [path for path, file in known.items() if file.is_pending and path not in counts]
+        known = judged_files.passed(known, [*counts, *_loaded_before(spark, table, missing)])
+        judged_files.write_books(checkpoint, known)
+        judged_files.remove_converted(converted, known)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or checkpoint}: cannot be written: {error.strerror}; get WRITE VOLUME"
+            " on it, or pass another --checkpoint"
+        ) from error
+    return _report(landed, known, counts)
 
 
-def _to_user_error(error: PySparkException) -> Exception:
-    """Return a UserError where the user can act on the error; a bug keeps its traceback."""
-    # An error in a Python worker arrives as the text of its traceback.
-    user_error = re.search(r"UserError: (.+)", str(error))
-    if user_error is not None:
-        return UserError(user_error[1].rstrip("'\""))
+def _converted(checkpoint: Path) -> Path:
+    return checkpoint.with_name(checkpoint.name + CONVERTED)
+
+
+def _to_user_error(error: PySparkException) -> UserError:
     first_line = str(error).splitlines()[0]
-    if "Traceback" in first_line:
-        return error
     return UserError(
         f"the stream stopped: {first_line}; bronze holds only whole files, so remove the cause and"
         " run again"
@@ -194,7 +247,8 @@ def prepare(spark: SparkSession, table: str, checkpoint: Path, source_format: st
         missing = _missing_columns(spark, table) if exists else []
         newest = _newest(spark, table) if exists else None
         _check_checkpoint(checkpoint, table, table_exists=exists, has_rows=newest is not None)
-        checkpoint.mkdir(parents=True, exist_ok=True)
+        for folder in (checkpoint, _converted(checkpoint)):
+            folder.mkdir(parents=True, exist_ok=True)
         (checkpoint / MARKER).write_text(table, encoding="utf-8")
         if not exists:
             spark.sql(create_statement(table, source_format))
@@ -271,54 +325,44 @@ def _escaped(text: str) -> str:
     return text.replace("'", "\\'")
 
 
-def report(spark: SparkSession, table: str, landed: Landed, before: int | None) -> LoadReport:
-    """Return the outcome for each file; a file without rows in the table is read again for it.
+def rows_since(spark: SparkSession, table: str, before: int | None) -> dict[str, tuple[int, int]]:
+    """Return by file how many rows came after `before`, and how many of them have rescued data.
 
-    `before` is the table's newest `_ingested_at` before the run, in microseconds since 1970.
+    `before` is an `_ingested_at` in microseconds since 1970, None for all rows. Statistics of the
+    table keep the query away from older rows.
     """
-    query = (
-        "select _source_file, count(*), count(_rescued_data), unix_micros(max(_ingested_at))"
-        f" from {table} group by _source_file"
-    )
-    in_bronze = {}
-    for path, rows, rescued, at in spark.sql(query).collect():
-        is_new = before is None or at > before
-        status = Status.LOADED if is_new else Status.ALREADY_LOADED
-        in_bronze[path] = FileReport(Path(path), status, rows, rescued)
-
-    def outcome(path: Path) -> FileReport:
-        found = in_bronze.get(str(path))
-        if found is None:
-            return _without_rows(path)
-        return _with_note(found) if found.status is Status.LOADED else found
-
-    with ThreadPoolExecutor(_FILES_AT_A_TIME) as pool:
-        return LoadReport(tuple(pool.map(outcome, landed.files)), landed.unread)
+    since = "" if before is None else f" where _ingested_at > timestamp_micros({before})"
+    query = f"select _source_file, count(*), count(_rescued_data) from {table}{since} group by 1"
+    return {path: (rows, rescued) for path, rows, rescued in spark.sql(query).collect()}
 
 
-def _with_note(found: FileReport) -> FileReport:
-    """Add what a worker, which sends nothing but rows, assumed about the file."""
-    with suppress(OSError, NotReadableError):
-        if lacks_zone(found.path):
-            return replace(found, note=WITHOUT_ZONE)
-    return found
+def _loaded_before(spark: SparkSession, table: str, paths: Sequence[str]) -> list[str]:
+    """Return which of the files have rows; the query is rarely needed, and reads a whole column."""
+    if not paths:
+        return []
+    rows = spark.table(table).where(F.col("_source_file").isin(list(paths)))
+    return [path for (path,) in rows.select("_source_file").distinct().collect()]
 
 
-def _without_rows(path: Path) -> FileReport:
-    try:
-        with event_stream.loaded_separately(path) as (_, found):
-            pass
-    except OSError as error:
-        return FileReport(path, Status.WAITING, message=f"cannot be read: {error.strerror}")
-    if found.status is Status.LOADED:
-        message = (
-            "landed while the job ran, and the next run loads it; if that does not, the checkpoint"
-            " has it as loaded: land it under another name"
-        )
-        return FileReport(path, Status.WAITING, message=message)
-    # Unlike the local loader, a stream never reads a refused file again.
-    message = f"{found.message}; a corrected file needs another name"
-    return FileReport(path, found.status, message=message)
+def _report(
+    landed: Landed, files: Mapping[str, JudgedFile], counts: Mapping[str, tuple[int, int]]
+) -> LoadReport:
+    """Return the outcome for each file; `counts` has those whose rows are new."""
+    outcomes = (_outcome(path, files[str(path)], counts.get(str(path))) for path in landed.files)
+    return LoadReport(tuple(outcomes), landed.unread)
+
+
+def _outcome(path: Path, file: JudgedFile, counts: tuple[int, int] | None) -> FileReport:
+    if counts is not None:
+        return FileReport(path, Status.LOADED, *counts, note=file.note)
+    if file.is_pending:
+        return FileReport(path, Status.WAITING, message=judged_files.WAITING)
+    if file.status is Status.LOADED:
+        return FileReport(path, Status.ALREADY_LOADED)
+    # Unlike the local loader, a stream never reads a file again.
+    is_final = file.is_passed and file.status in (Status.REFUSED, Status.EMPTY)
+    message = f"{file.message}; a corrected file needs another name" if is_final else file.message
+    return FileReport(path, file.status, message=message)
 
 
 if __name__ == "__main__" and (code := main()):

@@ -3,25 +3,24 @@ r"""Tolerant reader of landed CSV bytes: every data line becomes exactly one row
 The rules below are the bronze contract; every engine that loads `events_raw` follows them.
 
 Records
-  * A physical line ends with LF; one CR before the LF (or before the end of the file) belongs to
-    the line end. Any other CR is an ordinary character. A byte-order mark at the start is dropped.
+  * A record is one physical line, so that any part of a file can be read by itself. It ends with
+    LF; one CR before the LF (or before the end of the file) belongs to the line end. Any other CR
+    is an ordinary character. A byte-order mark at the start is dropped.
   * A line of only spaces, tabs, CR, VT and FF is blank and not a data line.
-  * A line without a double quote is one record; commas separate its fields.
-  * With double quotes, RFC 4180 applies strictly: quotes enclose a whole field and are doubled
-    inside it, so `a"b`, `"a"b` and ` "a"` are invalid. Comma, CR and LF inside quotes are data.
-  * A record that spans lines is accepted only if its quotes close within `MAX_RECORD_BYTES` and it
-    is then well formed. Otherwise only its first physical line is one malformed row and reading
-    resumes at the second line, so a stray quote cannot swallow the lines after it. Nor can two:
-    where the first and a following line have the commas of a whole record, it is malformed.
+  * Commas separate the fields of a line. With double quotes, RFC 4180 applies strictly, but for a
+    line end within quotes: quotes enclose a whole field and are doubled inside it, so `a"b`,
+    `"a"b` and ` "a"` are invalid. Comma and CR inside quotes are data. A quote that the line does
+    not close makes it malformed, and the line that it would go on in as well.
   * A record is well formed when it is valid UTF-8, has no NUL byte, follows the quoting rule
     and has as many fields as the header. In a ragged file, as spreadsheets write, empty fields
     beyond them do not count, and additional columns at the end may be missing.
   * A last line without a line end counts as a line.
 
 Header
-  * The first record is a header of one physical line, or an event (`ingestion.header`). Where no
-    record has as many fields as the header, because each ends in empty ones that the header does
-    not name, those are additional columns without values.
+  * The first record is a header or an event (`ingestion.header`). Where no record has as many
+    fields as the header, because each ends in empty ones that the header does not name, those are
+    additional columns without values.
+  * A line that repeats the header byte for byte, as where files were joined, is no data line.
 
 Rows
   * A well-formed record: an empty field, quoted or not, is null. Text columns keep every character.
@@ -35,19 +34,17 @@ Rows
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-MAX_RECORD_BYTES: Final = 1 << 20
 MAX_LINE_BYTES: Final = 16 << 20
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 _CR_ALONE: Final = "its lines end in CR alone: convert them to LF (`tr '\\r' '\\n'`)"
 
 _BLANKS: Final = b" \t\r\v\f\n"
-_FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*+)"|([^",\n]*+))(,|\Z)')
+_FIELD: Final = re.compile(r'(?:"((?:[^"]|"")*+)"|([^",]*+))(,|\Z)')
 
 
 class LineStream(Protocol):
@@ -92,14 +89,14 @@ class Width:
 
 @dataclass(frozen=True)
 class Record:
-    """A record as the file has it, of one physical line if it is malformed."""
+    """A record as the file has it: one physical line."""
 
     fields: list[str] | None
     """None if it is malformed."""
     content: bytes
-    """With its line ends."""
+    """With its line end."""
     number: int
-    """Of its first physical line, from 1."""
+    """Of the line, from 1."""
 
 
 class RecordReader:
@@ -110,24 +107,17 @@ class RecordReader:
 
     def __init__(self, stream: LineStream, first_number: int = 1) -> None:
         self._stream = stream
-        self._pushed_back: deque[bytes] = deque()
         self._lines = first_number - 1
-        start = stream.readline(MAX_LINE_BYTES + 1).removeprefix(BYTE_ORDER_MARK)
-        if start:
-            self._pushed_back.append(start)
+        self._start = stream.readline(MAX_LINE_BYTES + 1).removeprefix(BYTE_ORDER_MARK)
 
     def records(self, width: Width | None = None) -> Iterator[Record]:
         """Yield the records, of that width if one is given, without blank lines."""
         while line := self._next_line():
             if not line.strip(_BLANKS):
                 continue
-            number = self._lines
-            if b'"' in line:
-                fields, content = self._quoted_fields(line, width)
-            else:
-                text, content = _decode(line), line
-                fields = None if text is None else fitted_fields(text.split(","), width)
-            yield Record(fields, content, number)
+            fields = _split(line)
+            fitted = None if fields is None else fitted_fields(fields, width)
+            yield Record(fitted, line, self._lines)
 
     def lines(self, most: int, most_bytes: int) -> list[bytes]:
         """Return the next physical lines, at most `most`, until they have `most_bytes`."""
@@ -138,17 +128,23 @@ class RecordReader:
             size += len(line)
         return taken
 
-    def batches(self, width: Width, batch_rows: int) -> Iterator[Batch]:
-        """Yield batches of `batch_rows` rows, of records of that width.
+    def batches(
+        self, width: Width, batch_rows: int, headers: frozenset[bytes] = frozenset()
+    ) -> Iterator[Batch]:
+        """Yield batches of `batch_rows` rows, of records of that width that are not `headers`.
 
         Raises `LineTooLongError` and any error of the stream.
         """
         batch = Batch()
         commas = width.fields - 1
         while line := self._next_line():
+            if line in headers:
+                continue
             if b'"' in line:
-                if (fields := self._quoted_fields(line, width)[0]) is not None:
-                    batch.quoted.append(fields)
+                fields = _split(line)
+                fitted = None if fields is None else fitted_fields(fields, width)
+                if fitted is not None:
+                    batch.quoted.append(fitted)
                 else:
                     batch.malformed.append(printable(line))
             elif (text := _decode(line)) is not None and text.count(",") == commas:
@@ -166,38 +162,24 @@ class RecordReader:
             yield batch
 
     def _next_line(self) -> bytes:
-        if self._pushed_back:
-            line = self._pushed_back.popleft()
-        else:
-            line = self._stream.readline(MAX_LINE_BYTES + 1)
+        line = self._start or self._stream.readline(MAX_LINE_BYTES + 1)
+        self._start = b""
         if len(line) > MAX_LINE_BYTES:
             raise LineTooLongError(line)
         self._lines += bool(line)
         return line
 
-    def _quoted_fields(self, line: bytes, width: Width | None) -> tuple[list[str] | None, bytes]:
-        """Return the fields (None if malformed) and bytes of the record that starts with `line`."""
-        following = self._lines_until_quotes_close(line)
-        record = b"".join([line, *following])
-        fits = not following or len(record) <= MAX_RECORD_BYTES
-        text = _decode(record) if fits else None
-        quoted = _split_quoted(text) if text is not None else None
-        fields = None if quoted is None else fitted_fields(quoted, width)
-        if fields is None or _are_whole_records(line, following, len(fields)):
-            self._pushed_back.extendleft(reversed(following))
-            self._lines -= len(following)
-            return None, line
-        return fields, record
 
-    def _lines_until_quotes_close(self, line: bytes) -> list[bytes]:
-        # Under RFC 4180 a line end is inside quotes if and only if the quotes before it are odd.
-        following: list[bytes] = []
-        size, is_open = len(line), line.count(b'"') % 2 == 1
-        while is_open and size <= MAX_RECORD_BYTES and (more := self._next_line()):
-            following.append(more)
-            size += len(more)
-            is_open ^= more.count(b'"') % 2 == 1
-        return following
+def without_end(line: bytes) -> bytes:
+    """Return a line without its line end."""
+    return line.removesuffix(b"\n").removesuffix(b"\r")
+
+
+def repetitions(header: bytes) -> frozenset[bytes]:
+    """Return each form of a line that repeats the header: line end and byte-order mark may vary."""
+    content = without_end(header)
+    ends = (b"", b"\r", b"\n", b"\r\n")
+    return frozenset(mark + content + end for mark in (b"", BYTE_ORDER_MARK) for end in ends)
 
 
 def fitted_fields(fields: list[str], width: Width | None) -> list[str] | None:
@@ -207,11 +189,6 @@ def fitted_fields(fields: list[str], width: Width | None) -> list[str] | None:
     if not width.is_ragged or any(fields[width.fields :]) or len(fields) < width.least:
         return None
     return [*fields[: width.fields], *[""] * (width.fields - len(fields))]
-
-
-def _are_whole_records(line: bytes, following: list[bytes], fields: int) -> bool:
-    """Whether a record of several lines is more likely two stray quotes, lines apart."""
-    return line.count(b",") >= fields - 1 and any(m.count(b",") >= fields - 1 for m in following)
 
 
 def cr_remedy(line: str) -> str:
@@ -225,8 +202,16 @@ def printable(line: bytes) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
+def _split(line: bytes) -> list[str] | None:
+    """Return the fields of a line, None if it is malformed."""
+    text = _decode(line)
+    if text is None:
+        return None
+    return _split_quoted(text) if '"' in text else text.split(",")
+
+
 def _decode(record: bytes) -> str | None:
-    """Return a record as text without its line end, or None if it is not valid text."""
+    """Return a line as text without its line end, or None if it is not valid text."""
     try:
         text = record.decode()
     except UnicodeDecodeError:

@@ -58,7 +58,6 @@ def _meta(column: Mapping[str, Any]) -> Mapping[str, Any]:
     return meta
 
 
-# Read at import, on the driver: Spark's workers get the columns as data and do not have the file.
 TABLE_COMMENT, COLUMNS = read_definition(CHECKOUT / DEFINITION)
 EVENT_COLUMNS: Final = tuple(column for column in COLUMNS if not column.name.startswith("_"))
 METADATA_COLUMNS: Final = tuple(column for column in COLUMNS if column.name.startswith("_"))

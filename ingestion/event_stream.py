@@ -1,60 +1,42 @@
-"""The stream that loads `events_raw` in Spark: Spark finds the files, this project reads them.
+"""The stream that loads `events_raw` in Spark: Spark reads lines, and SQL parses and types them.
 
-Spark lists the new files, tracks them in the checkpoint, and commits their rows once. Spark's
-Python workers read them with `ingestion.file_load`, the local loader's own code: none of Spark's
-CSV readers keeps the bronze contract of `ingestion.csv_records`.
+Spark lists the new files, tracks them in the checkpoint, and commits their rows once. What the
+driver knows of each file (`ingestion.judged_files`) is joined to its lines. A file that the driver
+has not seen stops the stream, so that it can look.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote
 
-import duckdb
-import pyarrow as pa
-from pyspark import cloudpickle
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
-import ingestion
-import project
-from ingestion import bronze
-from ingestion.discovery import in_table, is_landed, members
-from ingestion.event_schema import COLUMNS
-from ingestion.file_load import FileReport, Status, load_readable_file
+from ingestion import spark_lines
+from ingestion.event_schema import COLUMNS, EVENT_COLUMNS
 from ingestion.formats import Format
+from ingestion.judged_files import JudgedFile
 from project.errors import UserError
 
 AUTO_LOADER: Final = "cloudFiles"
 
-# Workers open a file by its path: `content` is declared and never read.
-_FILES: Final = "path string, modificationTime timestamp, length bigint, content binary"
 # Patterns of Spark are case-sensitive, so each letter is a class: `.[cC][sS][vV]`.
-_SUFFIXES: Final = [re.sub("([a-z])", lambda a: f"[{a[0]}{a[0].upper()}]", f) for f in Format]
-_NAMES: Final = "*{" + ",".join(_SUFFIXES) + "}"
+_NAMES: Final = "*" + re.sub("([a-z])", lambda a: f"[{a[0]}{a[0].upper()}]", Format.CSV)
 
-_INGESTED_AT: Final = "_ingested_at"
-_FILE_COLUMNS: Final = tuple(column for column in COLUMNS if column.name != _INGESTED_AT)
-_ARROW_TYPES: Final = {
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    "bigint": pa.int64(),
-    "double": pa.float64(),
-    "string": pa.string(),
-}
-_ROWS_PER_BATCH: Final = 20_000
-# A Python worker on serverless compute has 1 GB in total.
-_SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
-    "threads": 1,
-    "memory_limit": "400MB",
-    "preserve_insertion_order": False,
-}
+NOT_JUDGED: Final = "not as the driver knows it: "
+"""How the error begins that stops the stream at a new or changed file."""
+
+_LINES: Final = "value string"
+_FILES: Final = "key string, is_loaded boolean, source_file string, text_size bigint"
+# What Java's URIs keep in a path, besides letters and digits.
+_UNESCAPED: Final = "/!$&'()*+,;=:@~"
+_TYPED: Final = {c.name: f"{c.name}_value" for c in EVENT_COLUMNS if c.sql_type != "string"}
 
 
 @dataclass(frozen=True)
@@ -66,15 +48,18 @@ class Limits:
     """Bytes."""
 
 
-def source_options(source_format: str, limits: Limits, *, file_events: bool) -> dict[str, str]:
-    """Return options for the stream's source; Spark's own file source has some without a prefix."""
+def source_options(source_format: str, limits: Limits, *, file_events: str) -> dict[str, str]:
+    """Return options for the stream's source; Spark's own file source has some without a prefix.
+
+    `file_events` is the value of `cloudFiles.useManagedFileEvents`, whose default depends on the
+    runtime.
+    """
     is_auto_loader = source_format == AUTO_LOADER
     prefix = f"{AUTO_LOADER}." if is_auto_loader else ""
-    options = {"recursiveFileLookup": "true", "pathGlobFilter": _NAMES}
+    options = {"recursiveFileLookup": "true", "pathGlobFilter": _NAMES, **spark_lines.TEXT_OPTIONS}
     if is_auto_loader:
-        options["cloudFiles.format"] = "binaryFile"
-        if file_events:
-            options["cloudFiles.useManagedFileEvents"] = "true"
+        options["cloudFiles.format"] = "text"
+        options["cloudFiles.useManagedFileEvents"] = file_events
     if limits.files is not None:
         options[f"{prefix}maxFilesPerTrigger"] = str(limits.files)
     if limits.size is not None:
@@ -84,99 +69,106 @@ def source_options(source_format: str, limits: Limits, *, file_events: bool) -> 
 
 def start(
     spark: SparkSession,
-    source: Path,
+    sources: Mapping[Path, Mapping[str, str]],
+    files: DataFrame,
     table: str,
     checkpoint: Path,
     *,
-    interval: str | None,
     source_format: str,
-    options: dict[str, str],
 ) -> StreamingQuery:
-    """Start the stream from the folder into the table.
+    """Start the stream from folders, each with its options, into the table.
 
-    With an `interval` it runs until it is stopped; without one it ends when it has read the files
-    that are there. A file that cannot be read stops it, and none of that micro-batch's rows stay.
+    It ends when it has read the files that are there. At a file that is not in `known_files`, or
+    not with this size, it fails, and none of that micro-batch's rows stay.
     """
-    rows = (
-        spark.readStream.format(source_format)
-        .schema(_FILES)
-        .options(**options)
-        .load(str(source))
-        .select("path")
-        .mapInArrow(reader(str(source)), ", ".join(f"{c.name} {c.sql_type}" for c in _FILE_COLUMNS))
-        # The micro-batch's time, which the checkpoint keeps, so that a retry gets the same one.
-        .withColumn(_INGESTED_AT, F.current_timestamp())
+    lines: DataFrame | None = None
+    for source, options in sources.items():
+        read = spark.readStream.format(source_format).schema(_LINES).options(**options)
+        new = read.load(str(source)).selectExpr(
+            "value", "_metadata.file_path as file_path", "_metadata.file_size as file_size"
+        )
+        lines = new if lines is None else lines.unionByName(new)
+    assert lines is not None
+    # The micro-batch's time, which the checkpoint keeps, so that a retry gets the same one.
+    rows = events(lines, files).withColumn("_ingested_at", F.current_timestamp())
+    writer = rows.select([column.name for column in COLUMNS]).writeStream
+    writer = writer.option("checkpointLocation", str(checkpoint))
+    return writer.trigger(availableNow=True).toTable(table)
+
+
+def known_files(
+    spark: SparkSession, files: Iterable[JudgedFile], others: Iterable[str]
+) -> DataFrame:
+    """Return what the stream may meet: judged files, and `others`, whose lines are no events.
+
+    Raises UserError if two paths may look the same to Spark.
+    """
+    by_key: dict[str, tuple[str, tuple[object, ...]]] = {}
+    for path, row in _known_rows(files, others):
+        for key in _spellings(path):
+            other, _ = by_key.setdefault(key, (path, row))
+            if other != path:
+                raise UserError(
+                    f"{path}: Spark may take it for {other}, because it writes some characters of"
+                    " a name with `%`; rename one of the two"
+                )
+    rows = [(key, *row) for key, (_, row) in by_key.items()]
+    return spark.createDataFrame(rows, f"{_FILES}, {spark_lines.LAYOUT}")
+
+
+def _known_rows(
+    files: Iterable[JudgedFile], others: Iterable[str]
+) -> Iterator[tuple[str, tuple[object, ...]]]:
+    nothing = (None,) * len(spark_lines.LAYOUT_COLUMNS)
+    seen = set()
+    for file in files:
+        if file.is_pending:
+            layout = spark_lines.layout_row(file.header, file.layout)
+            seen.add(file.text)
+            yield file.text, (True, file.path, file.text_size, *layout)
+    for path in others:
+        if path not in seen:
+            yield path, (False, None, None, *nothing)
+
+
+def _spellings(path: str) -> set[str]:
+    """Return how Spark may write a path, which depends on its version."""
+    escaped = quote(path, safe=_UNESCAPED)
+    in_part = "".join(c if c > "\x7f" else quote(c, safe=_UNESCAPED) for c in path)
+    return {path, escaped, in_part}
+
+
+def events(lines: DataFrame, files: DataFrame) -> DataFrame:
+    """Return the rows of lines (`value`, `file_path`, `file_size`), without `_ingested_at`.
+
+    `files` is a result of `known_files`.
+    """
+    # In one condition: apart from it, the join would lose lines of unknown files without an error.
+    is_loaded = (
+        f"case when key is null then raise_error(concat('{NOT_JUDGED}<', file_path, '>'))"
+        " when is_loaded and file_size <> text_size"
+        f" then raise_error(concat('{NOT_JUDGED}<', source_file, '>')) else is_loaded end"
     )
-    writer = rows.writeStream.option("checkpointLocation", str(checkpoint))
-    if interval is None:
-        return writer.trigger(availableNow=True).toTable(table)
-    return writer.trigger(processingTime=interval).toTable(table)
-
-
-def reader(
-    source: str,
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Return the function that turns batches of paths into batches of typed rows.
-
-    Spark pickles it together with this project's code, because workers do not have the packages.
-    """
-    for package in (ingestion, project):
-        cloudpickle.register_pickle_by_value(package)  # type: ignore[no-untyped-call]
-
-    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for uri in batch.column(0).to_pylist():
-                path = local_path(uri)
-                # Spark treats names such as `_a=1.csv` as finished files.
-                if is_landed(path.relative_to(source)) and not in_table(path, Path(source)):
-                    for file in members(path):
-                        yield from file_rows(file)
-
-    return read
-
-
-def local_path(uri: str) -> Path:
-    """Return the path under which a worker sees the file; UserError if there is none."""
-    path = re.sub(r"^(dbfs|file):/+", "/", uri)
-    if not path.startswith("/"):
-        raise UserError(f"{uri}: not a path of a volume; pass --source as /Volumes/...")
-    # Spark escapes paths in some columns and versions, and a name may contain a `%` itself.
-    is_escaped = "%" in path and not Path(path).exists() and Path(unquote(path)).exists()
-    return Path(unquote(path) if is_escaped else path)
-
-
-def file_rows(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the rows that the local loader would load, without `_ingested_at`.
-
-    A refused file yields none. Raises UserError for a file that a retry may be able to read: a
-    stream processes each file once, so skipping it would lose it.
-    """
-    columns = ", ".join(column.name for column in _FILE_COLUMNS)
-    schema = pa.schema([(c.name, _ARROW_TYPES[c.sql_type]) for c in _FILE_COLUMNS])
-    try:
-        with loaded_separately(path) as (connection, report):
-            if report.status is Status.GROWING:
-                raise UserError(f"{path}: {report.message}")
-            rows = connection.sql(f"select {columns} from {bronze.EVENTS}")
-            for batch in rows.to_arrow_reader(_ROWS_PER_BATCH):
-                yield from pa.Table.from_batches([batch]).cast(schema).to_batches()
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read: {error.strerror}; grant the job's principal READ VOLUME on it"
-            " and run again"
-        ) from error
-
-
-@contextmanager
-def loaded_separately(path: Path) -> Iterator[tuple[duckdb.DuckDBPyConnection, FileReport]]:
-    """Load one file into a temporary database of its own; raises OSError.
-
-    Whether a file follows the contract is known only at its end, so its rows must wait outside
-    memory.
-    """
-    with (
-        TemporaryDirectory() as folder,
-        duckdb.connect(f"{folder}/file.duckdb", config=_SETTINGS) as connection,
-    ):
-        bronze.create_tables(connection)
-        yield connection, load_readable_file(connection, path)
+    # Spark names files by a URI, whose scheme depends on the place: `dbfs:/`, `file:///` or none.
+    path = F.expr("replace(substring(file_path, instr(file_path, ':/') + 1), '///', '/')")
+    return (
+        lines.join(F.broadcast(files), path == F.col("key"), "left")
+        .where(is_loaded)
+        .withColumn("line", F.expr(spark_lines.without_return("value")))
+        .where(spark_lines.is_data("line"))
+        .withColumn("fields", F.expr(spark_lines.fields()))
+        .withColumn("fields", F.expr(spark_lines.fitted()))
+        .withColumns({name: F.expr(text) for name, text in spark_lines.texts().items()})
+        .withColumns(
+            {
+                _TYPED[c.name]: F.expr(spark_lines.value(c))
+                for c in EVENT_COLUMNS
+                if c.name in _TYPED
+            }
+        )
+        .selectExpr(
+            *[f"{_TYPED.get(c.name, c.name)} as {c.name}" for c in EVENT_COLUMNS],
+            f"{spark_lines.rescued_data(_TYPED)} as _rescued_data",
+            "source_file as _source_file",
+        )
+    )

@@ -20,7 +20,7 @@ import duckdb
 
 from ingestion import archives, bronze
 from ingestion.contents import Position, format_of, open_content
-from ingestion.csv_records import BYTE_ORDER_MARK
+from ingestion.csv_records import BYTE_ORDER_MARK, Record
 from ingestion.formats import Format
 from ingestion.landing_files import Layout, Profile
 from ingestion.parquet_text import path_literal
@@ -38,7 +38,7 @@ def insert_by_scan(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     layout: Layout,
-    first_line: bytes,
+    first: Record,
     content: Profile,
     ingested_at: datetime,
     advance: Callable[[int], object],
@@ -46,8 +46,9 @@ def insert_by_scan(
 ) -> int:
     """Insert the file's rows within the open transaction and return their number.
 
-    `first_line` is the first physical line with its line end, `texts` as in `bronze.insert_events`,
-    whose error passes. Raises NotRegularError. After both the caller must roll back.
+    `first` is the file's first record, `texts` as in `bronze.insert_events`, whose error passes.
+    Raises NotRegularError, also where a line may repeat the header. After both the caller must roll
+    back.
     """
     if not content.is_regular:
         raise NotRegularError("NUL, invalid UTF-8 or mixed line ends")
@@ -56,11 +57,12 @@ def insert_by_scan(
     try:
         if has_quotes:
             with _scan(path, layout, has_quotes=True) as (scan, _):
-                _check_quoted(connection, scan, layout, first_line, content)
+                _check_quoted(connection, scan, layout, first.content, content)
         elif content.commas != content.lines * (len(layout.names) - 1):
             raise NotRegularError("a line with the wrong number of fields")
         with _scan(path, layout, has_quotes=has_quotes) as (scan, position):
-            statement = bronze.insert_events(scan, layout, texts)
+            data = _without_headers(scan, layout, first)
+            statement = bronze.insert_events(data, layout, texts)
             rows = _run(connection, statement, [str(path), ingested_at], advance, position)
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
         if bronze.is_unexpected(error):
@@ -69,6 +71,17 @@ def insert_by_scan(
     if rows != expected:
         raise NotRegularError(f"{expected:,} lines but {rows:,} rows")
     return rows
+
+
+def _without_headers(scan: str, layout: Layout, first: Record) -> str:
+    """Return the scan without rows that may repeat the header, so that the rows show them."""
+    if not layout.has_header or first.fields is None:
+        return scan
+    time = layout.names.index("event_time")
+    header = first.fields[time].replace("'", "''")
+    field = bronze.field_names(layout)[time]
+    is_data = f"{field} is null or {field} not in ('{header}', '\ufeff{header}')"
+    return f"(select * from {scan} where {is_data})"
 
 
 @contextmanager

@@ -6,11 +6,12 @@ correctly; the tolerant reader of `csv_records` loads the others. Both use the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -19,11 +20,10 @@ import duckdb
 
 from ingestion import bronze
 from ingestion.contents import content_hash, open_content, require_readable
-from ingestion.csv_records import LineTooLongError, Record, RecordReader
+from ingestion.csv_records import LineTooLongError, Record, RecordReader, repetitions
 from ingestion.fast_scan import NotRegularError, insert_by_scan
 from ingestion.file_sample import (
     FEW_LINES,
-    HEAD_BYTES,
     HEAD_LINES,
     Sample,
     UnusableError,
@@ -75,7 +75,21 @@ class FileReport:
     """What was assumed about a loaded file."""
 
 
-class _NotLoadedError(Exception):
+@dataclass(frozen=True)
+class Judged:
+    """How the events of a file are read, as its first lines show."""
+
+    first: Record
+    layout: Layout
+    texts: Texts
+
+    @property
+    def headers(self) -> frozenset[bytes]:
+        """Each form of the header line; none if the first record is an event."""
+        return repetitions(self.first.content) if self.layout.has_header else frozenset()
+
+
+class NotLoadedError(Exception):
     """The file cannot be loaded now; none of its rows are kept."""
 
     def __init__(self, status: Status, message: str) -> None:
@@ -117,7 +131,7 @@ def load_readable_file(
         report = _from_ledger(connection, path, before)
         if report is None:
             report = _load_new(connection, path, before, advance, tolerant)
-    except _NotLoadedError as reason:
+    except NotLoadedError as reason:
         report = FileReport(path, reason.status, message=str(reason))
     except NotReadableError as reason:
         report = FileReport(path, Status.REFUSED, message=str(reason))
@@ -161,18 +175,12 @@ def _load_new(
     advance: Callable[[int], object],
     tolerant: bool,
 ) -> FileReport:
-    """Load a file that the ledger does not know. Raises _NotLoadedError and OSError."""
-    try:
-        require_readable(path)
-        first, sample = _inspect(connection, path, FEW_LINES)
-        content = profile(path)
-        texts = Texts.PUBLISHED
-        if not is_published(sample):
-            _, sample = _inspect(connection, path, HEAD_LINES)
-            is_longer = content.size > HEAD_BYTES or content.lines > HEAD_LINES
-            judge(connection, sample, content.pieces if is_longer else ())
-            texts = Texts.ALL if sample.lacks_zone else Texts.ZONED
-        new = _NewFile(path, before, content, first, sample.layout)
+    """Load a file that the ledger does not know. Raises NotLoadedError and OSError."""
+    with refusals(path, before):
+        profiled = cache(lambda: profile(path))
+        judged = judge_file(connection, path, profiled, lambda: profiled().pieces)
+        new = _NewFile(path, before, profiled(), judged)
+        texts = judged.texts
         while True:
             try:
                 return _insert(connection, new, advance, texts, tolerant=tolerant)
@@ -180,8 +188,15 @@ def _load_new(
                 if not bronze.is_unexpected(error) or texts is Texts.ALL:
                     raise
                 texts = Texts(texts + 1)
+
+
+@contextmanager
+def refusals(path: Path, before: Identity) -> Iterator[None]:
+    """Raise NotLoadedError for what is wrong with a file that had this identity; or OSError."""
+    try:
+        yield
     except (
-        _NotLoadedError,
+        NotLoadedError,
         HeaderError,
         UnusableError,
         LineTooLongError,
@@ -190,10 +205,32 @@ def _load_new(
         # A file that is still being written may look broken; the next run reads it whole.
         if Identity.of(path) != before:
             message = "changed while it was read; run again when it is complete"
-            raise _NotLoadedError(Status.GROWING, message) from error
-        if isinstance(error, _NotLoadedError):
+            raise NotLoadedError(Status.GROWING, message) from error
+        if isinstance(error, NotLoadedError):
             raise
-        raise _NotLoadedError(Status.REFUSED, str(error)) from error
+        raise NotLoadedError(Status.REFUSED, str(error)) from error
+
+
+def judge_file(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    look_through: Callable[[], object],
+    pieces: Callable[[], Sequence[bytes]],
+) -> Judged:
+    """Return how the events of a file are read.
+
+    `look_through` raises what refuses the rest of the file; then `pieces` gives physical lines from
+    places spread over it. Raises as they do, NotLoadedError, HeaderError, UnusableError,
+    LineTooLongError, NotReadableError and OSError.
+    """
+    require_readable(path)
+    first, sample = _inspect(connection, path, FEW_LINES)
+    look_through()
+    if is_published(sample):
+        return Judged(first, sample.layout, Texts.PUBLISHED)
+    _, sample = _inspect(connection, path, HEAD_LINES)
+    judge(connection, sample, pieces())
+    return Judged(first, sample.layout, Texts.ALL if sample.lacks_zone else Texts.ZONED)
 
 
 def _inspect(
@@ -201,14 +238,14 @@ def _inspect(
 ) -> tuple[Record, Sample]:
     """Return the first record of an events file, and a sample of at most so many more lines.
 
-    Raises _NotLoadedError for a file without a line, HeaderError, LineTooLongError and
+    Raises NotLoadedError for a file without a line, HeaderError, LineTooLongError and
     NotReadableError.
     """
     with open_content(path) as (stream, _):
         reader = RecordReader(stream)
         first = next(reader.records(), None)
         if first is None:
-            raise _NotLoadedError(Status.EMPTY, "has no line yet")
+            raise NotLoadedError(Status.EMPTY, "has no line yet")
         layout = read_layout(first, lambda fields: bronze.is_event(connection, fields))
         return first, read_sample(reader, first, layout, lines)
 
@@ -232,8 +269,7 @@ class _NewFile:
     path: Path
     identity: Identity
     content: Profile
-    first: Record
-    layout: Layout
+    judged: Judged
 
 
 def _insert(
@@ -253,8 +289,8 @@ def _insert(
                 insert_by_scan(
                     connection,
                     new.path,
-                    new.layout,
-                    new.first.content,
+                    new.judged.layout,
+                    new.judged.first,
                     new.content,
                     at,
                     advance,
@@ -300,11 +336,10 @@ def _insert_by_reader(
     """Insert the file's rows with the tolerant reader, within the open transaction."""
     with open_content(new.path) as (stream, stored):
         reader = RecordReader(stream)
-        if new.layout.has_header:
-            next(reader.records())
+        layout = new.judged.layout
         done = 0
-        for batch in reader.batches(new.layout.width, _BATCH_ROWS):
-            bronze.insert_batch(connection, batch, new.layout, str(new.path), ingested_at, texts)
+        for batch in reader.batches(layout.width, _BATCH_ROWS, new.judged.headers):
+            bronze.insert_batch(connection, batch, layout, str(new.path), ingested_at, texts)
             advance(stored.tell() - done)
             done = stored.tell()
 
@@ -318,7 +353,7 @@ def _record(
 ) -> FileReport:
     """Add the file to the ledger, in the transaction of its rows.
 
-    Raises _NotLoadedError if it has no row, or changed meanwhile.
+    Raises NotLoadedError if it has no row, or changed meanwhile.
     """
     row = bronze.first_row(
         connection,
@@ -327,7 +362,7 @@ def _record(
     )
     rows, rescued = row or (0, 0)
     if not rows:
-        raise _NotLoadedError(Status.EMPTY, "has a header and no line of data yet")
+        raise NotLoadedError(Status.EMPTY, "has a header and no line of data yet")
     connection.execute(
         f"insert into {bronze.LEDGER} values (?, ?, ?, ?, ?, ?, ?)",
         [
@@ -341,6 +376,6 @@ def _record(
         ],
     )
     if Identity.of(new.path) != new.identity:
-        raise _NotLoadedError(Status.GROWING, "")
+        raise NotLoadedError(Status.GROWING, "")
     note = WITHOUT_ZONE if texts is Texts.ALL else ""
     return FileReport(new.path, Status.LOADED, rows, rescued, message=message, note=note)

@@ -26,6 +26,7 @@ from ingestion.csv_records import (
     cr_remedy,
     fitted_fields,
     printable,
+    repetitions,
 )
 from ingestion.event_schema import REQUIRED_COLUMN_NAMES
 from ingestion.header import shown, unique_names
@@ -39,7 +40,6 @@ FEW_LINES: Final = 20
 _MOST_REASONS: Final = 3
 _RAGGED_SHARE: Final = 0.1
 
-# Read at import, on the driver: Spark's workers do not have the file.
 _VARIABLES: Final = project_variables()
 _EVENT_TYPES: Final = _VARIABLES["event_types"]
 _EARLIEST: Final = _VARIABLES["earliest_event_date"]
@@ -140,18 +140,22 @@ def read_sample(reader: RecordReader, first: Record, named: Layout, most_lines: 
         start, content = first.number + 1, b"".join(following)
     else:
         start, content = first.number, b"".join([first.content, *following])
-    records = _records(content, start, None)
+    headers = repetitions(first.content) if named.has_header else frozenset()
+    records = _records(content, start, None, headers)
     layout = _ragged(_with_empty_fields(named, records), records)
     width = layout.width.fields
     if any(record.fields is None or len(record.fields) != width for record in records):
-        records = _records(content, start, layout.width)
+        records = _records(content, start, layout.width, headers)
     time = layout.names.index("event_time")
     lacks = any(record.fields and lacks_zone(record.fields[time]) for record in records)
     return Sample(layout, tuple(records), lacks, layout is not named)
 
 
-def _records(content: bytes, start: int, width: Width | None) -> list[Record]:
-    return list(RecordReader(io.BytesIO(content), start).records(width))
+def _records(
+    content: bytes, start: int, width: Width | None, headers: frozenset[bytes] = frozenset()
+) -> list[Record]:
+    records = RecordReader(io.BytesIO(content), start).records(width)
+    return [record for record in records if record.content not in headers]
 
 
 def _with_empty_fields(layout: Layout, records: Sequence[Record]) -> Layout:

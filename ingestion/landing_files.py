@@ -12,7 +12,7 @@ import xxhash
 
 from ingestion import archives
 from ingestion.contents import content_hash, format_of, open_content
-from ingestion.csv_records import BYTE_ORDER_MARK, Width
+from ingestion.csv_records import BYTE_ORDER_MARK, MAX_LINE_BYTES, LineTooLongError, Width
 from ingestion.event_schema import EVENT_COLUMN_NAMES, PUBLISHED_COLUMN_NAMES
 from ingestion.formats import Format
 
@@ -129,6 +129,43 @@ def profile(path: Path) -> Profile:
         and returns in (0, lines_fed),
         pieces=tuple(pieces),
     )
+
+
+def sample_pieces(path: Path) -> list[bytes]:
+    """Return the `pieces` that `profile` takes of a text, and read little else. Raises OSError."""
+    blocks = -(-path.stat().st_size // _BLOCK_BYTES)
+    step = 1
+    while blocks > step * _MOST_PIECES:
+        step *= 2
+    pieces = []
+    with path.open("rb") as stream:
+        for block in range(0, blocks, step):
+            stream.seek(block * _BLOCK_BYTES)
+            pieces.append(_middle_lines(stream.read(_BLOCK_BYTES)))
+    return pieces
+
+
+def require_short_lines(path: Path) -> None:
+    """Raise LineTooLongError if a line exceeds `MAX_LINE_BYTES`, or OSError.
+
+    Between two line ends that are not farther apart than that no line can, so most of the file need
+    not be read.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        start = 0
+        while size - start > MAX_LINE_BYTES:
+            stream.seek(start + MAX_LINE_BYTES // 2)
+            stream.readline(MAX_LINE_BYTES)
+            end = stream.tell()
+            if end - start > MAX_LINE_BYTES:
+                stream.seek(start)
+                while stream.tell() < end:
+                    line = stream.readline(MAX_LINE_BYTES + 1)
+                    if len(line) > MAX_LINE_BYTES:
+                        raise LineTooLongError(line)
+                end = stream.tell()
+            start = end
 
 
 def _middle_lines(block: bytes) -> bytes:

@@ -2,7 +2,8 @@
 
 Typed columns become the text that the contract reads: a timestamp in UTC, `12` for an integer,
 `12.0` for a double without a fraction, `1.2e+09` for a float that has lost digits. Text stays as it
-is, also as bytes; other bytes become hexadecimal digits.
+is, also as bytes, but for a line feed, which becomes a blank: one row is one line. Other bytes
+become hexadecimal digits.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from ingestion.csv_records import MAX_RECORD_BYTES
 from ingestion.event_schema import EVENT_COLUMN_NAMES
 from ingestion.formats import damaged
 
 _ROWS_PER_BATCH: Final = 20_000
-# A Python worker on serverless compute has 1 GB in total.
+# The driver of serverless compute converts several files at a time.
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
     "memory_limit": "400MB",
@@ -99,10 +99,9 @@ def open_text(path: Path) -> Iterator[_Text]:
             ]
             aliases = ", ".join(f"c{n}" for n in range(len(types)))
             record = " || ',' || ".join(fields)
-            # One row stays one line where the contract has no record of several lines.
             line = (
-                f"case when contains(record, chr(0)) or strlen(record) >= {MAX_RECORD_BYTES}"
-                " then translate(record, chr(10) || chr(13), '  ') else record end || chr(10)"
+                "case when contains(record, chr(10)) then replace(record, chr(10), ' ')"
+                " else record end || chr(10)"
             )
             rows = connection.sql(
                 f"select {line} from (select {record} as record from {scan} as t({aliases}))"

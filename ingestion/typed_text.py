@@ -21,12 +21,11 @@ MAX_EXACT: Final = 1 << 53
 
 _PUBLISHED: Final = "%Y-%m-%d %H:%M:%S UTC"
 # A cast to timestamp takes 24:00:00 for the next day, and drops what is beyond microseconds.
-_TIME: Final = (
-    "[12][0-9]{3}(-[0-9]{2}){2}[ T]([01][0-9]|2[0-3])(:[0-9]{2}){2}([.][0-9]{1,6}0{0,3})?"
-)
-_ZONE: Final = "( UTC|Z| ?[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)"
-_DOUBLE: Final = "(?i)[+-]?(([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)"
-_WITHOUT_ZONE: Final = re.compile(_TIME)
+TIME: Final = "[12][0-9]{3}(-[0-9]{2}){2}[ T]([01][0-9]|2[0-3])(:[0-9]{2}){2}([.][0-9]{1,6}0{0,3})?"
+ZONE: Final = "( UTC|Z| ?[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)"
+DOUBLE: Final = "(?i)[+-]?(([0-9]+([.][0-9]*)?|[.][0-9]+)(e[+-]?[0-9]+)?|nan|inf|infinity)"
+WHOLE_DECIMAL: Final = "(0|-?[1-9][0-9]*)[.]0+"
+_WITHOUT_ZONE: Final = re.compile(TIME)
 
 
 class Texts(IntEnum):
@@ -64,21 +63,21 @@ def value(sql_type: str, text: str, cast_text: str, texts: Texts) -> str:
     The texts of published files come first, so that only others cost more.
     """
     if sql_type == "double":
-        return f"case when regexp_full_match({text}, '{_DOUBLE}') then {cast_text} end"
+        return f"case when regexp_full_match({text}, '{DOUBLE}') then {cast_text} end"
     fails = f"cast(error('{UNEXPECTED}' || {text}) as {sql_type})"
     if sql_type == "bigint":
         others = (
             f"contains({text}, '.0') then {fails}"
             if texts is Texts.PUBLISHED
-            else f"regexp_full_match({text}, '(0|-?[1-9][0-9]*)[.]0+')"
+            else f"regexp_full_match({text}, '{WHOLE_DECIMAL}')"
             f" and {cast_text} between -{MAX_EXACT} and {MAX_EXACT} then {cast_text}"
         )
         return f"case when cast({cast_text} as varchar) = {text} then {cast_text} when {others} end"
-    unzoned = f" when regexp_full_match({text}, '{_TIME}') then {fails}"
+    unzoned = f" when regexp_full_match({text}, '{TIME}') then {fails}"
     return (
         f"case when strftime({cast_text}, '{_PUBLISHED}') = {text} then {cast_text}"
         f"{unzoned if texts is Texts.ZONED else ''}"
-        f" when regexp_full_match({text}, '{_TIME}{_ZONE}?')"
+        f" when regexp_full_match({text}, '{TIME}{ZONE}?')"
         f" then {fails if texts is Texts.PUBLISHED else _utc_time(text)} end"
     )
 

@@ -21,7 +21,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 if __name__ == "__main__":
-    # Not through the environment, which Spark's workers would inherit.
+    # Not through the environment, which the job would inherit.
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -127,7 +127,7 @@ def remember_table(spark: SparkSession, warehouse: Path) -> None:
     spark.sql(f"create schema if not exists {CATALOG}.{bronze.SCHEMA}")
     files = warehouse / f"{bronze.SCHEMA}.db" / "events_raw"
     if files.exists():
-        create = auto_loader.create_statement(TABLE, "binaryFile")
+        create = auto_loader.create_statement(TABLE, "text")
         spark.sql(f"{create} location '{files}'")
 
 
@@ -176,7 +176,7 @@ def main() -> int:
     spark = start_spark(args.warehouse, args.class_data)
     remember_table(spark, args.warehouse)
     print("ready", flush=True)
-    code = auto_loader.main(job_arguments, source_format="binaryFile")
+    code = auto_loader.main(job_arguments, source_format="text")
     if args.rows:
         pyarrow.parquet.write_table(stream_table(spark), args.rows)
     return code

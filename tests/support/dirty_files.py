@@ -140,12 +140,19 @@ def dirty_files() -> list[DirtyFile]:
             "quoted_fields.csv",
             text(
                 new.line(brand='"a, b"'),
-                new.line(brand='"two\nlines"'),
                 new.line(brand='"say ""hi"""'),
                 new.line(brand='""'),
             ),
-            4,
+            3,
         ),
+        DirtyFile(
+            "quoted_line_end.csv",
+            text(new.line(), new.line(brand='"two\nlines"'), *good(1)),
+            4,
+            rescued=2,
+            rejected={malformed: 2},
+        ),
+        DirtyFile("joined.csv", text(*good(2), HEADER, *good(1)), 3),
         DirtyFile(
             "stray_quote.csv",
             text(new.line(), new.line(brand='"open'), *good(3)),

@@ -5,8 +5,7 @@ The count knows bytes, line feeds and the rows in bronze, and nothing of quotes,
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _MARK = b"\xef\xbb\xbf"
@@ -30,22 +29,15 @@ class PhysicalLines:
         """How many lines hold more than blanks."""
         return sum(1 for line in self.lines if not is_blank(line))
 
-    def unaccounted(self, rows: Iterable[Sequence[str | None]], headers: int) -> int:
-        """Return how many filled lines are neither the header nor in a row; 0 if all is well.
+    def repetitions(self, header: bytes) -> int:
+        """How many lines are the header, but for a byte-order mark and a CR at the end."""
+        plain = header.removesuffix(b"\r")
+        forms = {mark + plain + end for mark in (b"", _MARK) for end in (b"", b"\r")}
+        return sum(line in forms for line in self.lines)
 
-        A row has the texts of its columns and its `_rescued_data` last. It is made of one physical
-        line, and of one more for each line feed within its values.
-        """
-        in_rows = 0
-        for *texts, rescued in rows:
-            set_aside = json.loads(rescued).values() if rescued else ()
-            for value in (*texts, *set_aside):
-                # The line after each feed is part of the row; a blank one is no filled line.
-                following = (value or "").encode().split(b"\n")[1:]
-                in_rows += sum(1 for part in following[:-1] if not is_blank(part))
-                in_rows += bool(following)
-            in_rows += 1
-        return self.filled - headers - in_rows
+    def unaccounted(self, rows: Sequence[object], headers: int) -> int:
+        """Return how many filled lines are neither a header nor a row; 0 if all is well."""
+        return self.filled - headers - len(rows)
 
 
 def is_blank(line: bytes) -> bool:

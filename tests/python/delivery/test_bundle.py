@@ -498,6 +498,9 @@ def test_the_loader_accepts_every_argument_of_its_task(bundle: Config) -> None:
     ]
     parsed = auto_loader.build_parser().parse_args(arguments)
     assert parsed.mode == "triggered"
+    # The script cannot know where the bundle's files are.
+    assert parsed.code == "${workspace.file_path}"
+    assert (CHECKOUT / "resources" / task["python_file"]).is_file()
 
 
 @pytest.mark.parametrize("target", GOVERNED)

@@ -9,21 +9,24 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow.parquet
 import pytest
-from pyspark import cloudpickle
+from hypothesis import Phase, given, seed, settings
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from ecommerce import cli
-from ingestion import auto_loader, bronze, event_stream, file_load
+from ingestion import auto_loader, bronze, event_stream, file_load, judged_files
+from ingestion.csv_records import MAX_LINE_BYTES
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from ingestion.event_stream import Limits
-from ingestion.file_load import WITHOUT_ZONE, FileReport, Status
+from ingestion.file_load import WITHOUT_ZONE, Status
+from ingestion.judged_files import JudgedFile
 from project.errors import UserError
 from project.home import CHECKOUT
 from support.auto_loader_runs import (
@@ -39,9 +42,13 @@ from support.auto_loader_runs import (
 )
 from support.dirty_files import HEADER, Lines, write_dirty_files
 from support.event_files import csv_text, text_columns, write_parquet, write_zip, zstd
+from support.event_texts import FITTING, MISFITS
+from support.mutated_files import mutated
 from support.unreadable import make_unreadable
 
 pytestmark = pytest.mark.spark
+
+MUTATIONS: Final = 60
 
 
 class Lake:
@@ -64,7 +71,7 @@ class Lake:
     def run(self, *arguments: str) -> int:
         paths = ["--source", str(self.landing), "--checkpoint", str(self.checkpoint)]
         command = ["--catalog", CATALOG, *paths, *arguments]
-        return auto_loader.main(command, source_format="binaryFile")
+        return auto_loader.main(command, source_format="text")
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.spark.sql(sql).collect()]
@@ -92,6 +99,54 @@ def write_formats(folder: Path) -> None:
     write_parquet(folder / "delta" / "a.parquet", text_columns(csv_text(new)))
 
 
+def write_texts(path: Path) -> None:
+    """Write a file with each text that fits its column, and each that does not."""
+    texts = [(column, text) for column, text, _ in FITTING if len(text) < 1000]
+    texts += [(column, text) for column, misfits in MISFITS.items() for text in misfits]
+    new = Lines()
+    quoted = (
+        [f'"{value}"' if "," in value else value for value in new.values(**{column: text})]
+        for column, text in texts
+    )
+    lines = [HEADER, new.line(), *map(",".join, quoted), *ODD_LINES, ""]
+    path.write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
+
+
+ODD_LINES: Final = [
+    *['"', '""', '"""', '""""', 'a"b', '"a"b', ' "a"', '"a","', '"a",""', ',,,,,,,,"x"', '",",,'],
+    *[",,,,,,,,", '"","","","","","","","",""', ",,,,,,,,\r\r", "\x01\x1f\x7f,\t\b\f\\/"],
+    *["\udcc3", "\udce2\udc82,é", "\udced\udca0\udc80", "\udcf4\udc90\udc80\udc80", "\udcc0\udc80"],
+    *[
+        "\udce2\r",
+        ",\udcf0\r\r",
+        "\0",
+        "\ufeff",
+        "\u2028",
+        "\U0001f600,\udcff",
+        '\udcff"',
+        "'",
+        "\\",
+        '{"_line":1}',
+    ],
+]
+
+
+def write_mutations(folder: Path) -> None:
+    """Write files that are valid but for a few bytes, always the same ones."""
+    folder.mkdir()
+    contents: list[bytes] = []
+
+    @seed(1)
+    @settings(max_examples=MUTATIONS, database=None, deadline=None, phases=[Phase.generate])
+    @given(mutated())
+    def collect(file: tuple[object, bytes]) -> None:
+        contents.append(file[1])
+
+    collect()
+    for number, content in enumerate(contents):
+        (folder / f"{number:03}.csv").write_bytes(content)
+
+
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return Lake(spark, tmp_path)
@@ -107,6 +162,8 @@ def test_bronze_equals_that_of_the_local_loader(
         path.unlink()
     write_dirty_files(lake.landing)
     write_formats(lake.landing)
+    write_texts(lake.landing / "texts.csv")
+    write_mutations(lake.landing / "mutations")
     (lake.landing / "sub dir" / "month=10").mkdir(parents=True)
     (lake.landing / "_unfinished").mkdir()
     for name in ("a b.csv", "100%25.csv", "a[1].csv", "é+#.csv", "B.CSV", "sub dir/month=10/z.csv"):
@@ -136,11 +193,22 @@ def test_bronze_equals_that_of_the_local_loader(
     assert {file.status for file in report.files} == {Status.LOADED, Status.REFUSED, Status.EMPTY}
 
 
-def test_real_rows(lake: Lake, real_data: Path, tmp_path: Path) -> None:
-    shutil.copytree(real_data, lake.landing, dirs_exist_ok=True)
-    _, rows = local_rows(lake.landing, tmp_path / "local.duckdb")
+def test_real_rows_and_files_as_people_bring_them(
+    lake: Lake,
+    real_data: Path,
+    cases: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(real_data, lake.landing / "real")
+    shutil.copytree(cases, lake.landing / "cases")
+    report, rows = local_rows(lake.landing, tmp_path / "local.duckdb")
+    capsys.readouterr()
     assert lake.run() == 0
     assert stream_rows(lake.spark) == rows
+    reported = capsys.readouterr().out
+    for file in report.files:
+        assert re.search(rf"(?m)^{file.status} +{re.escape(str(file.path))}: ", reported), file
 
 
 def test_a_file_is_loaded_once_across_runs(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,6 +246,13 @@ def test_micro_batches_respect_the_limits(lake: Lake) -> None:
     assert lake.micro_batches() == 6
 
 
+def unmark_passed(lake: Lake) -> None:
+    """Make the driver's books those of before the stream ended."""
+    files = judged_files.read_books(lake.checkpoint)
+    pending = {path: replace(file, is_passed=False) for path, file in files.items()}
+    judged_files.write_books(lake.checkpoint, pending)
+
+
 def test_a_retried_micro_batch_keeps_its_time(lake: Lake) -> None:
     lake.land("a.csv")
     assert lake.run() == 0
@@ -189,6 +264,7 @@ def test_a_retried_micro_batch_keeps_its_time(lake: Lake) -> None:
     sink_log = Path(location.removeprefix("file:")).parent.joinpath("_spark_metadata")
     (sink_log / "0").unlink()
     lake.spark.catalog.refreshTable(TABLE)
+    unmark_passed(lake)
     assert lake.run() == 0
     assert lake.counts() == {"a.csv": 3}
     assert lake.query(times) == first
@@ -197,23 +273,27 @@ def test_a_retried_micro_batch_keeps_its_time(lake: Lake) -> None:
 
 
 def test_continuous_mode_loads_files_that_land_later(
-    lake: Lake, capsys: pytest.CaptureFixture[str]
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    codes: list[int] = []
-    arguments = ("--mode", "continuous", "--interval", "200 milliseconds")
-    job = threading.Thread(target=lambda: codes.append(lake.run(*arguments)))
-    job.start()
-    while not lake.spark.streams.active and job.is_alive():
-        job.join(0.1)
-    [query] = lake.spark.streams.active
-    for number, name in enumerate(["a.csv", "b.csv"], start=1):
-        lake.land(name)
-        query.processAllAvailable()
-        assert len(lake.counts()) == number
-    query.stop()
-    job.join()
-    assert codes == [0]
-    assert "files: 2 loaded" in capsys.readouterr().out
+    pauses: list[float] = []
+    found = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        found.append(lake.counts())
+        if len(pauses) == 4:
+            raise KeyboardInterrupt
+        if len(pauses) in (1, 2):
+            lake.land(f"{len(pauses)}.csv")
+
+    monkeypatch.setattr(auto_loader, "sleep", pause)
+    with pytest.raises(KeyboardInterrupt):
+        lake.run("--mode", "continuous", "--interval", "200 milliseconds")
+    assert found == [{}, {"1.csv": 3}, {"1.csv": 3, "2.csv": 3}, {"1.csv": 3, "2.csv": 3}]
+    assert pauses == [0.2] * 4
+    assert lake.micro_batches() == 2
+    output = capsys.readouterr().out
+    assert output.count("files: ") == 2 and "files: 1 loaded, 1 already_loaded" in output
 
 
 @pytest.mark.parametrize("kind", ["unreadable", "growing"])
@@ -225,15 +305,18 @@ def test_a_file_that_cannot_be_read_yet_is_not_skipped(
     def deny(path: Path) -> object:
         raise PermissionError(13, "Permission denied", str(path))
 
-    def see_it_grow(_: object, path: Path) -> FileReport:
-        return FileReport(path, Status.GROWING, message="changed while it was read")
+    def grow(*arguments: Any) -> file_load.Judged:
+        judged = file_load.judge_file(*arguments)
+        with arguments[1].open("a") as file:
+            file.write(lake.lines.line() + "\n")
+        return judged
 
-    # Root can read any file, so patch the readers; workers receive the patched functions.
+    # Root can read any file, so patch the readers.
     with monkeypatch.context() as patch:
         if kind == "unreadable":
             patch.setattr(file_load, "open_content", deny)
         else:
-            patch.setattr(event_stream, "load_readable_file", see_it_grow)
+            patch.setattr(judged_files, "judge_file", grow)
         assert lake.run() == 2
     message = capsys.readouterr().err.strip()
     reason = "cannot be read: Permission denied; grant" if kind == "unreadable" else "changed"
@@ -241,7 +324,98 @@ def test_a_file_that_cannot_be_read_yet_is_not_skipped(
     assert "\n" not in message
     assert lake.counts() == {}
     assert lake.run() == 0
+    assert lake.counts() == {"a.csv": 3 + (kind == "growing")}
+
+
+def test_a_file_that_lands_or_grows_after_the_drivers_look_is_judged(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changing = lake.land("a.csv")
+    looks: list[int] = []
+
+    def look(*arguments: Any) -> dict[str, JudgedFile]:
+        files = judged_files.judge_new(*arguments)
+        looks.append(len(files))
+        if len(looks) == 1:
+            lake.land("b.csv")
+        elif len(looks) == 2:
+            with changing.open("a") as file:
+                file.write(lake.lines.line() + "\n")
+        return files
+
+    monkeypatch.setattr(auto_loader, "judge_new", look)
+    assert lake.run() == 0
+    assert looks == [1, 2, 2]
+    assert lake.counts() == {"a.csv": 4, "b.csv": 3}
+
+
+def test_files_that_change_at_each_look_end_the_job(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = lake.land("a.csv")
+    known_files = event_stream.known_files
+
+    def outdated(*arguments: Any) -> object:
+        with path.open("a") as file:
+            file.write(lake.lines.line() + "\n")
+        return known_files(*arguments)
+
+    monkeypatch.setattr(auto_loader, "_MOST_LOOKS", 2)
+    monkeypatch.setattr(event_stream, "known_files", outdated)
+    assert lake.run() == 2
+    assert re.search(r"a\.csv: lands or changes whenever", capsys.readouterr().err)
+    assert lake.counts() == {}
+
+
+def test_what_was_refused_or_loaded_is_never_opened_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loaded = lake.land("a.csv")
+    (lake.landing / "x.csv").write_text("no,events\n")
+    (lake.landing / "y.csv.gz").write_bytes(gzip.compress(csv_text(lake.lines))[:-3])
+    assert lake.run() == 0
+    first = capsys.readouterr().out
+    monkeypatch.setattr(file_load, "open_content", None)
+    assert lake.run() == 0
+    again = capsys.readouterr().out
+    refused = [line for line in first.splitlines() if line.startswith("refused")]
+    assert len(refused) == 2 and again.splitlines()[:2] == refused
+    assert "files: 1 already_loaded, 2 refused" in again
+    with loaded.open("a") as file:
+        file.write(lake.lines.line() + "\n")
+    assert lake.run() == 0
+    assert re.search(r"changed +.*a\.csv: changed after it was loaded", capsys.readouterr().out)
     assert lake.counts() == {"a.csv": 3}
+
+
+def test_the_report_reads_new_rows_only(lake: Lake) -> None:
+    lake.land("a.csv")
+    assert lake.run() == 0
+    [(newest,)] = lake.query(f"select unix_micros(max(_ingested_at)) from {TABLE}")
+    path = lake.land("b.csv", 5)
+    assert lake.run() == 0
+    assert auto_loader.rows_since(lake.spark, TABLE, newest) == {str(path): (5, 0)}
+    assert len(auto_loader.rows_since(lake.spark, TABLE, None)) == 2
+
+
+def test_no_row_leaves_the_jvm(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = []
+    start = event_stream.start
+
+    def started(*arguments: Any, **named: Any) -> object:
+        query = start(*arguments, **named)
+        query.processAllAvailable()
+        plans.append(query._jsq.explainInternal(True))
+        return query
+
+    monkeypatch.setattr(event_stream, "start", started)
+    write_zip(lake.landing / "a.zip", {"a.csv": csv_text(lake.lines)})
+    lake.land("b.csv")
+    assert lake.run() == 0
+    assert sum(lake.counts().values()) == 6
+    [plan] = plans
+    assert "FileScan text" in plan and "BroadcastHashJoin" in plan
+    assert not re.search("(?i)python|arrow|udf|mapin|binaryFile", plan), plan
 
 
 def test_a_missing_zone_is_noted_when_the_file_is_loaded(
@@ -271,6 +445,32 @@ def test_a_file_that_replaced_a_refused_one_is_reported(
     lake.land("c.csv")
     assert lake.run() == 0
     assert lake.counts() == {"a.csv": 3, "c.csv": 3}
+
+
+def test_a_file_that_file_events_bring_late_is_loaded(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.land("a.csv")
+    assert lake.run() == 0
+    lake.land("b.csv")
+    with monkeypatch.context() as patch:
+        patch.setattr(event_stream, "_NAMES", "a*")
+        assert lake.run() == 0
+    assert re.search(r"^waiting .*b\.csv: ", capsys.readouterr().out, re.MULTILINE)
+    assert lake.run() == 0
+    assert lake.counts() == {"a.csv": 3, "b.csv": 3}
+
+
+def test_what_a_killed_run_has_loaded_is_not_waited_for(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.land("a.csv")
+    assert lake.run() == 0
+    unmark_passed(lake)
+    capsys.readouterr()
+    assert lake.run() == 0
+    assert "files: 1 already_loaded" in capsys.readouterr().out
+    assert not any(f.is_pending for f in judged_files.read_books(lake.checkpoint).values())
 
 
 def no_schema(lake: Lake) -> None:
@@ -364,13 +564,12 @@ import json
 import sys
 sys.path.insert(0, sys.argv[1])
 import pyarrow.parquet
-from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 from ingestion import auto_loader
 settings = json.loads(sys.argv[3])
 spark = SparkSession.builder.remote("local[2]").config(map=settings).getOrCreate()
 spark.sql("create schema bronze_layer")
-code = auto_loader.main(sys.argv[4:], source_format="binaryFile")
+code = auto_loader.main(sys.argv[4:], source_format="text")
 rows = spark.table("bronze_layer.events_raw").drop("_ingested_at").toArrow()
 pyarrow.parquet.write_table(rows, sys.argv[2])
 sys.exit(code)
@@ -378,7 +577,7 @@ sys.exit(code)
 
 
 def test_spark_connect_gives_the_same_rows(tmp_path: Path) -> None:
-    # Serverless compute accepts only Spark Connect.
+    # Serverless compute accepts only Spark Connect. No worker of Python could start.
     require_java()
     landing = tmp_path / "landing"
     write_dirty_files(landing)
@@ -390,7 +589,7 @@ def test_spark_connect_gives_the_same_rows(tmp_path: Path) -> None:
     result = subprocess.run(
         [*command, "--catalog", CATALOG, *paths],
         cwd=tmp_path,
-        env=os.environ | {"PYSPARK_PYTHON": sys.executable, "JDK_JAVA_OPTIONS": QUICK_START},
+        env=os.environ | {"PYSPARK_PYTHON": "/no/python", "JDK_JAVA_OPTIONS": QUICK_START},
         capture_output=True,
         text=True,
     )
@@ -406,51 +605,20 @@ sys.meta_path = [f for f in sys.meta_path if "__editable__" not in getattr(f, "_
 sys.path = [p for p in sys.path if p]
 assert not any(find_spec(name) for name in ("ingestion", "project"))
 """
-READ = (
-    NOT_INSTALLED
-    + """
-import pickle
-import pyarrow
-read = pickle.load(sys.stdin.buffer)
-paths = pyarrow.RecordBatch.from_pydict({"path": sys.argv[1:]})
-print(sum(batch.num_rows for batch in read(iter([paths]))))
-"""
-)
-
-
-def test_workers_need_no_package_on_their_path(tmp_path: Path) -> None:
-    path = tmp_path.resolve() / "a.csv"
-    lines = Lines()
-    path.write_text("\n".join([HEADER, lines.line(), lines.line(), ""]))
-
-    reader = event_stream.reader(str(path.parent))
-    pickled = cloudpickle.dumps(reader)  # type: ignore[no-untyped-call]
-
-    def read(file: Path) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [sys.executable, "-c", READ, str(file)],
-            cwd=tmp_path,
-            input=pickled,
-            capture_output=True,
-        )
-
-    result = read(path)
-    assert result.stdout == b"2\n", result.stderr.decode()
-    # Workers also need the error classes.
-    result = read(path.with_name("gone.csv"))
-    assert b"UserError: " in result.stderr and b"cannot be read: No such file" in result.stderr
 
 
 def test_the_script_needs_no_package_on_its_path(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "f.csv").write_text(HEADER)
     script = str(CHECKOUT / "ingestion" / "auto_loader.py")
-    program = f"{NOT_INSTALLED}\nimport runpy\nrunpy.run_path({script!r}, run_name='__main__')"
+    # Some runners set no `__file__`.
+    program = f"{NOT_INSTALLED}\nexec(compile(open({script!r}).read(), 'script', 'exec'))"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def run(source: str, *arguments: str) -> tuple[int, str]:
         paths = ["--source", str(tmp_path / source), "--checkpoint", str(tmp_path / "cp")]
-        command = [sys.executable, "-c", program, "--catalog", "c", *paths, *arguments]
+        code = f"--code={CHECKOUT}"
+        command = [sys.executable, "-c", program, code, "--catalog", "c", *paths, *arguments]
         result = subprocess.run(
             command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
@@ -484,17 +652,27 @@ def test_a_folder_that_cannot_be_read_is_an_error(
 
 
 def test_options_of_auto_loader() -> None:
-    options = event_stream.source_options("cloudFiles", Limits(7, 10 << 30), file_events=True)
-    assert options.pop("pathGlobFilter").startswith("*{")
+    options = event_stream.source_options("cloudFiles", Limits(7, 10 << 30), file_events="true")
     assert options == {
         "recursiveFileLookup": "true",
-        "cloudFiles.format": "binaryFile",
+        "pathGlobFilter": "*.[cC][sS][vV]",
+        "lineSep": "\n",
+        "mapreduce.input.linerecordreader.line.maxlength": str(MAX_LINE_BYTES + 1),
+        "cloudFiles.format": "text",
         "cloudFiles.useManagedFileEvents": "true",
         "cloudFiles.maxFilesPerTrigger": "7",
         "cloudFiles.maxBytesPerTrigger": "10737418240",
     }
-    fewer = event_stream.source_options("cloudFiles", Limits(), file_events=False)
-    assert set(fewer) == {"recursiveFileLookup", "pathGlobFilter", "cloudFiles.format"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--file-events=false"], ["--file-events=if_available"]])
+def test_file_events_are_never_left_to_the_runtime(arguments: list[str]) -> None:
+    # From runtime 18.1 on, Auto Loader uses them by itself unless the option says no.
+    required = ["--catalog=c", "--source=s", "--checkpoint=p"]
+    wanted = auto_loader.build_parser().parse_args([*required, *arguments]).file_events
+    options = event_stream.source_options("cloudFiles", Limits(), file_events=wanted)
+    expected = arguments[0].partition("=")[2] if arguments else "false"
+    assert options["cloudFiles.useManagedFileEvents"] == expected
 
 
 def test_table_on_databricks_is_clustered_and_described() -> None:
@@ -505,17 +683,28 @@ def test_table_on_databricks_is_clustered_and_described() -> None:
         assert f"{column.name} {column.sql_type} comment '{comment}'" in statement
 
 
-@pytest.mark.parametrize(
-    "uri", ["dbfs:/Volumes/c/f.csv", "file:///Volumes/c/f.csv", "/Volumes/c/f.csv"]
-)
-def test_paths_as_spark_writes_them(uri: str) -> None:
-    assert event_stream.local_path(uri) == Path("/Volumes/c/f.csv")
+# As Java's URIs write them, in letters and in ASCII.
+SPELLINGS: Final = {
+    "a b.csv": "a%20b.csv",
+    "100%.csv": "100%25.csv",
+    "é+#[1].csv": "é+%23%5B1%5D.csv",
+    "è+?.csv": "%C3%A8+%3F.csv",
+    "_c=1.csv": "_c=1.csv",
+}
 
 
-def test_escaped_paths_and_paths_outside_volumes(tmp_path: Path) -> None:
-    for name in ("a b.csv", "c%20d.csv"):
-        (tmp_path / name).touch()
-        assert event_stream.local_path(f"file:{tmp_path}/{name}") == tmp_path / name
-    assert event_stream.local_path(f"file:{tmp_path}/a%20b.csv") == tmp_path / "a b.csv"
-    with pytest.raises(UserError, match="not a path of a volume; pass --source as /Volumes"):
-        event_stream.local_path("s3://bucket/f.csv")
+def test_paths_as_spark_may_write_them(spark: SparkSession) -> None:
+    files = event_stream.known_files(spark, [], [f"/Volumes/c/{name}" for name in SPELLINGS])
+    places = [f"{scheme}/Volumes/c/" for scheme in ("dbfs:", "file:", "file://", "")]
+    names = [*SPELLINGS, *SPELLINGS.values()]
+    rows = [("x", place + name, 1) for place in places for name in names]
+    lines = spark.createDataFrame(rows, "value string, file_path string, file_size bigint")
+    assert event_stream.events(lines, files).collect() == []
+    other = spark.createDataFrame([("x", "s3://b/a.csv", 1)], lines.schema)
+    with pytest.raises(PySparkException, match=f"{event_stream.NOT_JUDGED}<s3://b/a.csv>"):
+        event_stream.events(other, files).collect()
+
+
+def test_paths_that_spark_may_confuse_are_an_error(spark: SparkSession) -> None:
+    with pytest.raises(UserError, match=r"a%20b\.csv: Spark may take it for .*a b\.csv.*rename"):
+        event_stream.known_files(spark, [], ["/v/a b.csv", "/v/a%20b.csv"])

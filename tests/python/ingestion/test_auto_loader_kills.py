@@ -98,8 +98,8 @@ class Landing:
 def states(folder: Path, landing: Landing, draw: random.Random) -> Iterator[Path]:
     """Run the job, and yield copies of the folder as a kill at that time would leave it."""
     done = len(batches(folder, "commits"))
-    # More files than states, so that the job never ends.
-    landing.land(done + STATES_OF_A_JOB + 2 - landing.landed)
+    # More files than states, so that the job never ends. A micro-batch has one of each folder.
+    landing.land((done + STATES_OF_A_JOB + 2) * 4 // 3 - landing.landed)
     job = start_job(folder, landing.folder)
     try:
         assert job.stdout is not None
@@ -127,7 +127,7 @@ def recover(spark: SparkSession, state: Path, folder: Path, landing: Path) -> Co
     spark.sql(f"create schema {bronze.SCHEMA} location '{folder}/{bronze.SCHEMA}.db'")
     remember_table(spark, folder)
     paths = ["--source", str(landing), "--checkpoint", str(folder / "checkpoint")]
-    assert auto_loader.main(["--catalog", CATALOG, *paths], source_format="binaryFile") == 0
+    assert auto_loader.main(["--catalog", CATALOG, *paths], source_format="text") == 0
     return stream_rows(spark)
 
 

@@ -121,7 +121,7 @@ for number, project in enumerate(projects):
     assert auto_loader.__file__.startswith(project)
     for file in (folder / f"files_{number}").iterdir():
         shutil.move(file, folder / "landing")
-    if auto_loader.main(sys.argv[5:], source_format="binaryFile"):
+    if auto_loader.main(sys.argv[5:], source_format="text"):
         sys.exit(f"job {number} failed")
     rows = spark.table(TABLE).drop("_ingested_at").toArrow()
     pyarrow.parquet.write_table(rows, folder / f"rows_{number}.parquet")
@@ -171,7 +171,7 @@ def test_an_unknown_type_is_one_clear_error(unknown_type: Path, tmp_path: Path) 
     assert loaded.stderr == MESSAGE
     script = str(unknown_type / "ingestion" / "auto_loader.py")
     paths = ["--source", str(tmp_path / "landing"), "--checkpoint", str(tmp_path / "checkpoint")]
-    command = [sys.executable, script, "--catalog", "c", *paths]
+    command = [sys.executable, script, f"--code={unknown_type}", "--catalog", "c", *paths]
     assert run_command(command, 2, {}, tmp_path).stderr == MESSAGE
 
 

@@ -128,11 +128,11 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     ),
     "a name of two lines": (
         text(*good(), header=HEADER.replace("brand", '"brand\nname"')),
-        "the header from line 1 on has a line end inside quotes",
+        "line 1 opens a quote and does not close it",
     ),
     "a name of two lines that end in CR LF": (
         text(*good(), header=HEADER.replace("brand", '"brand\r\nname"')),
-        "the header from line 1 on has a line end inside quotes",
+        "line 1 opens a quote and does not close it",
     ),
     "a name that is not UTF-8": (
         renamed(brand="brand~").replace(b"~", b"\xe9", 1),
@@ -321,6 +321,7 @@ EMPTY: Final = {
     "a header": text(),
     "a header without a line end": HEADER.encode(),
     "a header and blank lines": text("", "  ", "\t"),
+    "two headers": text(HEADER + "\r"),
     "a quoted header": text(header=",".join(f'"{name}"' for name in NAMES)),
 }
 
@@ -422,12 +423,27 @@ def test_a_file_that_reads_right_is_loaded(kind: str, load: Callable[..., FileRe
 QUOTED_HEADER: Final = ",".join(f'"{name}"' for name in NAMES)
 
 # Files of three good lines and one more, which is a row with rescued data.
-ONE_BAD: Final = {
+QUOTED_LINE: Final = '"' + good(1)[0].replace(",", '","') + '"'
+JOINED: Final = {
     "a second header": text(HEADER, *good()),
     "a header in the middle": text(*good(1), HEADER, *good(2)),
+    "a header of another line end": text(*good(1), f"{HEADER}\r", *good(2)),
+    "a header without a line end": text(*good()) + HEADER.encode(),
+    "a header after a byte-order mark": text(*good(1)) + b"\xef\xbb\xbf" + text(*good(2)),
+    "quoted fields": text(QUOTED_LINE, HEADER, *good(2)),
+}
+
+
+@pytest.mark.parametrize("kind", JOINED)
+def test_a_repeated_header_is_no_data_line(kind: str, load: Callable[..., FileReport]) -> None:
+    report = load(JOINED[kind])
+    assert (report.status, report.rows, report.rows_with_rescued_data) == (Status.LOADED, 3, 0)
+
+
+ONE_BAD: Final = {
     "a quoted header in the middle": text(*good(1), QUOTED_HEADER, *good(2)),
     "a header at the end": "\n".join([*good(), HEADER]).encode(),
-    "a byte-order mark in the middle": text(*good(1)) + b"\xef\xbb\xbf" + text(*good(2)),
+    "a byte-order mark in the middle": text(*good(3)) + f"\ufeff{good(1)[0]}".encode(),
     "the end of a DOS file": text(*good()) + b"\x1a",
     "NULs at the end": text(*good()) + b"\0" * 50,
     "the first half of a file": text(*good(4))[:-60],
