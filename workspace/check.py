@@ -23,6 +23,7 @@ from workspace.prerequisites import (
     PIPELINE_GROUP,
     Prerequisites,
     given_values,
+    governed_tags,
     prerequisites,
 )
 
@@ -77,6 +78,7 @@ def execute(args: argparse.Namespace) -> int:
         frozenset(
             group for persona in access_policy.load().personas.values() for group in persona.groups
         ),
+        governed_tags(CHECKOUT),
     )
     answers = [cli(needs)]
     show(answers[0], flush=True)
@@ -133,6 +135,11 @@ class Asked:
             yield _found("admins" in self._names, what, remedy)
         for group in needs.groups:
             yield self._asked(f"account group {group}", partial(self._group, group))
+        for tag, values in needs.governed_tags.items():
+            yield self._asked(f"governed tag {tag}", partial(self._tag, tag, values))
+        for schema in needs.without_manage:
+            remedy = "add it to pipeline_privileges in databricks.yml: creating policies takes it"
+            yield missing(f"MANAGE on {schema} for {PIPELINE_GROUP}", remedy)
         if needs.has_runner:
             yield from self._runner()
         elif needs.groups:
@@ -167,6 +174,20 @@ class Asked:
         if all(group.meta and group.meta.resource_type == "WorkspaceGroup" for group in found):
             return "the one here is of this workspace alone, which grants and policies do not know"
         return None
+
+    def _tag(self, tag: str, values: tuple[str, ...]) -> str | None:
+        from databricks.sdk.errors import NotFound
+
+        try:
+            found = self._client.tag_policies.get_tag_policy(tag)
+        except NotFound:
+            listed = ", ".join(f"'{value}'" for value in values)
+            return (
+                f"an account admin runs: create governed tag {tag} values ({listed}), and lets"
+                f" {PIPELINE_GROUP} assign it"
+            )
+        absent = set(values) - {value.name for value in found.values or []}
+        return f"an account admin adds the values {', '.join(sorted(absent))}" if absent else None
 
     def _runner(self) -> Iterator[Answer]:
         runner = self._needs.runner

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
+
 from project.errors import UserError
 from workspace.bundle import REFERENCE, Config, deployed
 
@@ -43,6 +45,10 @@ class Prerequisites:
     root_path: str
     # Folder that the file trigger watches.
     landing: str
+    # Values of each governed tag that policies look for; empty where tables have their own masks.
+    governed_tags: Mapping[str, tuple[str, ...]]
+    # Schemas on which the pipeline cannot create the policies that it needs.
+    without_manage: tuple[str, ...]
 
 
 def given_values(target: str, folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -69,9 +75,17 @@ def given_values(target: str, folder: Path, environment: Mapping[str, str]) -> d
 
 
 def prerequisites(
-    root: Config, target: str, given: Mapping[str, Any], policy_groups: frozenset[str]
+    root: Config,
+    target: str,
+    given: Mapping[str, Any],
+    policy_groups: frozenset[str],
+    governed_tags: Mapping[str, tuple[str, ...]],
 ) -> Prerequisites:
-    """Derive what a target needs; `policy_groups` are those that policy functions ask for."""
+    """Derive what a target needs.
+
+    `policy_groups` are those that policy functions ask for, `governed_tags` the values by tag that
+    policies by tags would look for.
+    """
     bundle = deployed(root, target, given)
     resources = bundle["resources"]
     location: Config = next(iter(resources.get("external_locations", {}).values()), {})
@@ -86,6 +100,7 @@ def prerequisites(
         if "dbt_task" in task
     }
     looked_up = [name.strip("<>") for name in warehouses if name.startswith("<")]
+    by_tags = _policies(root, target, given) == "attribute"
     return Prerequisites(
         target=target,
         catalog=catalog,
@@ -102,7 +117,37 @@ def prerequisites(
         destinations=tuple(sorted(_destinations(resources["jobs"]))),
         root_path=bundle["workspace"]["root_path"],
         landing=job["trigger"]["file_arrival"]["url"].rstrip("/"),
+        governed_tags=governed_tags if by_tags else {},
+        without_manage=tuple(sorted(_without_manage(resources))) if by_tags else (),
     )
+
+
+def governed_tags(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return the values of each tag for which policies call the functions of a dbt project."""
+    values: dict[str, list[str]] = {}
+    for file in sorted((folder / "functions").glob("*.yml")):
+        for function in yaml.safe_load(file.read_text(encoding="utf-8"))["functions"]:
+            meta = function["config"]["meta"]
+            tags = {**meta.get("column_mask_of", {}), **meta.get("row_filter_of", {})}
+            for tag, value in tags.items():
+                values.setdefault(tag, []).append(value)
+    return {tag: tuple(found) for tag, found in values.items()}
+
+
+def _policies(root: Config, target: str, given: Mapping[str, Any]) -> str:
+    chosen = (root["targets"][target] or {}).get("variables", {})
+    default = root["variables"]["policies"]["default"]
+    return str(given.get("var.policies", chosen.get("policies", default)))
+
+
+def _without_manage(resources: Config) -> Iterator[str]:
+    """Yield the schemas of models, in which the pipeline makes functions, and no policies."""
+    for schema in resources["schemas"].values():
+        for grant in schema.get("grants", []):
+            privileges = grant["privileges"]
+            of_models = grant["principal"] == PIPELINE_GROUP and "CREATE_FUNCTION" in privileges
+            if of_models and "MANAGE" not in privileges:
+                yield schema["name"]
 
 
 def _groups(bundle: Config) -> Iterator[str]:

@@ -63,6 +63,12 @@ class Account:
     destinations: tuple[str, ...] = ()
     state: dict[str, Any] | None = None
     hidden: tuple[str, ...] = ()
+    tags: dict[str, tuple[str, ...]] = field(
+        default_factory=lambda: {
+            "personal": ("user_id", "personal_text"),
+            "rows_by": ("user_segment",),
+        }
+    )
 
     def answer(self, call: Call) -> bool:
         """Answer as Databricks documents it; a rule of the double."""
@@ -105,6 +111,11 @@ class Account:
                 call.refuse(404, "STORAGE_CREDENTIAL_DOES_NOT_EXIST", f"{name} does not exist")
                 return True
             content = {"name": name, "owner": "eve@shop"}
+        elif "/tag-policies/" in path:
+            if name not in self.tags:
+                call.refuse(404, "NOT_FOUND", f"Tag policy {name} does not exist")
+                return True
+            content = {"tag_key": name, "values": [{"name": value} for value in self.tags[name]]}
         elif path.endswith("notification-destinations"):
             content = {"results": [{"id": known} for known in self.destinations]}
         elif path.endswith("workspace/export") and self.state is not None:
@@ -247,6 +258,37 @@ def test_a_variable_that_is_not_set(
     assert f"missing  {line}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("tags", "line"),
+    [
+        (
+            {"personal": ("user_id", "personal_text")},
+            "governed tag rows_by; an account admin runs: create governed tag rows_by values"
+            " ('user_segment'), and lets ecommerce_pipeline assign it",
+        ),
+        (
+            {"personal": ("user_id",), "rows_by": ("user_segment",)},
+            "governed tag personal; an account admin adds the values personal_text",
+        ),
+    ],
+)
+def test_policies_by_tags_need_governed_tags_and_manage(
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tags: dict[str, tuple[str, ...]],
+    line: str,
+) -> None:
+    monkeypatch.setenv("BUNDLE_VAR_policies", "attribute")
+    assert check() == 1
+    missing = re.findall(r"missing  (\S+ on \S+ for \S+);", capsys.readouterr().out)
+    schemas = ("gold_layer", "intermediate_layer", "silver_layer")
+    assert missing == [f"MANAGE on {schema} for ecommerce_pipeline" for schema in schemas]
+    account.tags = tags
+    check()
+    assert f"missing  {line}" in capsys.readouterr().out
+
+
 def test_what_the_caller_may_not_see_is_unknown_and_no_fault(
     account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -341,7 +383,7 @@ def test_the_groups_are_those_of_bundle_and_policy() -> None:
     personas = access_policy.load().personas.values()
     of_policy = frozenset(group for persona in personas for group in persona.groups)
     for target in root["targets"]:
-        needs = prerequisites(root, target, {}, of_policy)
+        needs = prerequisites(root, target, {}, of_policy, {})
         assert set(needs.groups) == (set() if target == "free" else GROUPS)
         assert needs.needs_admin == needs.makes_catalog == (target != "free")
         assert needs.has_runner == (target in ("staging", "prod"))
@@ -354,7 +396,7 @@ def test_destinations_are_read_from_the_overrides(tmp_path: Path) -> None:
     given = given_values("prod", tmp_path, {"BUNDLE_VAR_storage_url": "s3://b", "HOME": "/"})
     # The environment comes first, as with the CLI.
     assert given == {"var.failure_webhooks": [{"id": "d-1"}], "var.storage_url": "s3://b"}
-    needs = prerequisites(read_bundle(CHECKOUT), "prod", given, frozenset())
+    needs = prerequisites(read_bundle(CHECKOUT), "prod", given, frozenset(), {})
     assert needs.destinations == ("d-1",)
     assert needs.storage_url == "s3://b/ecommerce_analytics_prod"
 
