@@ -111,7 +111,7 @@ class Account:
                 call.refuse(404, "STORAGE_CREDENTIAL_DOES_NOT_EXIST", f"{name} does not exist")
                 return True
             content = {"name": name, "owner": "eve@shop"}
-        elif "/tag-policies/" in path:
+        elif path.startswith("tag-policies/"):
             if name not in self.tags:
                 call.refuse(404, "NOT_FOUND", f"Tag policy {name} does not exist")
                 return True
