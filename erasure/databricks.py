@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 from erasure import landed_files, statements
 from erasure.statements import SPARK, Rows
 from ingestion.formats import NotReadableError
+from ingestion.judged_files import BOOKS, read_books, write_books
+from ingestion.landing_files import Identity
 from project.errors import UserError
+from project.home import CHECKOUT
 from project.output import show
 from project.variables import project_variables
 from workspace import client
+from workspace.bundle import deployed, read_bundle
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
@@ -107,7 +111,7 @@ def erase(place: Place, user: int, *, dry_run: bool) -> int:
     if dry_run:
         show("dry run: nothing was changed")
         return 0
-    _rewrite(place, landed, user)
+    _keep_books(place, _rewrite(place, landed, user))
     if any(table.name == "silver_layer.events_cleaned" for table in found):
         place.query(statements.require_rebuild(place.catalog))
     for table, number in counts.items():
@@ -139,8 +143,9 @@ def _require_sees_users(place: Place) -> None:
         )
 
 
-def _rewrite(place: Place, landed: Mapping[str, int], user: int) -> None:
-    """Replace the landed files in the volume; one that is gone is named."""
+def _rewrite(place: Place, landed: Mapping[str, int], user: int) -> dict[str, int]:
+    """Replace the landed files in the volume and return their sizes; one that is gone is named."""
+    sizes: dict[str, int] = {}
     stored: dict[str, list[str]] = {}
     for source_file in landed:
         path = source_file.removeprefix(_SCHEME)
@@ -162,6 +167,25 @@ def _rewrite(place: Place, landed: Mapping[str, int], user: int) -> None:
             with _translated(remote), file.open("rb") as content:
                 # In one thread: a read error would leave the SDK's parallel upload hanging.
                 place.client.files.upload(remote, content, overwrite=True, use_parallel=False)
+            sizes |= {path: Identity.of(at).size for path, at in zip(paths, inside, strict=True)}
+    return sizes
+
+
+def _keep_books(place: Place, sizes: Mapping[str, int]) -> None:
+    """Note the sizes in the loader's books, by which it would find the files changed."""
+    job = deployed(read_bundle(CHECKOUT), place.target)["resources"]["jobs"]["bronze_ingestion_job"]
+    [checkpoint] = [p["default"] for p in job["parameters"] if p["name"] == "checkpoint"]
+    remote = f"{checkpoint}/{BOOKS}"
+    with TemporaryDirectory() as folder:
+        if not _download(place, remote, Path(folder) / BOOKS):
+            return
+        books = read_books(Path(folder))
+        books |= {
+            path: replace(books[path], size=size) for path, size in sizes.items() if path in books
+        }
+        write_books(Path(folder), books)
+        with _translated(remote), (Path(folder) / BOOKS).open("rb") as content:
+            place.client.files.upload(remote, content, overwrite=True, use_parallel=False)
 
 
 def _download(place: Place, remote: str, file: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Final
 import pytest
 
 from ecommerce.cli import main
+from ingestion.file_load import Status
+from ingestion.judged_files import BOOKS, JudgedFile, write_books
 from support.built_platform import DEPLOYER, Platform, built_platform
 from support.databricks_runs import CATALOG, PIPELINE, WITHOUT_TESTS
 from warehouse.ledger import Relation
@@ -20,6 +23,7 @@ pytestmark = pytest.mark.warehouse
 # A very important buyer with a history, one with orders too, one with a rejected line only.
 BUYER, OTHER, REJECTED = 1, 2, 7
 ERASE: Final = ("erase", "--target", "dev")
+BOOKS_OF_DEV: Final = f"/Volumes/{CATALOG}/bronze_layer/checkpoints/events_raw/{BOOKS}"
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +31,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     with built_platform(tmp_path_factory.mktemp("erasure")) as built:
         [(path,)] = built.home.query("select path from bronze_layer.loaded_files")
         warehouse = built.dev.warehouse
-        warehouse.volume_files[path] = Path(path.replace(".unfinished", "")).read_bytes()
+        landed = Path(path.replace(".unfinished", "")).read_bytes()
+        book = JudgedFile(path, len(landed), 0, Status.LOADED, text=path, is_passed=True)
+        books = tmp_path_factory.mktemp("checkpoint")
+        write_books(books, {path: book})
+        warehouse.volume_files |= {path: landed, BOOKS_OF_DEV: (books / BOOKS).read_bytes()}
         yield built
 
 
@@ -115,7 +123,10 @@ def test_an_erased_user_is_nowhere_and_nothing_is_built_on_the_sums(
     for user in (BUYER, REJECTED):
         assert main([*ERASE, "--user", str(user)]) == 0
         assert tables_with(platform, user) == set()
+    books = dev.warehouse.volume_files.pop(BOOKS_OF_DEV)
     [file] = dev.warehouse.volume_files.values()
+    # The loader would fail at a file of another size, as one that changed after it was loaded.
+    assert json.loads(books)["size"] == len(file)
     lines = file.decode().splitlines()
     assert not [line for line in lines if line.split(",")[-2] in (str(BUYER), str(REJECTED))]
     assert len(lines) == 1 + 18 - 5 - 1
