@@ -72,7 +72,7 @@ _SINGLE_NODE: Final = {
     "custom_tags.ResourceClass": "SingleNode",
 }
 # References that have a value at each deployment and none here.
-_KNOWN_TO_THE_CLI: Final = {"workspace.current_user.userName"}
+_KNOWN_TO_THE_CLI: Final = {"workspace.current_user.userName", "workspace.file_path"}
 _JOB_PARAMETER: Final = re.compile(r"\{\{\s*job\.parameters\.(\w+)\s*\}\}")
 
 

@@ -54,7 +54,8 @@ def create_policy(ctx: Context, cursor: Cursor, or_replace: bool) -> pa.Table:
     kind = "ROW_FILTER" if cursor.accept("ROW", "FILTER") else "COLUMN_MASK"
     if kind == "COLUMN_MASK":
         cursor.expect("COLUMN", "MASK")
-    function = ctx.policy(cursor, "filter" if kind == "ROW_FILTER" else "mask")
+    function = ctx.key(cursor.name())
+    ctx.ledger.function(function)
     cursor.expect("TO")
     to = _principals(ctx, cursor)
     exempt = _principals(ctx, cursor) if cursor.accept("EXCEPT") else ()

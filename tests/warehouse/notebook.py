@@ -21,7 +21,12 @@ def run(ctx: Context, source: str) -> None:
     that it saves are adopted when it ends.
     """
     written = [ctx.key(Cursor(name).name()) for name in _WRITES.findall(source)]
-    named = [key for key in ctx.ledger.relations if key[2] in source.lower() and key not in written]
+    # By schema and name: "orders" alone may be a word of the source, and a table that is replaced.
+    named = [
+        key
+        for key in ctx.ledger.relations
+        if re.search(rf"\b{key[1]}`?[.]`?{key[2]}\b", source.lower()) and key not in written
+    ]
     spark = _session(ctx, [*written, *named])
     try:
         for key in named:

@@ -27,6 +27,7 @@ COMMANDS = {
     "dictionary": ["dictionary"],
     "clean": ["clean"],
     "export": ["export", "--format", "csv"],
+    "erase": ["erase", "--user", "1"],
     "mcp": ["mcp"],
     "governance check": ["governance", "check", "--target", "dev"],
     "databricks probe": ["databricks", "probe", "--target", "dev"],

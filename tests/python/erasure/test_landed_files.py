@@ -32,7 +32,7 @@ OF_THE_USER: Final = (
     event(2, " 512"),
     event(3, "+512"),
     event(4, "0512"),
-    event(5, '"512"', brand='"two\nlines, one record"'),
+    event(5, '"512"', brand='"two, in quotes"'),
     event(6, "512", product="not a number"),
     event(7, "512") + ",one,field,too,many",
     "cut off,view,512",
@@ -45,7 +45,7 @@ OF_OTHERS: Final = (
     event(14, "51", product="512"),
     event(15, "", session="512"),
     event(16, "7", brand='"512"'),
-    event(17, "7", brand='"two\nlines"'),
+    event(17, "7", brand='"two, in quotes"'),
     event(18, "7") + ",one,field,too,many5120",
     event(19, "999999999999999999999"),
 )
