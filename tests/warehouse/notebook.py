@@ -24,7 +24,7 @@ def run(ctx: Context, source: str) -> None:
     # By schema and name: "orders" alone may be a word of the source, and a table that is replaced.
     named = [
         key
-        for key in ctx.ledger.relations
+        for key in list(ctx.ledger.relations)
         if re.search(rf"\b{key[1]}`?[.]`?{key[2]}\b", source.lower()) and key not in written
     ]
     spark = _session(ctx, [*written, *named])
