@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from project.arguments import nonempty_text, whole_number
+from project.arguments import whole_number
 from project.errors import UserError
 from project.targets import databricks_targets
+from workspace.client import add_warehouse
 
 HELP: Final = "remove a user from every table, from history, and from the landed files"
 
@@ -38,11 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=LOCAL,
         help="environment (default: %(default)s)",
     )
-    parser.add_argument(
-        "--warehouse-id",
-        type=nonempty_text,
-        help="SQL warehouse of the target (default: that of DATABRICKS_HTTP_PATH)",
-    )
+    add_warehouse(parser)
 
 
 def execute(args: argparse.Namespace) -> int:

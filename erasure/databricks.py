@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -23,15 +23,13 @@ from project.output import show
 from project.variables import project_variables
 from workspace import client
 from workspace.bundle import deployed, read_bundle
+from workspace.statements import Warehouse
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
-    from databricks.sdk.service.sql import StatementResponse
 
 RETENTION_DAYS: Final = 7
 """Days that Delta keeps files of earlier versions by default, which time travel reads."""
-_WAIT: Final = "50s"
-_POLL_SECONDS: Final = 5
 # A file in an archive has the path of the archive before its own.
 _ARCHIVE: Final = re.compile(r"(.+?[.]zip)/.+", re.IGNORECASE)
 # Auto Loader may name files by the scheme of the file system.
@@ -49,38 +47,14 @@ class Place:
 
     def query(self, statement: str) -> Rows:
         """Run a statement, wait for its end, and return its rows; UserError if it fails."""
-        from databricks.sdk.service.sql import StatementState
-
-        answer = self._answer(statement)
-        status = answer.status
-        if status is None or status.state is not StatementState.SUCCEEDED:
-            cause = status.error.message if status and status.error else "no reason given"
+        # A purge of a large table may take hours.
+        result = Warehouse(self.client, self.warehouse_id, wait_seconds=inf).run(statement)
+        if result.error:
             raise UserError(
-                f"{self.catalog}: {' '.join(str(cause).split())}; sign in as the pipeline's"
+                f"{self.catalog}: {' '.join(result.error.split())}; sign in as the pipeline's"
                 " principal or as a member of ecommerce_platform_admins, then run again"
             )
-        return [*((answer.result.data_array if answer.result else None) or [])]
-
-    def _answer(self, statement: str) -> StatementResponse:
-        from databricks.sdk.service.sql import ExecuteStatementRequestOnWaitTimeout, StatementState
-
-        with client.translate_errors(
-            f"warehouse {self.warehouse_id}",
-            forbidden="ask an owner of the warehouse for CAN USE on it",
-            missing="correct DATABRICKS_HTTP_PATH or --warehouse-id",
-        ):
-            answer = self.client.statement_execution.execute_statement(
-                statement,
-                self.warehouse_id,
-                wait_timeout=_WAIT,
-                # A purge of a large table takes longer than a request may wait.
-                on_wait_timeout=ExecuteStatementRequestOnWaitTimeout.CONTINUE,
-            )
-            running = (StatementState.PENDING, StatementState.RUNNING)
-            while answer.status and answer.status.state in running and answer.statement_id:
-                time.sleep(_POLL_SECONDS)
-                answer = self.client.statement_execution.get_statement(answer.statement_id)
-        return answer
+        return [*result.rows]
 
 
 def connected(target: str, warehouse_id: str | None) -> Place:

@@ -10,11 +10,11 @@ from typing import Final, Literal
 from governance import declared
 from governance.live import Catalog
 from governance.state import OWNED, Kind, State
-from project.arguments import nonempty_path, nonempty_text
+from project.arguments import nonempty_path
 from project.home import CHECKOUT
 from project.output import show
 from workspace.bundle import catalog_of, deployed, read_bundle
-from workspace.client import add_target, connect, warehouse_id
+from workspace.client import add_target, add_warehouse, connect, warehouse_id
 
 HELP: Final = "compare a workspace's grants, masks, filters, tags, policies with the declared ones"
 
@@ -63,11 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=CHECKOUT / "target" / "manifest.json",
         help="dbt's manifest for that target (default: target/manifest.json)",
     )
-    parser.add_argument(
-        "--warehouse-id",
-        type=nonempty_text,
-        help="SQL warehouse to query (default: that of DATABRICKS_HTTP_PATH)",
-    )
+    add_warehouse(parser)
     parser.add_argument("--output", choices=("text", "json"), default="text")
 
 

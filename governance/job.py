@@ -7,7 +7,6 @@ job needs no build before it. Exit code 1 means drift.
 from __future__ import annotations
 
 import argparse
-import inspect
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 if __name__ == "__main__":
     # Python adds a script's folder to the path, not its parent; not every runner sets __file__.
-    sys.path.insert(0, str(Path(inspect.getfile(lambda: None)).resolve().parent.parent))
+    sys.path[:0] = [word.removeprefix("--code=") for word in sys.argv if word.startswith("--code=")]
 
 from governance import check
 from project.arguments import Parser
@@ -26,6 +25,9 @@ from workspace.offline_dbt import run_offline
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the job's parameters, which are those of `ecommerce governance check`."""
     parser = Parser(prog="job.py", description=__doc__)
+    parser.add_argument(
+        "--code", metavar="FOLDER", help="folder of the packages, which the script cannot know"
+    )
     check.add_arguments(parser)
     return parser
 

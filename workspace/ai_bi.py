@@ -21,7 +21,9 @@ from project.questions import GOLD, read_questions
 FOLDER: Final = CHECKOUT / "resources" / "ai_bi"
 DASHBOARD: Final = FOLDER / "shop.lvdash.json"
 SPACE: Final = CHECKOUT / "resources" / "genie_space.yml"
-METRIC_VIEWS: Final = ("funnel_metrics", "repeat_metrics", "sales_metrics", "visitor_metrics")
+METRIC_VIEWS: Final = tuple(
+    sorted(file.stem for file in (CHECKOUT / "models" / "gold" / "metric_views").glob("*.sql"))
+)
 WIDTH: Final = 6
 """Columns of a page's grid."""
 HEIGHTS: Final[Mapping[str, int]] = {"text": 2, "counter": 3, "line": 6, "bar": 6, "table": 8}

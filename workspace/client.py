@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from project.arguments import nonempty_text
 from project.errors import UserError, require_extra
 from project.targets import databricks_targets
 
@@ -31,6 +32,15 @@ _CREDENTIALS: Final = (
 def add_target(parser: argparse.ArgumentParser) -> None:
     """Declare `--target`, without a default: nothing must reach prod by omission."""
     parser.add_argument("--target", choices=databricks_targets(), required=True, help="environment")
+
+
+def add_warehouse(parser: argparse.ArgumentParser) -> None:
+    """Declare `--warehouse-id`, for what asks by SQL."""
+    parser.add_argument(
+        "--warehouse-id",
+        type=nonempty_text,
+        help="SQL warehouse to ask (default: that of DATABRICKS_HTTP_PATH)",
+    )
 
 
 def warehouse_id() -> str:

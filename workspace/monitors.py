@@ -7,15 +7,13 @@ cannot declare these monitors itself (docs/decisions/0029-what-is-watched.md).
 from __future__ import annotations
 
 import argparse
-import inspect
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if __name__ == "__main__":
     # Python adds a script's folder to the path, not its parent; not every runner sets __file__.
-    sys.path.insert(0, str(Path(inspect.getfile(lambda: None)).resolve().parent.parent))
+    sys.path[:0] = [word.removeprefix("--code=") for word in sys.argv if word.startswith("--code=")]
 
 from project.arguments import Parser, nonempty_text
 from project.output import guarded, show
@@ -37,6 +35,9 @@ _SCHEDULE: Final = "0 0 7 * * ?"
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the job's parameters."""
     parser = Parser(prog="monitors.py", description=__doc__)
+    parser.add_argument(
+        "--code", metavar="FOLDER", help="folder of the packages, which the script cannot know"
+    )
     parser.add_argument("--catalog", type=nonempty_text, required=True, help="catalog of the marts")
     parser.add_argument(
         "--warehouse-id", type=nonempty_text, required=True, help="SQL warehouse of the dashboards"

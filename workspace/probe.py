@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from project.arguments import nonempty_path, nonempty_text
+from project.arguments import nonempty_path
 from project.errors import UserError
 from project.home import CHECKOUT
 from project.output import show
@@ -24,7 +24,7 @@ from workspace.answers import (
 )
 from workspace.beliefs import ABSENT, FACTS, PROBES, Probe
 from workspace.bundle import catalog_of, deployed, read_bundle
-from workspace.client import add_target, connect, warehouse_id
+from workspace.client import add_target, add_warehouse, connect, warehouse_id
 from workspace.statements import Result, Warehouse
 
 HELP: Final = (
@@ -49,11 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=BELIEVED,
         help="answers to compare with (default: those of the tests' double)",
     )
-    parser.add_argument(
-        "--warehouse-id",
-        type=nonempty_text,
-        help="SQL warehouse to ask (default: that of DATABRICKS_HTTP_PATH)",
-    )
+    add_warehouse(parser)
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -38,9 +38,12 @@ class Result:
 class Warehouse:
     """One SQL warehouse. Each statement has a session of its own."""
 
-    def __init__(self, client: WorkspaceClient, warehouse_id: str) -> None:
+    def __init__(
+        self, client: WorkspaceClient, warehouse_id: str, wait_seconds: float = _WAIT_SECONDS
+    ) -> None:
         self._client = client
         self._id = warehouse_id
+        self._wait_seconds = wait_seconds
 
     def run(self, statement: str) -> Result:
         """Run a statement and wait for it; raises UserError if the warehouse does not answer."""
@@ -55,13 +58,13 @@ class Warehouse:
         ):
             try:
                 answer = api.execute_statement(statement, self._id)
-                until = time.monotonic() + _WAIT_SECONDS
+                until = time.monotonic() + self._wait_seconds
                 while answer.status and answer.status.state in (
                     StatementState.PENDING,
                     StatementState.RUNNING,
                 ):
                     if time.monotonic() > until:
-                        raise TimeoutError(f"no answer in {_WAIT_SECONDS} seconds")
+                        raise TimeoutError(f"no answer in {self._wait_seconds} seconds")
                     time.sleep(_POLL_SECONDS)
                     answer = api.get_statement(str(answer.statement_id))
             except BadRequest as error:

@@ -98,7 +98,7 @@
     {%- if rows and load_relation(table) is not none -%}
         {%- set run = "('%s', %s, '%s', " | format(
             invocation_id, run_started_at.strftime("timestamp '%Y-%m-%d %H:%M:%S.%f'"),
-            target.database | replace('ecommerce_analytics_', ''),
+            environment(),
         ) -%}
         insert into {{ table }} values {{ run }}{{ rows | join('), ' ~ run) }})
     {%- endif -%}

@@ -53,6 +53,5 @@
 
 {% macro gate_max_share() -%}
     {%- set share = var('gate_max_quarantined_share') -%}
-    {%- set catalog = target.database | replace('ecommerce_analytics_', '') -%}
-    {{ share if share is number else share.get(catalog, share.default) }}
+    {{ share if share is number else share.get(environment(), share.default) }}
 {%- endmacro %}

@@ -493,6 +493,18 @@ def test_silver_and_gold_build_everything_once(tmp_path: Path, manifest: dict[st
         assert not set(manifest["parent_map"].get(name, [])) & gold, name
 
 
+def test_every_script_is_given_the_folder_of_its_packages(root: Config) -> None:
+    for name in GOVERNED:
+        scripts = [
+            task["spark_python_task"]
+            for _, _, task in bundle_config.tasks(deployed(root, name))
+            if "spark_python_task" in task
+        ]
+        assert len(scripts) >= 3
+        for script in scripts:
+            assert "--code=${workspace.file_path}" in script["parameters"], script["python_file"]
+
+
 def test_the_loader_accepts_every_argument_of_its_task(bundle: Config) -> None:
     task = bundle["resources"]["jobs"]["bronze_ingestion_job"]["tasks"][0]["spark_python_task"]
     job = bundle["resources"]["jobs"]["bronze_ingestion_job"]
