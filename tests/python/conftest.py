@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -134,10 +135,16 @@ def _beside_the_checkout(name: str, title: str) -> Path:
 
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The manifest of the dbt project."""
-    home = Home(tmp_path_factory.mktemp("parsed"))
-    home.dbt("parse", "--write-json")
-    return home.artifact("manifest")
+    """The manifest of the dbt project, which one test process parses for all."""
+    saved = Path(os.environ[SESSION_FOLDER]) / "manifest.json"
+    with saved.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not saved.exists():
+            home = Home(tmp_path_factory.mktemp("parsed"))
+            home.dbt("parse", "--write-json")
+            shutil.copyfile(home.folder / "target" / "manifest.json", saved)
+    found: dict[str, Any] = json.loads(saved.read_text("utf-8"))
+    return found
 
 
 @pytest.fixture(scope="module")
