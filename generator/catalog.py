@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from generator import published
 
@@ -94,7 +93,7 @@ def _categories(rng: np.random.Generator) -> _Categories:
     uncoded = published.CATEGORY_IDS_WITHOUT_CODE
     # Golden-ratio quantiles spread even the first few categories evenly, so that the popular ones
     # do not move the shop's price level from seed to seed.
-    spread = ndtri((0.5 + 0.618034 * np.arange(uncoded)) % 1.0 * 0.98 + 0.01)
+    spread = _normal_quantiles((0.5 + 0.618034 * np.arange(uncoded)) % 1.0 * 0.98 + 0.01)
     for k in range(uncoded):
         root.append(0)
         code.append("")
@@ -245,12 +244,20 @@ def _zero_priced(rng: np.random.Generator, weights: Floats) -> npt.NDArray[np.bo
     return flags
 
 
+def _normal_quantiles(at: npt.NDArray[np.floating[Any]]) -> Floats:
+    # Importing it takes longer than all else that a command imports.
+    from scipy.special import ndtri
+
+    quantiles: Floats = ndtri(at)
+    return quantiles
+
+
 def _base_cents(
     rng: np.random.Generator, rank: Ints, log_price: Floats, log_price_deviation: Floats
 ) -> Ints:
     """Return each product's price in cents, log-normal and spread over a category's ranks."""
     at = (rank * 0.754878 + 0.5 + 0.1 * rng.random(len(rank))) % 1.0 * 0.998 + 0.001
-    price = np.exp(log_price + log_price_deviation * ndtri(at))
+    price = np.exp(log_price + log_price_deviation * _normal_quantiles(at))
     cents: Ints = np.rint(price * 100).astype(np.int64)
     return np.clip(cents, published.LOWEST_PRICE_CENTS, published.PRICE_CEILING_CENTS)
 

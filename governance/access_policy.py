@@ -93,7 +93,7 @@ class Cell:
 def load(path: Path = POLICY_FILE) -> Policy:
     """Read a policy; UserError names the place of an invalid entry."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     except (OSError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a readable policy: {reason}; correct it") from error

@@ -38,7 +38,7 @@ class Column:
 
 def read_definition(path: Path) -> tuple[str, tuple[Column, ...]]:
     """Return the table's comment and its columns, whatever their types."""
-    [source] = yaml.safe_load(path.read_text(encoding="utf-8"))["sources"]
+    [source] = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)["sources"]
     [table] = source["tables"]
     columns = tuple(
         Column(

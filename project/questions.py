@@ -52,7 +52,7 @@ def read_questions(folder: Path = FOLDER) -> list[Question]:
 
 
 def _read_notes(path: Path) -> dict[str, str]:
-    analyses = yaml.safe_load(path.read_text("utf-8"))["analyses"]
+    analyses = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)["analyses"]
     return {analysis["name"]: " ".join(analysis["description"].split()) for analysis in analyses}
 
 

@@ -9,6 +9,6 @@ from project.home import CHECKOUT
 
 def databricks_targets() -> tuple[str, ...]:
     """Return the names of the targets on Databricks, in the order of profiles.yml."""
-    content = yaml.safe_load((CHECKOUT / "profiles.yml").read_text(encoding="utf-8"))
+    content = yaml.load((CHECKOUT / "profiles.yml").read_text("utf-8"), yaml.CSafeLoader)
     outputs = content["ecommerce_analytics"]["outputs"]
     return tuple(name for name, output in outputs.items() if output["type"] == "databricks")

@@ -126,7 +126,8 @@ def governed_tags(folder: Path) -> dict[str, tuple[str, ...]]:
     """Return the values of each tag for which policies call the functions of a dbt project."""
     values: dict[str, list[str]] = {}
     for file in sorted((folder / "functions").glob("*.yml")):
-        for function in yaml.safe_load(file.read_text(encoding="utf-8"))["functions"]:
+        content = yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        for function in content["functions"]:
             meta = function["config"]["meta"]
             tags = {**meta.get("column_mask_of", {}), **meta.get("row_filter_of", {})}
             for tag, value in tags.items():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,9 +89,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -seconds[item.nodeid.partition("::")[0]])
 
 
-def pytest_collection_finish() -> None:
-    """Keep all that was imported from being looked through for garbage, time and again."""
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep all that is imported from being looked through for garbage, time and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -128,10 +135,16 @@ def _beside_the_checkout(name: str, title: str) -> Path:
 
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The manifest of the dbt project."""
-    home = Home(tmp_path_factory.mktemp("parsed"))
-    home.dbt("parse", "--write-json")
-    return home.artifact("manifest")
+    """The manifest of the dbt project, which one test process parses for all."""
+    saved = Path(os.environ[SESSION_FOLDER]) / "manifest.json"
+    with saved.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not saved.exists():
+            home = Home(tmp_path_factory.mktemp("parsed"))
+            home.dbt("parse", "--write-json")
+            shutil.copyfile(home.folder / "target" / "manifest.json", saved)
+    found: dict[str, Any] = json.loads(saved.read_text("utf-8"))
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -139,6 +139,8 @@ class Workspace:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # An answer's body would wait 40 ms for the client to acknowledge its headers.
+            disable_nagle_algorithm = True
 
             def handle_one_request(self) -> None:
                 try:

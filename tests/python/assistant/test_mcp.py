@@ -12,13 +12,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from fastmcp import Client
-from fastmcp.client.transports import StdioTransport
 
 from assistant import worker
 from assistant.gold_copy import refreshed
 from assistant.query import Limits
-from assistant.server import build
 from ecommerce import cli
 from support.built_gold import built_gold
 from support.platform_runs import Home
@@ -37,6 +34,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 def call(tool: str, *, limits: Limits = LIMITS, **arguments: object) -> Any:
     """Return what the tool answers, or the text of its error."""
+
+    # All test processes import this file, and one must pay for this.
+    from fastmcp import Client
+
+    from assistant.server import build
 
     async def answer() -> Any:
         async with Client(build(limits)) as client:
@@ -216,6 +218,9 @@ def test_without_a_database_the_remedy_is_named(
 
 
 def test_a_client_over_stdio(home: Home) -> None:
+    from fastmcp import Client
+    from fastmcp.client.transports import StdioTransport
+
     server = StdioTransport(
         str(Path(sys.executable).with_name("ecommerce")),
         ["mcp", "--max-rows", "2"],

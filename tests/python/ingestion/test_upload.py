@@ -266,7 +266,9 @@ def test_lost_response_is_not_a_conflict(workspace: Workspace, tmp_path: Path) -
         if is_put(call) and not lost:
             lost.append(call.path)
             workspace.store(call.path.removeprefix("/api/2.0/fs/files"), call.read())
-            call.answer(503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"})
+            # Without a number of seconds the SDK waits for one more.
+            later = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"}
+            call.answer(503, later, {"Retry-After": "0"})
             return True
         return False
 

@@ -288,7 +288,9 @@ def test_retried_start_has_the_same_idempotency_token(workspace: Workspace) -> N
         body = call.read()
         tokens.append(json.loads(body)["idempotency_token"])
         if len(tokens) == 1:
-            call.answer(503, {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"})
+            # Without a number of seconds the SDK waits for one more.
+            later = {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "later"}
+            call.answer(503, later, {"Retry-After": "0"})
         else:
             workspace.forward(call, body)
         return True
