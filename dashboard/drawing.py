@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
+from importlib.resources import as_file, files
 from typing import Any, Final
 
 import vl_convert
 
+_FONTS: Final = "FONTCONFIG_FILE"
 _SIZE: Final = re.compile(r'^<svg ([^>]*?)width="([\d.]+)" height="([\d.]+)"')
 
 
 def to_svg(specification: dict[str, Any], title: str, css: str) -> str:
     """Return a chart as an SVG element that fits its card, with its title for screen readers."""
-    svg: str = vl_convert.vegalite_to_svg(specification)
+    with _own_font():
+        svg: str = vl_convert.vegalite_to_svg(specification)
     found = _SIZE.match(svg)
     if found is None:
         raise ValueError(f"no SVG: {svg[:200]}")
@@ -24,3 +30,21 @@ def to_svg(specification: dict[str, Any], title: str, css: str) -> str:
     )
     start = svg.index(">")
     return f"{head}>{svg[start + 1 :]}"
+
+
+@contextmanager
+def _own_font() -> Iterator[None]:
+    """Let vl-convert measure texts with the font that it brings, on every machine the same.
+
+    It looks for the fonts of the machine when it first draws. It would read the file of a font
+    again for each letter of a text, which takes two thirds of the time of all charts.
+    """
+    before = os.environ.get(_FONTS)
+    with as_file(files("dashboard") / "assets" / "fonts.conf") as path:
+        os.environ[_FONTS] = str(path)
+        try:
+            yield
+        finally:
+            os.environ.pop(_FONTS)
+            if before is not None:
+                os.environ[_FONTS] = before

@@ -62,8 +62,8 @@ _VALUE_FORMAT: Final = {"money": "~s", "integer": "~s", "percent": ".1~%", "deci
 
 def _spec(chart: Any, data: _Values, width: int, height: float) -> dict[str, Any]:
     """Return the specification of a chart that is as wide as its card."""
-    fit = alt.AutoSizeParams(type="fit", contains="padding")
-    return _with_data(chart.properties(width=width, height=height, autosize=fit), data)
+    fit = {"type": "fit", "contains": "padding"}
+    return {**_with_data(chart, data), "width": width, "height": height, "autosize": fit}
 
 
 def _with_data(chart: Any, data: _Values) -> dict[str, Any]:
@@ -88,7 +88,9 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else float(value)  # type: ignore[arg-type]
 
 
+# Of a class, because altair searches all of its classes for what a string may be.
 _DESCRIPTION: Final = alt.Description("_label:N")
+_TEXT: Final = alt.Text("_text:N")
 
 
 def _axis(kind: str, **more: Any) -> alt.Axis:
@@ -169,14 +171,14 @@ def daily_bars(
                 aria=False,
                 color=SECOND,
             )
-            .encode(x=x, y=_at(alt.YValue, 0), text="_text:N")
+            .encode(x=x, y=_at(alt.YValue, 0), text=_TEXT)
             for line in range(1, len(cut) + 1)
         ]
         layers = [bands, bars, *texts]
         if average:
             layers.append(
                 base.mark_line(color=_INK, strokeWidth=1.6, aria=False).encode(
-                    x=x, y=f"{average}:Q"
+                    x=x, y=alt.Y(f"{average}:Q")
                 )
             )
         return _spec(alt.layer(*layers), data, width, height)
@@ -272,7 +274,7 @@ def ranked_bars(
             description=_DESCRIPTION,
         )
         texts = base.mark_text(align="left", dx=5, aria=False).encode(
-            x=alt.X("_end:Q", title=None, axis=None, scale=across), text="_text:N"
+            x=alt.X("_end:Q", title=None, axis=None, scale=across), text=_TEXT
         )
         return _spec(alt.layer(bars, texts), data, width, max(len(rows), 1) * 25 + 6)
 
@@ -342,7 +344,7 @@ def columns(
             **_hollow_if_marked(),
             description=_DESCRIPTION,
         )
-        texts = base.mark_text(baseline="bottom", dy=-4, aria=False).encode(text="_text:N")
+        texts = base.mark_text(baseline="bottom", dy=-4, aria=False).encode(text=_TEXT)
         fits = len(rows) * 42 <= width
         return _spec(alt.layer(bars, texts) if fits else bars, data, width, height)
 
@@ -430,7 +432,7 @@ def heat_map(
         if fits:
             layers.append(
                 base.mark_text(fontSize=11, aria=False).encode(
-                    text="_text:N", fill=alt.Fill("_ink:N", scale=None)
+                    text=_TEXT, fill=alt.Fill("_ink:N", scale=None)
                 )
             )
         bottom = 44 if across_title else 26
@@ -483,7 +485,7 @@ def stacked_columns(
                 legend=None,
             ),
             opacity=_either(alt.OpacityValue, "datum._marked", 0.45, 1),
-            order="_part:O",
+            order=alt.Order("_part:O"),
             description=_DESCRIPTION,
         )
         return _spec(bars, data, width, height)

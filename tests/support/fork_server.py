@@ -176,8 +176,11 @@ def _serve(listener: socket.socket) -> None:
     from dbt_common.behavior_flags import BehaviorFlagRendered
     from dbt_common.tests import enable_test_caching
 
-    from ecommerce.cli import main
+    from ecommerce.cli import build_parser, main
 
+    # What `ecommerce` imports for a command takes longer than loading a small file.
+    build_parser()
+    import_module("dashboard.site")
     # Each run would search the source of all its callers for the name of the adapter's module.
     setattr(BehaviorFlagRendered, "_default_source", str)  # noqa: B010
     for model in CHECKOUT.glob("models/**/*.py"):

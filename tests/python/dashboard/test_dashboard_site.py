@@ -68,6 +68,17 @@ def test_two_rows_of_one_name_have_two_bars() -> None:
     assert 'aria-label="a: 3.00"' in html
 
 
+@pytest.mark.parametrize("before", [None, "fonts of the machine"])
+def test_drawing_leaves_the_fonts_of_other_programs_alone(
+    monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    monkeypatch.delenv("FONTCONFIG_FILE", raising=False)
+    if before:
+        monkeypatch.setenv("FONTCONFIG_FILE", before)
+    assert "<svg class" in rendered(figure([{"name": "a", "revenue": 5.0}]))
+    assert os.environ.get("FONTCONFIG_FILE") == before
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ECOMMERCE_HOME", str(tmp_path / "home"))

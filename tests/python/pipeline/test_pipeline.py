@@ -6,12 +6,13 @@ import shutil
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from dictionary import entries
 from ingestion.file_load import Status
 from support.dirty_files import HEADER, Lines, dirty_files, write_dirty_files
-from support.platform_runs import SNAPSHOTS, Home, differences
+from support.platform_runs import LOSE_ROWS, SNAPSHOTS, Home, differences
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +22,7 @@ EVENTS = "20000"
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("generated"))
-    home.run("run", "--events", EVENTS)
+    assert "build ..." in home.run("run", "--events", EVENTS).stdout
     return home
 
 
@@ -69,11 +70,25 @@ def test_second_run_loads_nothing_and_changes_no_table(generated: Home, tmp_path
     before = Home(tmp_path)
     shutil.copyfile(generated.database, before.database)
     snapshots = [f"select * from silver_layer.{name} order by dbt_scd_id" for name in SNAPSHOTS]
-    result = generated.run("run", "--events", EVENTS)
-    assert "0 loaded now, 61 loaded before" in result.stdout
+    output = generated.run("run", "--events", EVENTS).stdout
+    assert "0 loaded now, 61 loaded before" in output
+    assert "build ..." not in output
+    assert "nothing to build" in output
+    assert "Revenue" in output
     assert differences(before, generated) == {}
     for snapshot in snapshots:
         assert generated.query(snapshot) == before.query(snapshot)
+
+
+def test_a_full_run_builds_all_again_and_a_failed_one_is_no_success(generated: Home) -> None:
+    command = ("run", "--events", EVENTS)
+    assert "build ..." in generated.run(*command, "--full").stdout
+    assert "nothing to build" in generated.run(*command).stdout
+    # Somebody changed the database: the failure is found, and is no success for the next run.
+    with duckdb.connect(str(generated.database)) as connection:
+        connection.execute(LOSE_ROWS)
+    for _ in range(2):
+        assert "dbt failed" in generated.run(*command, expect=1).stdout
 
 
 def test_real_rows_give_the_known_silver_figures(real: tuple[Home, str]) -> None:

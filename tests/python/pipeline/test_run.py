@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -24,7 +25,7 @@ from project.home import CHECKOUT, claim, database_path, locked
 from support.databricks_runs import copy_project
 from support.dbt_flags import variables_of_dbt
 from support.dirty_files import HEADER, Lines
-from support.platform_runs import LOSE_ROWS, Home, differences
+from support.platform_runs import Home, differences
 
 
 def reject_mixed_data(database: Path, data: Path, *, generating: bool) -> None:
@@ -178,21 +179,47 @@ def test_generated_files_and_own_files_elsewhere_do_not_mix(home: Path) -> None:
         reject_mixed_data(database, own, generating=False)
 
 
-@pytest.mark.kills
-def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> None:
-    command = [sys.executable, "-u", "-m", "ecommerce", "run", "--events", "1000"]
-    with subprocess.Popen(
-        command,
+@dataclass(frozen=True)
+class Twins:
+    """Two homes with the same rows in bronze, of the same files: one is built, one is not yet."""
+
+    files: Path
+    plain: Home
+    disturbed: Home
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Twins:
+    folder = tmp_path_factory.mktemp("twins")
+    plain, disturbed, files = Home(folder / "plain"), Home(folder / "disturbed"), folder / "files"
+    plain.run("generate", "--events", "3000", "--out", str(files))
+    plain.load(files)
+    # With the same times of loading, all tables are to be the same.
+    disturbed.folder.mkdir()
+    shutil.copyfile(plain.database, disturbed.database)
+    plain.dbt("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+    return Twins(files, plain, disturbed)
+
+
+def started_program(twins: Twins, variables: dict[str, str]) -> subprocess.Popen[str]:
+    """Start `ecommerce run` in the disturbed home, as a user does."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "ecommerce", "run", "--data", str(twins.files)],
         cwd=CHECKOUT,
-        env=os.environ | {"DBT_USE_COLORS": "false"},
+        env=os.environ | {"ECOMMERCE_HOME": str(twins.disturbed.folder)} | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
+    )
+
+
+@pytest.mark.kills
+def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(twins: Twins) -> None:
+    with started_program(twins, {"DBT_USE_COLORS": "false"}) as process:
         assert process.stdout is not None
         assert any(line == "build ...\n" for line in process.stdout)
         # dbt's log starts once its imports are done.
-        log = home / "logs" / "dbt.log"
+        log = twins.disturbed.folder / "logs" / "dbt.log"
         while process.poll() is None and not (log.exists() and log.stat().st_size):
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
@@ -206,7 +233,7 @@ def test_ctrl_c_during_dbt_ends_the_run_and_releases_the_lock(home: Path) -> Non
     # in the creation of a dataclass.
     assert process.returncode in (130, -signal.SIGINT)
     assert errors.endswith("interrupted; run again to continue\n")
-    with locked(home):
+    with locked(twins.disturbed.folder):
         pass
 
 
@@ -219,49 +246,15 @@ def test_a_long_list_of_refused_files_is_truncated(number: int, listed: int, mor
 
 
 @pytest.mark.slow
-def test_a_run_with_nothing_to_build_ends_at_once(tmp_path: Path) -> None:
-    home = Home(tmp_path)
-    # Enough for quarantined rows of several files, of which the oldest ones get lost below.
-    command = ("run", "--events", "4000")
-    assert "build ..." in home.run(*command).stdout
-    idle = home.run(*command).stdout
-    assert "build ..." not in idle
-    assert "nothing to build" in idle
-    assert "Revenue" in idle
-    assert "build ..." in home.run(*command, "--full").stdout
-    assert "nothing to build" in home.run(*command).stdout
-
-    # Somebody changed the database: the failure is found, and is no success for the next run.
-    with duckdb.connect(str(home.database)) as connection:
-        connection.execute(LOSE_ROWS)
-    for _ in range(2):
-        assert "dbt failed" in home.run(*command, expect=1).stdout
-
-
-@pytest.mark.slow
-def test_neither_dbts_variables_nor_readers_nor_a_closed_pipe_change_a_run(tmp_path: Path) -> None:
-    plain, disturbed = Home(tmp_path / "plain"), Home(tmp_path / "disturbed")
-    files = tmp_path / "files"
-    plain.run("generate", "--events", "3000", "--out", str(files))
-    plain.load(files)
-    # With the same times of loading, all tables are to be the same.
-    disturbed.folder.mkdir()
-    shutil.copyfile(plain.database, disturbed.database)
-    plain.dbt("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+def test_neither_dbts_variables_nor_readers_nor_a_closed_pipe_change_a_run(twins: Twins) -> None:
+    """After Ctrl-C above, it continues; what dbt has parsed is there then."""
+    disturbed = twins.disturbed
     foreign = variables_of_dbt() | {
         "DBT_SCHEMA_PREFIX": "x_",
         "DBT_ENGINE_RECORDER_MODE": "replay",
         "DBT_MACRO_DEBUGGING": "1",
-        "ECOMMERCE_HOME": str(disturbed.folder),
     }
-    with subprocess.Popen(
-        [sys.executable, "-u", "-m", "ecommerce", "run", "--data", str(files)],
-        cwd=CHECKOUT,
-        env=os.environ | foreign,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with started_program(twins, foreign) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == "load ...\n"
@@ -273,11 +266,11 @@ def test_neither_dbts_variables_nor_readers_nor_a_closed_pipe_change_a_run(tmp_p
                 duckdb.connect(str(disturbed.database), read_only=True).close()
                 assert is_ending(disturbed)
             attempts += 1
-            time.sleep(0.05)
+            time.sleep(0.1)
         assert "Traceback" not in process.stderr.read()
     assert process.returncode == 0
     assert attempts > 20
-    assert differences(plain, disturbed) == {}
+    assert differences(twins.plain, disturbed) == {}
 
 
 def is_ending(home: Home) -> bool:
