@@ -25,7 +25,7 @@ from ingestion.bronze import EVENTS, LEDGER
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import Status
 from ingestion.local_loader import load
-from support.dbt_replay import Recording, record, replay
+from support.dbt_replay import Recording, parsed, record, replay
 from support.platform_runs import FACTS, Home, differences, tables
 
 pytestmark = pytest.mark.slow
@@ -259,7 +259,7 @@ class Shop:
 
     def _rows(self, query: str) -> Counter[str]:
         # As text, because NaN is not equal to itself.
-        return Counter(map(repr, self.connection.execute(query).fetchall()))
+        return Counter(map(repr, self.connection.execute(parsed(query)).fetchall()))
 
 
 def live(shop: Shop, history: Sequence[Landing], models: Sequence[str] | None) -> None:
