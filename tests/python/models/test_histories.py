@@ -1,5 +1,8 @@
 """The tables do not depend on how events arrive: in which files, batches and builds.
 
+Every history compares incremental models and their ancestors, one in four all others as well: every
+build makes those from these, so they differ only if they see how their rows came about.
+
 `pytest tests/python/models/test_histories.py --histories 5000` tries more histories, different ones
 each time.
 """
@@ -33,8 +36,6 @@ pytestmark = pytest.mark.slow
 HISTORIES_IN_THE_SUITE: Final = 200
 # Each part ends within the timeout of a test, on a busy machine too.
 PARTS: Final = 4
-# The other histories compare incremental models and their ancestors, which alone depend on earlier
-# builds: every build makes the rest from these, so it differs only if it sees how they came about.
 ALL_MODELS_EVERY: Final = 4
 
 # Pauses of exactly the session gap and one second more, around midnight, and of weeks.
