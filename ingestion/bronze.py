@@ -63,8 +63,8 @@ def require_whole(connection: duckdb.DuckDBPyConnection) -> None:
     if rows != loaded:
         raise UserError(
             f"{EVENTS}: has {rows:,} rows, and by {LEDGER} {loaded:,} were loaded, so one of them"
-            " was changed by hand; restore a copy of the database, or `make clean` and run again,"
-            " which loads all files again"
+            " was changed by hand; delete a file from both, restore a copy of the database, or"
+            " `make clean` and run again, which loads all files again"
         )
 
 
