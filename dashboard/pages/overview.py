@@ -112,7 +112,7 @@ def _marked_days(days: Sequence[Row]) -> str:
     marked = [formats.short_day(day["event_date"]) for day in days if not day["is_complete"]]
     quiet = without_verdict(days)
     if not marked:
-        return quiet or ("no day stands out" if days else "no day yet")
+        return quiet or ("no day looks incomplete" if days else "no day yet")
     shown = ", ".join(marked[:4]) + (f" and {len(marked) - 4} more" if len(marked) > 4 else "")
     return f"not comparable: {shown}" + (f"; {quiet}" if quiet else "")
 

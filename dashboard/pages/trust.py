@@ -125,7 +125,7 @@ def _marked_days(tables: Tables) -> Figure:
     quiet = without_verdict(days)
     return Figure(
         "marked-days",
-        f"Not comparable: {formats.counted(marked, 'day')}" if rows else "No day stands out",
+        f"Not comparable: {formats.counted(marked, 'day')}" if rows else "No day looks incomplete",
         "Averages and changes leave these days out. The newest 60."
         + (f" {quiet[0].upper()}{quiet[1:]}." if quiet else ""),
         (

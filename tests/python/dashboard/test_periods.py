@@ -56,7 +56,7 @@ def test_charts_by_day_show_the_newest_quarter() -> None:
 def test_a_day_that_nothing_can_judge_is_not_called_complete() -> None:
     found = [day | {"purchases": 11} for day in days(61)]
     assert without_verdict(found) == ""
-    assert overview._marked_days(found) == "no day stands out"
+    assert overview._marked_days(found) == "no day looks incomplete"
     found[45]["purchases"] = 0
     named = formats.short_day(found[45]["event_date"])
     remark = f"too few sales to judge days without a purchase: {named}"
