@@ -104,3 +104,15 @@ def compared(days: Sequence[Row], length: int = PERIOD_DAYS) -> Comparison:
 def recent(days: Sequence[Row]) -> Sequence[Row]:
     """Return the days that a chart by day shows."""
     return days[-DRAWN_DAYS:]
+
+
+def without_verdict(days: Sequence[Row]) -> str:
+    """Return a remark on days without a purchase in a shop that sells too little to judge them."""
+    quiet = [day["event_date"] for day in days if day["is_complete"] and not day["purchases"]]
+    if not quiet:
+        return ""
+    if len(quiet) == len(days):
+        return "no day has a purchase"
+    named = ", ".join(map(formats.short_day, quiet[:3]))
+    more = f" and {len(quiet) - 3} more" if len(quiet) > 3 else ""
+    return f"too few sales to judge days without a purchase: {named}{more}"

@@ -74,8 +74,9 @@ def for_people(
 ) -> dict[str, Any]:
     """Return the manifest as the page shows it."""
     package = manifest["metadata"]["project_name"]
+    labels = {page.name: page.label for page in dictionary.pages}
     nodes = {
-        unique_id: _described(node, dictionary.table(node["name"]))
+        unique_id: _described(node, dictionary.table(node["name"]), labels)
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] not in _LEFT_OUT
     }
@@ -83,7 +84,7 @@ def for_people(
         **manifest,
         "nodes": nodes,
         "sources": {
-            unique_id: _described(source, dictionary.table(source["name"]))
+            unique_id: _described(source, dictionary.table(source["name"]), labels)
             for unique_id, source in manifest["sources"].items()
         },
         "unit_tests": {},
@@ -118,7 +119,9 @@ def _docs(
     return {name: {**docs[name], "block_contents": overview}}
 
 
-def _described(node: Mapping[str, Any], table: Table | None) -> dict[str, Any]:
+def _described(
+    node: Mapping[str, Any], table: Table | None, labels: Mapping[str, str]
+) -> dict[str, Any]:
     """Return a node whose descriptions say what the dictionary knows."""
     depends_on = node.get("depends_on", {})
     parents = [parent for parent in depends_on.get("nodes", []) if not _is_left_out(parent)]
@@ -133,19 +136,22 @@ def _described(node: Mapping[str, Any], table: Table | None) -> dict[str, Any]:
         }
         for column in table.columns
     }
-    shown["description"] = describe_table(table)
+    shown["description"] = describe_table(table, labels)
     docs = {"show": True, "node_color": _COLORS.get(table.layer)}
     return {**shown, "docs": docs, "config": {**node["config"], "docs": docs}}
 
 
-def describe_table(table: Table) -> str:
-    """Return the description of a table with its key, rows, tests and pages, in Markdown."""
+def describe_table(table: Table, labels: Mapping[str, str]) -> str:
+    """Return the description of a table with its key, rows, tests and pages, in Markdown.
+
+    `labels` has what people call each page.
+    """
     parts = [table.description]
     facts = [
         ("Key", ", ".join(f"`{name}`" for name in table.key)),
         ("Rows", "" if table.rows is None else f"{table.rows:,}"),
         ("Owner", table.owner),
-        ("Pages", ", ".join(table.pages)),
+        ("Pages", ", ".join(labels[page] for page in table.pages)),
         ("Lineage", table.lineage_note),
     ]
     if known := [f"**{name}**: {value}" for name, value in facts if value]:

@@ -9,13 +9,11 @@ from governance import state
 from governance.state import Item, State
 from project.errors import UserError
 from workspace.client import translate_errors
+from workspace.statements import Warehouse
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
     from databricks.sdk.service.catalog import PolicyInfo
-
-# A serverless warehouse starts within seconds; the API waits for 50 at most.
-_WAIT: Final = "50s"
 
 # Kind of object: view of its privileges, parts of its name, view and column of its owner.
 _PRIVILEGES: Final = {
@@ -41,7 +39,7 @@ class Catalog:
 
     def __init__(self, client: WorkspaceClient, warehouse_id: str, catalog: str) -> None:
         self._client = client
-        self._warehouse_id = warehouse_id
+        self._warehouse = Warehouse(client, warehouse_id)
         self._catalog = catalog
 
     def state(self) -> State:
@@ -115,50 +113,14 @@ class Catalog:
                 yield _policy(place, policy)
 
     def _rows(self, statement: str) -> list[list[str]]:
-        """Return all rows of a statement; a partial result would look like drift."""
-        from databricks.sdk.errors import BadRequest
-        from databricks.sdk.service.sql import ExecuteStatementRequestOnWaitTimeout, StatementState
-
         schema = f"`{self._catalog}`.information_schema"
-        place = f"warehouse {self._warehouse_id}"
-        with translate_errors(
-            place,
-            forbidden="ask an owner of the warehouse for CAN USE on it",
-            missing="correct DATABRICKS_HTTP_PATH or --warehouse-id",
-        ):
-            try:
-                answer = self._client.statement_execution.execute_statement(
-                    statement.replace("{schema}", schema),
-                    self._warehouse_id,
-                    wait_timeout=_WAIT,
-                    on_wait_timeout=ExecuteStatementRequestOnWaitTimeout.CANCEL,
-                )
-            except BadRequest as error:
-                raise UserError(
-                    f"{place}: {str(error).rstrip('.')}; start it, or correct DATABRICKS_HTTP_PATH"
-                ) from error
-        status = answer.status
-        if status is not None and status.state is StatementState.CANCELED:
+        result = self._warehouse.run(statement.replace("{schema}", schema))
+        if result.error:
             raise UserError(
-                f"{place}: no answer within {_WAIT}; it may still be starting, so run again"
-            )
-        if status is None or status.state is not StatementState.SUCCEEDED:
-            reason = status.error.message if status and status.error else "no reason given"
-            raise UserError(
-                f"{schema}: {' '.join(str(reason).split())}; deploy the bundle, and sign in as the"
+                f"{schema}: {' '.join(result.error.split())}; deploy the bundle, and sign in as the"
                 " owner of the catalog and its tables"
             )
-        rows = (answer.result.data_array if answer.result else None) or []
-        shape = answer.manifest
-        expected: int | str = (shape.total_row_count if shape else None) or 0
-        if shape and shape.truncated:
-            expected = "more"
-        if len(rows) != expected:
-            raise UserError(
-                f"{schema}: {len(rows)} of {expected} rows arrived in one response; this check"
-                " cannot handle that many grants and policies"
-            )
-        return rows
+        return [[value or "" for value in row] for row in result.rows]
 
 
 def _policy(place: str, policy: PolicyInfo) -> tuple[Item, str]:

@@ -19,6 +19,7 @@ from ingestion.event_schema import (
 )
 from ingestion.landing_files import Layout
 from ingestion.typed_text import Texts
+from project.errors import UserError
 
 SCHEMA: Final = "bronze_layer"
 EVENTS: Final = f"{SCHEMA}.events_raw"
@@ -47,6 +48,24 @@ def create_tables(connection: duckdb.DuckDBPyConnection) -> None:
         " modified_ns bigint, content_hash string, rows bigint, rows_with_rescued_data bigint,"
         " _ingested_at timestamp)"
     )
+
+
+def require_whole(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise UserError if the tables of `create_tables` differ in their number of rows.
+
+    The ledger would keep files out of bronze whose rows somebody has deleted, or let them in twice.
+    """
+    found = first_row(
+        connection,
+        f"select (select count(*) from {EVENTS}), (select coalesce(sum(rows), 0) from {LEDGER})",
+    )
+    rows, loaded = found or (0, 0)
+    if rows != loaded:
+        raise UserError(
+            f"{EVENTS}: has {rows:,} rows, and by {LEDGER} {loaded:,} were loaded, so one of them"
+            " was changed by hand; delete a file from both, restore a copy of the database, or"
+            " `make clean` and run again, which loads all files again"
+        )
 
 
 def field_names(layout: Layout) -> list[str]:

@@ -32,6 +32,20 @@ _TABLE_LOGS: Final = {
 }
 # What an unfinished folder is searched for data in: enough for any but a whole file system.
 _MOST_ENTRIES: Final = 10_000
+# Folders of other programs, whose files are no landed ones: what was deleted, versions, copies.
+_TOOLS: Final = (
+    *("$recycle.bin", "system volume information", ".trash", ".trashes", ".git", ".hg", ".svn"),
+    *(
+        ".venv",
+        "__pycache__",
+        ".ipynb_checkpoints",
+        "node_modules",
+        "site-packages",
+        ".tox",
+        ".nox",
+    ),
+)
+_ENVIRONMENT: Final = "pyvenv.cfg"
 _PLACEHOLDER: Final = ".icloud"
 _SPECIAL: Final = {
     stat.S_IFIFO: "a pipe",
@@ -122,8 +136,10 @@ def is_landed(relative: PurePath) -> bool:
     """Return whether a path below the landing folder is that of a finished, readable file."""
     if any(part.startswith(UNFINISHED) for part in relative.parts):
         return False
-    in_partition = any(map(partition_reason, relative.parts[:-1]))
-    return not in_partition and format_by_name(relative.name) is not None
+    folders = relative.parts[:-1]
+    if any(partition_reason(folder) or _is_name_of_tool(folder) for folder in folders):
+        return False
+    return format_by_name(relative.name) is not None
 
 
 def in_table(path: Path, root: Path) -> bool:
@@ -189,7 +205,7 @@ def _walk(root: Path) -> Iterator[Path | Unread]:
                 yield from _broken_link(path)
             elif not target.is_dir():
                 yield from filter(None, [_judge(path, target)])
-            elif _is_home(target):
+            elif _is_home(target) or _is_of_tool(target):
                 continue
             elif name.startswith(UNFINISHED):
                 yield from _unfinished_folder(path)
@@ -273,6 +289,17 @@ def _is_home(folder: Path) -> bool:
         return (folder / MARKER).exists()
     except OSError:
         return False
+
+
+def _is_of_tool(folder: Path) -> bool:
+    try:
+        return _is_name_of_tool(folder.name) or (folder / _ENVIRONMENT).exists()
+    except OSError:
+        return False
+
+
+def _is_name_of_tool(folder: str) -> bool:
+    return folder.lower() in _TOOLS or folder.lower().startswith(".trash-")
 
 
 def _is_data_name(name: str) -> bool:

@@ -30,6 +30,7 @@ from ingestion.file_sample import (
     is_published,
     judge,
     read_sample,
+    require_whole_ids,
 )
 from ingestion.formats import NotReadableError
 from ingestion.header import HeaderError, read_layout
@@ -227,6 +228,7 @@ def judge_file(
     first, sample = _inspect(connection, path, FEW_LINES)
     look_through()
     if is_published(sample):
+        require_whole_ids(sample, pieces())
         return Judged(first, sample.layout, Texts.PUBLISHED)
     _, sample = _inspect(connection, path, HEAD_LINES)
     judge(connection, sample, pieces())

@@ -11,7 +11,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -31,7 +31,7 @@ from ingestion.csv_records import (
 from ingestion.event_schema import REQUIRED_COLUMN_NAMES
 from ingestion.header import shown, unique_names
 from ingestion.landing_files import Layout
-from ingestion.typed_text import MAX_EXACT, lacks_zone
+from ingestion.typed_text import MAX_BIGINT, MAX_EXACT, lacks_zone
 from project.variables import project_variables
 
 HEAD_LINES: Final = 1000
@@ -68,7 +68,7 @@ _PUBLISHED: Final = {
     "category_id": re.compile("[1-9][0-9]{0,18}"),
     "price": re.compile("[0-9]{1,9}[.][0-9]{1,2}"),
     "user_id": re.compile("[1-9][0-9]{0,17}"),
-    "user_session": re.compile("[0-9a-f-]{36}"),
+    "user_session": re.compile("(?=.*[1-9a-f])[0-9a-f-]{36}"),
 }
 
 _IDS: Final = ("product_id", "category_id", "user_id")
@@ -100,6 +100,10 @@ _ORIGINS: Final = {
         _IDS,
         (
             ("[0-9]+[.]0{2,}", "with decimals"),
+            ("[+-][0-9]+", "with a sign"),
+            ("0[0-9]+", "with a leading zero"),
+            ("[1-9][0-9]{18,}", f"above {MAX_BIGINT}"),
+            ("='?[\"']?[0-9]+[\"']?|'[0-9]+'?", "as a spreadsheet's text"),
             ("[0-9]+[.,]?[0-9]*[eE][+]?[0-9]+|[0-9]+[.][0-9]+", _ROUNDED),
         ),
     ),
@@ -206,13 +210,28 @@ def _is_day_of_data(text: str) -> bool:
     return date.fromisoformat(str(_EARLIEST)) <= day <= datetime.now(UTC).date()
 
 
+def require_whole_ids(sample: Sample, pieces: Sequence[bytes]) -> None:
+    """Raise UnusableError if ids have lost digits in lines from other places of the file.
+
+    Exports that are joined may differ, and rounded ids break no rule: they only merge categories.
+    """
+    for piece in pieces:
+        part = replace(sample, records=tuple(_records(piece, 1, sample.layout.width)))
+        for column in _IDS:
+            if example := _rounded_id(part, column, _CHANCE / len(pieces)):
+                raise UnusableError(
+                    f"{column} cannot be used, such as {shown(example[1])} further down ({_ROUNDED}"
+                    f", like most of them there); {_LOST}"
+                )
+
+
 def judge(
-    connection: duckdb.DuckDBPyConnection, sample: Sample, pieces: Iterable[bytes] = ()
+    connection: duckdb.DuckDBPyConnection, sample: Sample, pieces: Sequence[bytes] = ()
 ) -> None:
     """Raise UnusableError if no line of the sample could be a clean event.
 
     Also if a typed column never reads, or ids have lost digits. `pieces` are lines from other
-    places of the file, which count for it but not against it.
+    places of the file, which count for it; against it only where their ids have lost digits.
     """
     if not sample.records:
         return
@@ -222,6 +241,7 @@ def judge(
                 f"{column} cannot be used, such as {shown(example[1])} in line {example[0].number}"
                 f" ({_ROUNDED}, like most of them); {_LOST}"
             )
+    require_whole_ids(sample, pieces)
     if not _faults(connection, sample):
         return
     more = [r for piece in pieces for r in _records(piece, 1, sample.layout.width)]
@@ -271,6 +291,8 @@ def _why_malformed(record: Record, width: int) -> str:
         return f"{where}; {cr_remedy(content)}"
     if '"' in content:
         return f"{where}; quote whole fields, and double a quote inside"
+    if b"\0" in record.content:
+        return f"{where}; it has a NUL byte, so copy or export the file again"
     try:
         fields = len(record.content.decode().split(","))
     except UnicodeDecodeError:

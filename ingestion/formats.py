@@ -48,6 +48,8 @@ _TITLES: Final = {
 _SIGNATURES: Final = {
     b"\x1f\x8b": Format.GZIP,
     b"\x28\xb5\x2f\xfd": Format.ZSTD,
+    # A frame to skip, with which parallel compressors begin a file.
+    **{bytes([0x50 + n]) + b"\x2a\x4d\x18": Format.ZSTD for n in range(16)},
     b"PK\x03\x04": Format.ZIP,
     # Without a file, and one of several parts.
     b"PK\x05\x06": Format.ZIP,
@@ -60,6 +62,8 @@ _XZ: Final = "is compressed with xz; decompress it: unxz"
 _LZMA: Final = "is compressed with lzma; decompress it: unlzma"
 _LZ4: Final = "is compressed with lz4; decompress it: unlz4"
 _COMPRESS: Final = "is compressed with compress; decompress it: uncompress"
+_LZIP: Final = "is compressed with lzip; decompress it: lunzip"
+_ZLIB: Final = "is compressed with zlib; decompress it"
 _SEVEN_ZIP: Final = "is a 7z archive; unpack it: 7z x"
 _RAR: Final = "is a RAR archive; unpack it"
 _TAR: Final = "is a tar archive; unpack it: tar xf"
@@ -71,6 +75,9 @@ _ARROW: Final = f"is an Arrow file; {_EXPORT}"
 _HDF5: Final = f"is an HDF5 file; {_EXPORT}"
 _PICKLE: Final = f"is a Python pickle; {_EXPORT}"
 _DATABASE: Final = f"is a database; {_EXPORT}"
+_ARRAYS: Final = f"is a file of NumPy or MATLAB; {_EXPORT}"
+_RECORDS: Final = f"is a file of binary records; {_EXPORT}"
+_REPORT: Final = f"is a report with its data; {_EXPORT}"
 _STATISTICS: Final = f"is the file of a statistics program; {_EXPORT}"
 _JSON: Final = f"is JSON; {_EXPORT}"
 _MARKUP: Final = (
@@ -90,6 +97,8 @@ _FOREIGN_SIGNATURES: Final = (
     (0, b"]\0\0", _LZMA),
     (0, b"\x04\x22\x4d\x18", _LZ4),
     (0, b"\x1f\x9d", _COMPRESS),
+    (0, b"LZIP", _LZIP),
+    (0, b"\x93NUMPY", _ARRAYS),
     (0, b"7z\xbc\xaf\x27\x1c", _SEVEN_ZIP),
     (0, b"Rar!\x1a\x07", _RAR),
     (257, b"ustar", _TAR),
@@ -99,6 +108,8 @@ _FOREIGN_SIGNATURES: Final = (
     (0, b"ARROW1", _ARROW),
     (0, b"FEA1", _ARROW),
     (0, b"\x89HDF\r\n\x1a\n", _HDF5),
+    (0, b"$FL2", _STATISTICS),
+    (0, b"$FL3", _STATISTICS),
     (0, b"SQLite format 3\0", _DATABASE),
     (8, b"DUCK", _DATABASE),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _WORKBOOK),
@@ -125,6 +136,8 @@ _FOREIGN_SUFFIXES: Final = {
     ".lzma": _LZMA,
     ".lz4": _LZ4,
     ".z": _COMPRESS,
+    ".lz": _LZIP,
+    **dict.fromkeys((".zlib", ".zz", ".deflate"), _ZLIB),
     ".br": "is compressed with brotli; decompress it: brotli -d",
     ".sz": "is compressed with snappy; decompress it",
     ".snappy": "is compressed with snappy; decompress it",
@@ -143,15 +156,27 @@ _FOREIGN_SUFFIXES: Final = {
     **dict.fromkeys((".arrow", ".arrows", ".ipc", ".feather"), _ARROW),
     **dict.fromkeys((".h5", ".hdf", ".hdf5"), _HDF5),
     **dict.fromkeys((".pkl", ".pickle"), _PICKLE),
-    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb"), _DATABASE),
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb", ".dbf"), _DATABASE),
     ".sql": f"is a dump of a database; {_EXPORT}",
     **_ENCRYPTED,
-    **dict.fromkeys((".rds", ".rdata", ".rda", ".dta", ".sas7bdat"), _STATISTICS),
+    **dict.fromkeys((".enc", ".p7m", ".aes"), "is encrypted; decrypt it"),
+    **dict.fromkeys((".npy", ".npz", ".mat"), _ARRAYS),
+    **dict.fromkeys((".msgpack", ".bson", ".tfrecord"), _RECORDS),
+    **dict.fromkeys((".pbix", ".twbx", ".hyper", ".qvd"), _REPORT),
+    **dict.fromkeys(
+        (".rds", ".rdata", ".rda", ".dta", ".sas7bdat", ".zsav", ".por", ".xpt"),
+        _STATISTICS,
+    ),
 }
 # What other programs keep beside data.
 _COMPANIONS: Final = (
     *(".md5", ".sha1", ".sha256", ".sha512", ".crc", ".dvc", ".lnk", ".torrent", ".asc", ".sig"),
-    *(".url", ".swp", ".lock"),
+    *(".url", ".swp", ".lock", ".md5sum", ".sha1sum", ".sha256sum", ".sha512sum", ".sfv", ".par2"),
+    ":zone.identifier",
+)
+# Zip archives that are something else.
+_BUNDLES: Final = (
+    *(".jar", ".whl", ".egg", ".apk", ".docx", ".pptx", ".odt", ".odp", ".epub", ".kmz", ".wacz"),
 )
 _COMPANION_NAMES: Final = ("thumbs.db", "desktop.ini", ".ds_store")
 _LOCK_OF_OFFICE: Final = ".~lock."
@@ -159,7 +184,7 @@ _LOCK_OF_OFFICE: Final = ".~lock."
 _PART: Final = re.compile(r"\.(part[-_.]?[0-9]+|part[a-z]{2}|[0-9]{3}|z[0-9]{2}|a[a-z])$")
 _UNFINISHED: Final = (
     *(".part", ".partial", ".crdownload", ".download", ".filepart", ".tmp", ".temp", ".aria2"),
-    *(".opdownload", ".incomplete", ".unfinished"),
+    *(".opdownload", ".incomplete", ".unfinished", ".!ut", ".!qb", ".bc!"),
 )
 # What follows where the name should end: `a.csv.1`, `a.csv~`, `a.csv (1)`, `a.parquet.bak`.
 _INNER_SUFFIX: Final = re.compile(r"\.(csv|parquet|zip)([^a-z].*|$)", re.DOTALL)
@@ -243,6 +268,11 @@ def unread_reason(name: str, head: bytes) -> str:
         is_data = reason not in _DOCUMENTS or _inner_format(lower) is not None
         return reason if is_data else ""
     found = format_by_content(head)
+    stem, _, compression = lower.rpartition(".")
+    if found in (Format.GZIP, Format.ZSTD) and f".{compression}" in _SYNONYMS:
+        inside = _inner_format(stem)
+        if inside in (Format.PARQUET, Format.ZIP):
+            return f"is {_TITLES[inside]} that is compressed once more; decompress it"
     if found is not Format.CSV:
         return f"is {_TITLES[found]}, but its name does not say so; {_rename(found)}"
     if separator := other_separator(_first_line(head)):
@@ -346,7 +376,7 @@ def _part_reason(lower: str) -> str:
 def _is_companion(lower: str) -> bool:
     return (
         lower in _COMPANION_NAMES
-        or lower.endswith(_COMPANIONS)
+        or lower.endswith((*_COMPANIONS, *_BUNDLES))
         or lower.startswith(_LOCK_OF_OFFICE)
     )
 

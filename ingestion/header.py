@@ -33,7 +33,9 @@ _ALIASES: Final = {
 _SHOWN_CHARACTERS: Final = 60
 # They end a line for some programs, and none for this reader.
 _SEPARATORS: Final = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
-_INSTANT: Final = re.compile(r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}[ T][0-9]{1,2}:[0-9]{2}")
+_INSTANT: Final = re.compile(
+    r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}[ T][0-9]{1,2}:[0-9]{2}|[0-9]{8}T[0-9]{4}"
+)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)
 # Fewer event columns than this are no header of events, and may be an event's values.
@@ -66,6 +68,11 @@ def read_layout(first: Record, is_event: Callable[[list[str]], bool]) -> Layout:
         )
     hints = _hints([name for name in names if name.lower() not in EVENT_COLUMN_NAMES], known)
     if len(known) + len(hints) < _FEW_NAMES:
+        if sum(name in line.lower() for name in EVENT_COLUMN_NAMES) >= _FEW_NAMES:
+            raise HeaderError(
+                f"commas do not separate the names in line {first.number}: {shown(line)}; write"
+                " the file with commas between fields, and quotes around single fields only"
+            )
         raise HeaderError(
             f"not an events file: line {first.number} is not an event, and as a header it names"
             f" {len(known)} of the {len(EVENT_COLUMN_NAMES)} event columns: {shown(line)}; put"

@@ -107,6 +107,7 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
         connection.execute("set enable_progress_bar = true")
         connection.execute("set enable_progress_bar_print = false")
         bronze.create_tables(connection)
+        bronze.require_whole(connection)
         return connection
 
 

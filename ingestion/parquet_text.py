@@ -3,12 +3,14 @@
 Typed columns become the text that the contract reads: a timestamp in UTC, `12` for an integer,
 `12.0` for a double without a fraction, `1.2e+09` for a float that has lost digits. Text stays as it
 is, also as bytes, but for a line feed, which becomes a blank: one row is one line. Other bytes
-become hexadecimal digits.
+become hexadecimal digits. Event columns of 16-bit floats, which hold three digits, are
+refused.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingestion.event_schema import EVENT_COLUMN_NAMES
-from ingestion.formats import damaged
+from ingestion.formats import NotReadableError, damaged
 
 _ROWS_PER_BATCH: Final = 20_000
 # The driver of serverless compute converts several files at a time.
@@ -65,7 +67,7 @@ class _Text(io.RawIOBase):
             except StopIteration:
                 return 0
             except (duckdb.Error, pa.ArrowException, OSError) as error:
-                raise damaged("Parquet", error) from error
+                raise _unreadable(error) from error
             self._read += batch.num_rows
             self._rest = _bytes_of(batch.column(0))
         part = self._rest[: len(view)]
@@ -85,9 +87,17 @@ def open_text(path: Path) -> Iterator[_Text]:
 
     try:
         with pq.ParquetFile(path) as file:
-            names, count = file.schema_arrow.names, file.metadata.num_rows
+            schema, count = file.schema_arrow, file.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         raise damaged("Parquet", error) from error
+    names = schema.names
+    for column in schema:
+        # DuckDB reads them as floats of 32 bits, in which nothing shows the lost digits.
+        if pa.types.is_float16(column.type) and _is_event_column(column.name):
+            raise NotReadableError(
+                f"{column.name} is a column of 16-bit floats, which hold three digits; export the"
+                " file again from its source, with 64 bits"
+            )
     header = ",".join(_quoted(name) for name in names) + "\n"
     with duckdb.connect(config=_SETTINGS) as connection:
         try:
@@ -108,8 +118,18 @@ def open_text(path: Path) -> Iterator[_Text]:
             )
             reader = rows.to_arrow_reader(_ROWS_PER_BATCH)
         except duckdb.Error as error:
-            raise damaged("Parquet", error) from error
+            raise _unreadable(error) from error
         yield _Text(header.encode(), reader, path.stat().st_size, count)
+
+
+def _unreadable(error: Exception) -> NotReadableError:
+    # Batches come through Arrow, which keeps only the text of DuckDB's error.
+    if isinstance(error, duckdb.ConversionException) or "Conversion Error" in str(error):
+        value = re.sub("^.*Conversion Error: ", "", str(error).splitlines()[0])
+        return NotReadableError(
+            f"has a value that is no text, number or time ({value}); write that column as text"
+        )
+    return damaged("Parquet", error)
 
 
 def _bytes_of(texts: pa.StringArray) -> memoryview:
@@ -167,6 +187,7 @@ def _field(position: int, kind: str, is_event_column: bool) -> str:
 
 
 def _quoted(name: str) -> str:
-    if any(character in name for character in '",\r\n'):
+    name = re.sub("[\r\n]", " ", name)
+    if '"' in name or "," in name:
         return '"' + name.replace('"', '""') + '"'
     return name

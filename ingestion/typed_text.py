@@ -19,6 +19,8 @@ from typing import Final
 MAX_EXACT: Final = 1 << 53
 """Up to here a floating-point number holds each integer."""
 
+MAX_BIGINT: Final = (1 << 63) - 1
+
 _PUBLISHED: Final = "%Y-%m-%d %H:%M:%S UTC"
 # A cast to timestamp takes 24:00:00 for the next day, and drops what is beyond microseconds.
 TIME: Final = "[12][0-9]{3}(-[0-9]{2}){2}[ T]([01][0-9]|2[0-3])(:[0-9]{2}){2}([.][0-9]{1,6}0{0,3})?"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -31,10 +32,10 @@ def check_settings(environment: Mapping[str, str]) -> None:
     """Raise UserError for the first setting that cannot be used, or that does not exist."""
     given = {HOME: str(CHECKOUT / ".local")} | dict(environment)
     for name, value in sorted(given.items()):
-        if not name.startswith(_PREFIX):
+        if not name.startswith(_PREFIX) and name.upper() not in _CHECKS:
             continue
         if name not in _CHECKS:
-            near = get_close_matches(name, _CHECKS, 1, 0.8)
+            near = get_close_matches(name.upper(), _CHECKS, 1, 0.8)
             raise UserError(
                 f"{name}: no such setting; {f'{near[0]} is meant, or ' if near else ''}unset it:"
                 f" there are {' and '.join(_CHECKS)}"
@@ -43,6 +44,9 @@ def check_settings(environment: Mapping[str, str]) -> None:
             raise UserError(f"{name}: is empty; give a value, or unset it")
         if fault := _CHECKS[name](value):
             raise UserError(f"{name}: {fault}")
+    # Without the texts of its functions, the library of charts does not even load.
+    if sys.flags.optimize > 1:
+        raise UserError("PYTHONOPTIMIZE: 2 removes what the dashboard needs; unset it, or give 1")
 
 
 def _memory_fault(value: str) -> str | None:
@@ -64,6 +68,8 @@ def _home_fault(value: str) -> str | None:
         return f"{value!r} has a character that does not print; rename the folder"
     if value.startswith("~"):
         return f"{value!r} begins with ~, which only a shell replaces; write the folder out"
+    if value != value.strip():
+        return f"{value!r} begins or ends with a blank; write the folder without it"
     try:
         path = Path(os.path.realpath(value))
         if misread := _MISREAD.search(str(path)):

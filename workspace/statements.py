@@ -46,7 +46,7 @@ class Warehouse:
         self._wait_seconds = wait_seconds
 
     def run(self, statement: str) -> Result:
-        """Run a statement and wait for it; raises UserError if the warehouse does not answer."""
+        """Run a statement and wait for all its rows; raises UserError if they do not arrive."""
         from databricks.sdk.errors import BadRequest
         from databricks.sdk.service.sql import StatementState
 
@@ -67,14 +67,31 @@ class Warehouse:
                         raise TimeoutError(f"no answer in {self._wait_seconds} seconds")
                     time.sleep(_POLL_SECONDS)
                     answer = api.get_statement(str(answer.statement_id))
+                status, shape = answer.status, answer.manifest
+                if status and status.state in (StatementState.CANCELED, StatementState.CLOSED):
+                    raise UserError(f"{place}: the statement was canceled there; run again")
+                if status is None or status.state is not StatementState.SUCCEEDED:
+                    message = status.error.message if status and status.error else None
+                    return Result(error=message or "no reason given")
+                rows: list[Sequence[str | None]] = []
+                # One response has a part of what is large.
+                part = answer.result
+                while part is not None:
+                    rows += part.data_array or []
+                    following = part.next_chunk_index
+                    part = (
+                        api.get_statement_result_chunk_n(str(answer.statement_id), following)
+                        if following
+                        else None
+                    )
             except BadRequest as error:
                 raise UserError(
                     f"{place}: {str(error).rstrip('.')}; start it, or correct DATABRICKS_HTTP_PATH"
                 ) from error
-        status = answer.status
-        if status is None or status.state is not StatementState.SUCCEEDED:
-            message = status.error.message if status and status.error else None
-            return Result(error=message or "no reason given")
-        schema = answer.manifest.schema if answer.manifest else None
+        expected = (shape.total_row_count if shape else None) or 0
+        if len(rows) != expected or (shape and shape.truncated):
+            more = "more" if shape and shape.truncated else f"{expected:,}"
+            raise UserError(f"{place}: {len(rows):,} of {more} rows arrived; run again")
+        schema = shape.schema if shape else None
         columns = [str(column.name) for column in (schema.columns if schema else None) or []]
-        return Result(columns, (answer.result.data_array if answer.result else None) or [])
+        return Result(columns, rows)

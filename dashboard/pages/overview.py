@@ -9,7 +9,7 @@ from dashboard import figures, formats
 from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
 from dashboard.pages import metrics
-from dashboard.periods import PERIOD_DAYS, Comparison, compared, recent
+from dashboard.periods import PERIOD_DAYS, Comparison, compared, recent, without_verdict
 from dashboard.tables import Row, Tables
 
 TITLE: Final = "Overview"
@@ -110,10 +110,11 @@ def _all_tiles(tables: Tables, days: Sequence[Row]) -> Section:
 
 def _marked_days(days: Sequence[Row]) -> str:
     marked = [formats.short_day(day["event_date"]) for day in days if not day["is_complete"]]
+    quiet = without_verdict(days)
     if not marked:
-        return "every day is complete" if days else "no day yet"
+        return quiet or ("no day looks incomplete" if days else "no day yet")
     shown = ", ".join(marked[:4]) + (f" and {len(marked) - 4} more" if len(marked) > 4 else "")
-    return f"not comparable: {shown}"
+    return f"not comparable: {shown}" + (f"; {quiet}" if quiet else "")
 
 
 def revenue_by_day(days: Sequence[Row]) -> Figure:

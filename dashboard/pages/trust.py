@@ -7,6 +7,7 @@ from typing import Final
 from dashboard import figures, formats
 from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
+from dashboard.periods import without_verdict
 from dashboard.tables import Tables
 
 TITLE: Final = "Trust"
@@ -119,11 +120,14 @@ def _day_kinds(tables: Tables) -> Figure:
 
 def _marked_days(tables: Tables) -> Figure:
     rows = tables.rows("trust", "marked_days")
-    marked = sum(not day["is_complete"] for day in tables.rows("shop", "days"))
+    days = tables.rows("shop", "days")
+    marked = sum(not day["is_complete"] for day in days)
+    quiet = without_verdict(days)
     return Figure(
         "marked-days",
-        f"Not comparable: {formats.counted(marked, 'day')}" if rows else "Every day is comparable",
-        "Averages and changes leave these days out. The newest 60.",
+        f"Not comparable: {formats.counted(marked, 'day')}" if rows else "No day looks incomplete",
+        "Averages and changes leave these days out. The newest 60."
+        + (f" {quiet[0].upper()}{quiet[1:]}." if quiet else ""),
         (
             Column("event_date", "Day", "date"),
             Column("day_kind", "Kind"),

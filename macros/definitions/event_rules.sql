@@ -4,6 +4,10 @@
         events_quarantined. -#}
     {{ return([
         ('malformed_line', is_rescued('_line') ~ " and raw_event_type is null"),
+        ('empty_row', "_rescued_data is null and event_time is null and raw_event_type is null
+            and product_id is null and category_id is null and raw_category_code is null
+            and raw_brand is null and raw_price is null and user_id is null
+            and raw_user_session is null"),
         ('invalid_event_time', "event_time is null
             or event_time < cast('" ~ var('earliest_event_date') ~ "' as timestamp)
             or event_time > _ingested_at + interval 1 day"),
@@ -28,12 +32,14 @@
 {%- endmacro %}
 
 {% macro broken_event_rules() -%}
-    {#- Nothing more can be said of a line that cannot be split. -#}
+    {#- Nothing more can be said of a line that cannot be split, or of a spreadsheet's empty row. -#}
     {%- set rules = event_rules() -%}
     case
-        when {{ rules[0][1] }} then '{{ rules[0][0] }}'
+        {%- for name, condition in rules[:2] %}
+        when {{ condition }} then '{{ name }}'
+        {%- endfor %}
         else concat_ws(','
-        {%- for name, condition in rules[1:] %},
+        {%- for name, condition in rules[2:] %},
             case when {{ condition }} then '{{ name }}' end
         {%- endfor %})
     end

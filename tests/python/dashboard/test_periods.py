@@ -6,7 +6,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from dashboard.periods import DRAWN_DAYS, compared, recent
+from dashboard import formats
+from dashboard.pages import overview
+from dashboard.periods import DRAWN_DAYS, compared, recent, without_verdict
 
 
 def days(number: int, *, incomplete: tuple[int, ...] = ()) -> list[dict[str, Any]]:
@@ -49,3 +51,22 @@ def test_charts_by_day_show_the_newest_quarter() -> None:
     shown = recent(days(200))
     assert len(shown) == DRAWN_DAYS
     assert shown[-1]["event_date"] == date(2019, 10, 1) + timedelta(days=199)
+
+
+def test_a_day_that_nothing_can_judge_is_not_called_complete() -> None:
+    found = [day | {"purchases": 11} for day in days(61)]
+    assert without_verdict(found) == ""
+    assert overview._marked_days(found) == "no day looks incomplete"
+    found[45]["purchases"] = 0
+    named = formats.short_day(found[45]["event_date"])
+    remark = f"too few sales to judge days without a purchase: {named}"
+    assert overview._marked_days(found) == remark
+    found[60]["is_complete"] = False
+    last = formats.short_day(found[60]["event_date"])
+    assert overview._marked_days(found) == f"not comparable: {last}; {remark}"
+    # What is marked is not named twice.
+    found[45]["is_complete"] = False
+    assert overview._marked_days(found) == f"not comparable: {named}, {last}"
+    quiet = [day | {"purchases": 0} for day in days(61)]
+    assert without_verdict(quiet) == "no day has a purchase"
+    assert overview._marked_days([]) == "no day yet"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,6 +50,9 @@ def test_descriptions_say_key_rows_tests_and_rules(shown: dict[str, Any]) -> Non
     assert "**Key**: `session_id`" in text
     assert "**Rows**: 1,234" in text
     assert "* `products <= units`" in text
+    [pages] = re.findall(r"\*\*Pages\*\*: (.+)", text)
+    assert {"Overview", "Sales"} <= set(pages.split(", "))
+    assert "dashboard_" not in pages
     assert "* Each buyer's orders count from 1" in text
 
 

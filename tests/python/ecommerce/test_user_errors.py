@@ -246,6 +246,22 @@ def test_warnings_as_errors_do_no_harm(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("level", ["1", "2"])
+def test_optimized_python_runs_everything_or_nothing(level: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(EVENT)
+    home = tmp_path / "home"
+    variables = os.environ | {"PYTHONOPTIMIZE": level, "ECOMMERCE_HOME": str(home)}
+    command = [sys.executable, "-m", "ecommerce", "load", "--data", str(tmp_path / "a.csv")]
+    result = subprocess.run(
+        command, cwd=CHECKOUT, env=variables, capture_output=True, text=True, check=False
+    )
+    is_refused = level == "2"
+    assert result.returncode == (2 if is_refused else 0)
+    assert result.stderr.startswith("error: PYTHONOPTIMIZE: 2 removes" if is_refused else "")
+    assert result.stderr.count("\n") == is_refused
+    assert home.exists() is not is_refused
+
+
 def test_files_of_any_name_are_loaded_and_shown_in_one_line_each(
     home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

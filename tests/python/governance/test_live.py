@@ -72,13 +72,13 @@ def test_a_response_without_rows_may_lack_parts(catalog: Catalog, answers: Answe
 
 def test_missing_rows_are_reported(catalog: Catalog, answers: Answers) -> None:
     answers["row_filters"] = rows(["s", "t", "shop.s.f", "a"], total_row_count=2)
-    with pytest.raises(UserError, match="1 of 2 rows arrived in one response"):
+    with pytest.raises(UserError, match="w1: 1 of 2 rows arrived; run again"):
         catalog.state()
 
 
 def test_truncated_rows_are_reported(catalog: Catalog, answers: Answers) -> None:
     answers["row_filters"] = rows(["s", "t", "shop.s.f", "a"], truncated=True)
-    with pytest.raises(UserError, match="1 of more rows arrived in one response"):
+    with pytest.raises(UserError, match="w1: 1 of more rows arrived; run again"):
         catalog.state()
 
 
@@ -127,9 +127,29 @@ def test_a_policy_of_the_rest_api_is_read_with_its_conditions(
     )
 
 
-def test_a_warehouse_that_is_still_starting_is_reported(catalog: Catalog, answers: Answers) -> None:
+def test_a_warehouse_that_is_still_starting_is_waited_for(
+    catalog: Catalog, answers: Answers
+) -> None:
+    pending = {"statement_id": "x1", "status": {"state": "PENDING"}}
+    # Asked again, it answers by the id of the statement.
+    answers |= {"row_filters": pending, "x1": rows(["s", "t", "shop.s.f", "a"])}
+    assert catalog.state() == dict([state.row_filter("s.t", "shop.s.f", ["a"])])
+
+
+def test_rows_of_several_responses_are_all_read(catalog: Catalog, answers: Answers) -> None:
+    first = rows(["s", "t", "shop.s.f", "a"], total_row_count=3)
+    first["result"]["next_chunk_index"] = 1
+    answers["row_filters"] = first
+    answers["1"] = {"data_array": [["s", "u", "shop.s.f", "a"]], "next_chunk_index": 2}
+    answers["2"] = {"data_array": [["s", "v", "shop.s.f", "a"]]}
+    assert catalog.state() == dict(
+        state.row_filter(f"s.{table}", "shop.s.f", ["a"]) for table in "tuv"
+    )
+
+
+def test_a_canceled_statement_is_reported(catalog: Catalog, answers: Answers) -> None:
     answers["catalog_privileges"] = {"statement_id": "s", "status": {"state": "CANCELED"}}
-    with pytest.raises(UserError, match=r"w1: no answer within 50s; .* run again") as raised:
+    with pytest.raises(UserError, match=r"w1: the statement was canceled .* run again") as raised:
         catalog.state()
     assert "deploy the bundle" not in str(raised.value)
 

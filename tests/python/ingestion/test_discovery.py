@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ecommerce import cli
-from ingestion.discovery import Landed, discover, expand
+from ingestion.discovery import Landed, discover, expand, is_landed
 from ingestion.local_loader import load
 from project.errors import UserError
 from project.home import CHECKOUT, claim
@@ -209,6 +209,19 @@ def test_a_home_of_runs_in_the_folder_is_left_out(folder: Path) -> None:
             write(folder / home / name)
     assert discover(folder) == Landed((mine,), ())
     assert discover(folder / "home").files == (folder / "home" / "landing" / "b.csv",)
+
+
+def test_folders_of_other_programs_are_left_out(folder: Path) -> None:
+    mine = write(folder / "a.csv")
+    for name in (
+        *(".venv/lib/b.csv", "__pycache__/b.csv", ".git/annex/b.csv", "node_modules/x/b.csv"),
+        *(".ipynb_checkpoints/a-checkpoint.csv", "$RECYCLE.BIN/S-1-5/$R1.csv", ".Trash-1000/b.csv"),
+        *("env/pyvenv.cfg", "env/share/b.csv", "lib/site-packages/pkg/b.csv"),
+    ):
+        write(folder / name)
+    assert discover(folder) == Landed((mine,), ())
+    assert not is_landed(Path("$RECYCLE.BIN/S-1-5/$R1.csv"))
+    assert is_landed(Path("2019/a.csv"))
 
 
 @pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", ".DS_Store", "a.csv.md5"])

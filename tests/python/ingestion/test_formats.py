@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -360,6 +361,37 @@ def test_parquet_that_is_cut_or_has_other_columns_is_refused(tmp_path: Path) -> 
     assert "invalid UTF8" in refusal(tmp_path, "b.parquet", content)
 
 
+def test_values_that_are_no_text_are_not_called_damage(tmp_path: Path) -> None:
+    rows = text_columns(EVENTS)
+    session = rows | {"user_session": pa.array([bytes(range(120, 136))] * 3, pa.binary(16))}
+    late = rows | {"event_time": pa.array([10**15] * 3, pa.int64()).cast(pa.timestamp("s"))}
+    for columns in (session, late):
+        content = write_parquet(tmp_path / "a.parquet", columns).read_bytes()
+        message = refusal(tmp_path, "a.parquet", content)
+        assert "has a value that is no text, number or time" in message
+        assert "copy it again" not in message
+
+
+def test_a_line_end_in_the_name_of_a_column_is_a_blank(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    rows = {{"brand": "brand\n"}.get(name, name): v for name, v in text_columns(EVENTS).items()}
+    path = write_parquet(tmp_path.resolve() / "a.parquet", rows | {"a\r\nb": pa.array([1, 2, 3])})
+    assert rows_of(connection, path)[0].status is Status.LOADED
+    found = connection.execute(f"select count(brand), min(_rescued_data) from {bronze.EVENTS}")
+    assert found.fetchall() == [(3, '{"a  b":"1"}')]
+
+
+def test_a_zstd_file_may_begin_with_a_frame_to_skip(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    skipped = b"\x52\x2a\x4d\x18\x04\0\0\0size"
+    (tmp_path / "a.csv.zst").write_bytes(skipped + zstd(EVENTS))
+    for tolerant in (False, True):
+        report, _ = rows_of(connection, tmp_path.resolve() / "a.csv.zst", tolerant=tolerant)
+        assert (report.status, report.rows, report.message) == (Status.LOADED, 3, "")
+
+
 def test_content_that_begins_like_markup_is_none(tmp_path: Path) -> None:
     for start in (b"<<<<<<< HEAD\n", b"< \n", b"<1\n"):
         assert "web page" not in refusal(tmp_path, "a.csv", start + EVENTS)
@@ -391,6 +423,14 @@ def test_floats_that_have_lost_digits_are_no_integers(
         message = refusal(tmp_path, "large.parquet", content)
         assert "user_id" in message
         assert "copy it again" not in message
+    for column in ("user_id", "price"):
+        half = rows | {column: pa.array(np.array([5, 6, 4100], np.float16))}
+        content = write_parquet(tmp_path / "half.parquet", half).read_bytes()
+        message = refusal(tmp_path, "half.parquet", content)
+        assert f"{column} is a column of 16-bit floats" in message
+    half = rows | {"note": pa.array(np.array([5, 6, 4100], np.float16))}
+    path = write_parquet(tmp_path.resolve() / "note.parquet", half)
+    assert rows_of(connection, path)[0].status is Status.LOADED
     strange = {"a": pa.array([float("nan"), float("-inf"), 0.5], pa.float32())}
     with open_content(write_parquet(tmp_path / "s.parquet", strange)) as (stream, _):
         assert stream.read().decode() == "a\nnan\n-inf\n0.5\n"
@@ -489,6 +529,22 @@ NOTHING: Final = b"x"
         ("notes.tmp", b"x", ""),
         *[(f"a.csv.{suffix}", b"<html>", "") for suffix in COMPANIONS],
         ("Thumbs.db", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ""),
+        ("a.parquet.gz", gzip.compress(b"PAR1"), "compressed once more; decompress it"),
+        ("a.zip.zst", zstd(b"PK"), "compressed once more; decompress it"),
+        ("a.csv.lz", NOTHING, "lunzip"),
+        ("a.bin", b"LZIP\x01", "lunzip"),
+        ("a.csv.zlib", NOTHING, "compressed with zlib"),
+        ("a.csv.enc", NOTHING, "decrypt it"),
+        ("a.npz", b"PK\x03\x04", "NumPy"),
+        ("a.mat", NOTHING, "MATLAB"),
+        ("a.por", NOTHING, "statistics program"),
+        ("a", b"$FL2@(#) SPSS", "statistics program"),
+        ("a.bson", NOTHING, "binary records"),
+        ("a.pbix", b"PK\x03\x04", "report with its data"),
+        ("a.dbf", NOTHING, "database"),
+        ("a.csv.!ut", NOTHING, "looks unfinished"),
+        *[(f"a.csv{end}", b"[x]", "") for end in (":Zone.Identifier", ".sha256sum", ".par2")],
+        *[(f"a.{end}", b"PK\x03\x04", "") for end in ("docx", "whl", "jar", "epub")],
         ("desktop.ini", HEAD, ""),
         ("notes.rtf", b"{\\rtf1", ""),
         ("notes.001", b"x", ""),

@@ -334,6 +334,21 @@ def test_refused_file_is_read_again(landing: Path, database: Path) -> None:
     assert load_one(landing, database, content, "f.csv.gz").status is Status.LOADED
 
 
+@pytest.mark.parametrize("changed", [bronze.EVENTS, bronze.LEDGER])
+def test_a_table_that_was_emptied_by_hand_stops_a_load(
+    landing: Path, database: Path, changed: str
+) -> None:
+    load_one(landing, database, f"{HEADER}\n{Lines().line()}\n".encode())
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(f"delete from {changed}")
+    with pytest.raises(UserError, match=r"events_raw: has [01] rows, and by .* [01] were loaded"):
+        load(landing, database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(f"drop table {changed}")
+    with pytest.raises(UserError, match="make clean"):
+        load(landing, database)
+
+
 def test_changed_content_is_reported_and_not_loaded(landing: Path, database: Path) -> None:
     lines = Lines()
     first = f"{HEADER}\n{lines.line(brand='aaa')}\n"

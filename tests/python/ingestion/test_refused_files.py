@@ -16,7 +16,7 @@ from ingestion import bronze
 from ingestion.csv_records import MAX_LINE_BYTES
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import WITHOUT_ZONE, FileReport, Status, load_file
-from ingestion.file_sample import HEAD_LINES
+from ingestion.file_sample import FEW_LINES, HEAD_LINES
 from support.dirty_files import HEADER, Lines
 
 NAMES: Final = list(PUBLISHED_COLUMN_NAMES)
@@ -113,6 +113,26 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "an event in seconds is glued to the last name": (
         text(*good(2), header=f"{HEADER}1569888000,view,1004767,,,,,,s"),
         "user_session is missing; `user_session1569888000` looks like it",
+    ),
+    "an event in the basic form of ISO is glued": (
+        text(*good(2), header=f"{HEADER},20191001T000000Z,view,abc,def,,,free,me,x"),
+        "the header and an event are one line: `20191001T000000Z` is no name",
+    ),
+    "an event with the day first is glued": (
+        text(*good(2), header=f"{HEADER},01.10.2019 00:05,view,abc,def,,,free,me,x"),
+        "the header and an event are one line: `01.10.2019 00:05` is no name",
+    ),
+    "blanks separate the names": (
+        text(*good(), header=HEADER.replace(",", "  ")),
+        "commas do not separate the names in line 1: `event_time  event_type",
+    ),
+    "colons separate all fields": (
+        text(*good()).replace(b",", b"::"),
+        "commas do not separate the names in line 1: `event_time::event_type",
+    ),
+    "each line is in quotes": (
+        text(*[f'"{line}"' for line in good()], header=f'"{HEADER}"'),
+        "commas do not separate the names .* quotes around single fields only",
     ),
     "two headers are glued": (text(*good(), header=HEADER + HEADER), "names event_type twice"),
     "a column twice": (text(*good(), header=f"{HEADER},Price"), "the header names price twice"),
@@ -219,6 +239,20 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "floating-point ids": (with_each(category_id="2053013555631882752.0"), "rounded by a spread"),
     "ids with separators": (with_each(user_id="541,312,140"), "user_id cannot be used"),
     "ids with blanks": (with_each(product_id=" 1004767"), "product_id cannot be used"),
+    "ids with a sign": (with_each(user_id="+541312140"), r"`\+541312140` in line 2 \(with a sign"),
+    "ids with leading zeros": (with_each(product_id="0001004767"), r"\(with a leading zero\)"),
+    "ids of 64 bits without a sign": (
+        with_each(category_id="18446744073709551615"),
+        r"in line 2 \(above 9223372036854775807\)",
+    ),
+    "ids as formulas": (
+        text(*[line.replace("1004767", '"=""1004767"""') for line in good()]),
+        r"`=\"1004767\"` in line 2 \(as a spreadsheet's text\)",
+    ),
+    "a NUL in each line": (
+        text(*[line + ",a\0b" for line in good()], header=f"{HEADER},note"),
+        "line 2 cannot be split into 10 fields: .*; it has a NUL byte",
+    ),
     "negative ids": (with_each(user_id="-5"), "user_id cannot be used"),
     "ids with 15 digits": (
         with_ids("category_id", [str(number // 10_000 * 10_000) for number in CATEGORIES]),
@@ -267,6 +301,15 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "other event types": (with_each(event_type="pageview"), "event_type cannot be used"),
     "no session": (with_each(user_session=" "), "user_session cannot be used"),
     "a word for no session": (with_each(user_session=" NaN\u2003"), "user_session cannot be used"),
+    "zeros for no session": (
+        with_each(user_session="00000000-0000-0000-0000-000000000000"),
+        "user_session cannot be used",
+    ),
+    "a word of analytics for no session": (
+        with_each(user_session=" (Not Provided)"),
+        "user_session cannot be used",
+    ),
+    "an abbreviation for no session": (with_each(user_session="N.A."), "user_session cannot be"),
     "a name of rows, of which the header knows nothing": (
         text(*[f"{number},{line}" for number, line in enumerate(good())]),
         "line 2 cannot be split into 9 fields: .*; it has 10",
@@ -478,6 +521,27 @@ def test_one_clean_event_in_the_sample_is_enough(
     report = load(text(*rows))
     in_sample = place != 3 * HEAD_LINES
     assert report.status is (Status.LOADED if in_sample else Status.REFUSED)
+
+
+@pytest.mark.parametrize("whole", [FEW_LINES, HEAD_LINES, 5 * HEAD_LINES])
+def test_rounded_ids_further_down_are_refused(whole: int, load: Callable[..., FileReport]) -> None:
+    lines = Lines()
+    ids = [CATEGORIES[0] + 1_234_567_891 * number for number in range(7)]
+    rows = [lines.line() for _ in range(whole)]
+    rows += [lines.line(category_id=str(ids[n % 7] // 10_000 * 10_000)) for n in range(2 * whole)]
+    report = load(text(*rows))
+    assert report.status is Status.REFUSED
+    assert_matches("category_id cannot be used, .* further down .*digits are lost", report.message)
+    assert query(load, f"select count(*) from {bronze.LEDGER}") == [(0,)]
+
+
+def test_whole_ids_further_down_are_loaded(load: Callable[..., FileReport]) -> None:
+    lines = Lines()
+    ids = [CATEGORIES[0] + 1_234_567_891 * number for number in range(7)]
+    # One of them ends in zeros by chance.
+    ids[3] = ids[3] // 10_000 * 10_000
+    rows = [lines.line(category_id=str(ids[n % 7])) for n in range(3 * HEAD_LINES)]
+    assert load(text(*[lines.line() for _ in range(FEW_LINES)], *rows)).status is Status.LOADED
 
 
 ZONES: Final = [" UTC", "Z", "+00:00", " +00:00", "-00"]

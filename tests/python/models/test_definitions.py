@@ -194,7 +194,10 @@ def test_the_clean_events_are_not_selected_without_their_feed(
         ("pareto_a_share: 80", "pareto_a_share must be a share from 0 to 1"),
         ("rfm_recency_days: [7, 14]", "rfm_recency_days must be a list of four numbers"),
         ("event_types: view", "event_types must be a list of distinct lower-case names"),
-        ("event_types: [view, cart, purchase]", "event_types must name remove_from_cart"),
+        (
+            "event_types: [view, cart, purchase]",
+            "event_types must be a list of distinct lower-case names, all four",
+        ),
         ("user_segments: [prospect, big]", "user_segments names big"),
         ("rfm_segments: [champion]", "rfm_segments must name needs_attention"),
         ("shop_time_zone: Europe/Berln", "shop_time_zone must be a time zone of the tz database"),

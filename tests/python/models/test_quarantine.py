@@ -14,6 +14,7 @@ from support.platform_runs import Home
 
 FAULTS: Final = {
     "malformed_line": {"brand": "of,two"},
+    "empty_row": dict.fromkeys(PUBLISHED_COLUMN_NAMES, ""),
     "invalid_event_time": {"event_time": "1970-01-01 00:00:00 UTC"},
     "unknown_event_type": {"event_type": "wishlist"},
     "invalid_product_id": {"product_id": "2.05E+18"},
@@ -49,6 +50,13 @@ def test_a_planted_fault_is_quarantined_with_its_reason(planted: Home, reason: s
     assert planted.query(
         f"select count(*) from silver_layer.events_quarantined where rejection_reason = '{reason}'"
     ) == [(1,)]
+
+
+def test_an_empty_row_has_one_reason(planted: Home) -> None:
+    assert planted.query(
+        "select rejection_reasons from silver_layer.events_quarantined"
+        " where rejection_reason in ('empty_row', 'malformed_line') order by 1"
+    ) == [("empty_row",), ("malformed_line",)]
 
 
 def test_only_the_good_line_is_clean(planted: Home) -> None:

@@ -66,6 +66,8 @@ def test_a_home_may_be_missing_or_a_link_to_a_folder(tmp_path: Path) -> None:
         ("/dev/full", "is no folder"),
         ("/dev/null/x", "is below /dev/null, which is no folder"),
         ("~/shop", "begins with ~"),
+        (" /shop", "begins or ends with a blank"),
+        ("shop ", "begins or ends with a blank"),
         ("x" * 300, "File name too long"),
         ("a\nb", "a character that does not print"),
         ("\x1b[31m", "a character that does not print"),
@@ -97,7 +99,10 @@ def test_a_setting_that_does_not_exist_is_named_with_the_one_that_is_meant() -> 
         check_settings({"ECOMMERCE_MEMORYLIMIT": "4GB"})
     with pytest.raises(UserError, match="ECOMMERCE_THREADS: no such setting; unset it: there are"):
         check_settings({"ECOMMERCE_THREADS": "0"})
-    check_settings({"E_COMMERCE": "", "HOME": ""})
+    for name in ("ecommerce_home", "ECOMMERCE_Home"):
+        with pytest.raises(UserError, match=f"^{name}: no such setting; ECOMMERCE_HOME is meant"):
+            check_settings({name: "x"})
+    check_settings({"E_COMMERCE": "", "HOME": "", "ecommerce_of_others": ""})
 
 
 def flags(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ def test_the_committed_variables_are_accepted() -> None:
         (EVENT_TYPES, "  event_types:\n", "var event_types must be a list of distinct"),
         (EVENT_TYPES, "  event_types: 5\n", "var event_types must be a list of distinct"),
         (EVENT_TYPES, "  event_types: [view, [cart]]\n", "var event_types must be a list"),
+        (EVENT_TYPES, "  event_types: [view, cart, purchase]\n", "all four counted event types"),
+        (EVENT_TYPES, "  event_types: [view, view, cart]\n", "event_types must be a list of dist"),
         ('  blanks: "', '  blanks: 5\n  blank: "', "no var is called blank"),
         ('date: "2019-01-01"', 'date: "x"', "earliest_event_date must be a date, yyyy-mm-dd; it"),
         ('date: "2019-01-01"', "date: 2019-02-01 10:00:00", "earliest_event_date must be a date"),
