@@ -39,6 +39,7 @@ from ingestion.landing_files import (
     Profile,
     profile,
 )
+from ingestion.line_blocks import read_blocks
 from ingestion.typed_text import Texts
 
 WITHOUT_ZONE: Final = "event times without a zone are taken as UTC"
@@ -335,10 +336,9 @@ def _insert_by_reader(
 ) -> None:
     """Insert the file's rows with the tolerant reader, within the open transaction."""
     with open_content(new.path) as (stream, stored):
-        reader = RecordReader(stream)
         layout = new.judged.layout
         done = 0
-        for batch in reader.batches(layout.width, _BATCH_ROWS, new.judged.headers):
+        for batch in read_blocks(stream, layout.width, _BATCH_ROWS, new.judged.headers):
             bronze.insert_batch(connection, batch, layout, str(new.path), ingested_at, texts)
             advance(stored.tell() - done)
             done = stored.tell()
