@@ -16,7 +16,7 @@ HEADERS = frozenset([b"a,b,c", b"a,b,c\n", b"a,b,c\r\n", BYTE_ORDER_MARK + b"a,b
 
 def read(content: bytes, width: Width = WIDTH) -> Batch:
     whole = Batch()
-    for batch in read_blocks(io.BufferedReader(io.BytesIO(content)), width, 10, HEADERS):  # type: ignore[arg-type]
+    for batch in read_blocks(io.BufferedReader(io.BytesIO(content)), width, 10, HEADERS):
         whole.add(batch)
     return whole
 

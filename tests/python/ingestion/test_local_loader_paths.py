@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from ingestion import bronze, line_blocks
+from ingestion import bronze, file_load, line_blocks
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES, REQUIRED_COLUMN_NAMES
 from ingestion.file_load import FileReport, Status, load_file
 
@@ -177,21 +177,25 @@ def rows_of(
     file=files(),
     compressed=st.integers(0, 7).map(lambda n: n == 0),
     block_bytes=st.sampled_from([1, 200, 1 << 20]),
+    is_large=st.booleans(),
 )
 def test_both_paths_give_the_same_rows(
     connection: duckdb.DuckDBPyConnection,
     file: tuple[bytes, int],
     compressed: bool,
     block_bytes: int,
+    is_large: bool,
 ) -> None:
     content, headers = file
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder).resolve() / ("f.csv.gz" if compressed else "f.csv")
         path.write_bytes(gzip.compress(content) if compressed else content)
-        report, rows = rows_of(connection, path, tolerant=False)
         with pytest.MonkeyPatch.context() as patch:
-            # Short files, too, have blocks that are split in bulk beside lines that are not.
+            # Short files, too, are counted while they are scanned, and have blocks that are split
+            # in bulk beside lines that are not.
+            patch.setattr(file_load, "LARGE_BYTES", 0 if is_large else file_load.LARGE_BYTES)
             patch.setattr(line_blocks, "BLOCK_BYTES", block_bytes)
+            report, rows = rows_of(connection, path, tolerant=False)
             tolerant_report, tolerant_rows = rows_of(connection, path, tolerant=True)
     event(f"{report.status} by {'the slow path' if report.message else 'the fast path'}")
     assert rows == tolerant_rows
