@@ -25,8 +25,8 @@ def value(expression: str) -> object:
         # DuckDB's own default, four fifths of 24, 8, 4 and 1 GiB.
         ("19.2 GiB", False, 8_000_000_000),
         ("19.2 GiB", True, 4_000_000_000),
-        ("6.4 GiB", False, 3_435_973_837),
-        ("6.4 GiB", True, 3_435_973_837),
+        ("6.4 GiB", False, 3_435_973_836),
+        ("6.4 GiB", True, 3_435_973_836),
         ("3.2 GiB", False, 1_717_986_918),
         ("819.2 MiB", True, 429_496_729),
     ],
