@@ -41,6 +41,7 @@ def test_one_bad_line_sends_few_others_to_the_slow_way(
     assert len(slow) < 20
 
 
+@pytest.mark.parametrize("end", [b"", b"\n"])
 @pytest.mark.parametrize(
     ("odd", "plain", "quoted", "malformed"),
     [
@@ -51,6 +52,10 @@ def test_one_bad_line_sends_few_others_to_the_slow_way(
         (b"x,y\0,z", [], [], ["x,y\\x00,z"]),
         (b"x,\xff,z", [], [], ["x,\\xff,z"]),
         (b"x,y\np,q,r,s", [], [], ["x,y", "p,q,r,s"]),
+        (b"x,y\n\np,q,r", ["p,q,r"], [], ["x,y"]),
+        (b"p,q,r,s,t", [], [], ["p,q,r,s,t"]),
+        (b"p,q,r,s,t,u", [], [], ["p,q,r,s,t,u"]),
+        (b"p\nq\nr", [], [], ["p", "q", "r"]),
         (b"a,b,c\r", [], [], []),
         (BYTE_ORDER_MARK + b"a,b,c", [], [], []),
         (BYTE_ORDER_MARK + b"x,y,z", ["\ufeffx,y,z"], [], []),
@@ -59,9 +64,9 @@ def test_one_bad_line_sends_few_others_to_the_slow_way(
     ],
 )
 def test_odd_lines_between_regular_ones(
-    odd: bytes, plain: list[str], quoted: list[list[str]], malformed: list[str]
+    odd: bytes, plain: list[str], quoted: list[list[str]], malformed: list[str], end: bytes
 ) -> None:
-    batch = read(b"a,b,c\n1,2,3\n" + odd + b"\n4,5,6")
+    batch = read(b"a,b,c\n1,2,3\n" + odd + b"\n4,5,6" + end)
     found = [text.split(",") for text in batch.plain] + split(batch)
     assert sorted(found) == sorted(
         [["1", "2", "3"], ["4", "5", "6"], *(text.split(",") for text in plain)]
