@@ -117,17 +117,18 @@ def insert_batch(
     texts: Texts,
 ) -> None:
     """Insert a batch from the tolerant reader; `texts` as in `insert_events`."""
-    for records, column_type, fields in (
-        (batch.plain, pa.string(), "string_split(text, ',')"),
-        (batch.quoted, pa.list_(pa.string()), "text"),
+    for records, fields in (
+        (pa.array(batch.plain, pa.string()), "string_split(text, ',')"),
+        (pa.array(batch.quoted, pa.list_(pa.string())), "text"),
+        (pa.chunked_array(batch.split, pa.list_(pa.string(), len(layout.names))), "text"),
     ):
-        if records:
+        if len(records):
             names = enumerate(field_names(layout), start=1)
             columns = ", ".join(f"nullif(fields[{n}], '') as {name}" for n, name in names)
             raw = f"(select {columns} from (select {fields} as fields from texts))"
             _execute_on_texts(
                 connection,
-                pa.table({"text": pa.array(records, column_type)}),
+                pa.table({"text": records}),
                 insert_events(raw, layout, texts),
                 [source_file, ingested_at],
             )

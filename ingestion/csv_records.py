@@ -36,7 +36,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 MAX_LINE_BYTES: Final = 16 << 20
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -66,15 +66,25 @@ class LineTooLongError(ValueError):
 class Batch:
     """Rows from part of a file: well-formed records, and malformed lines as text.
 
-    A record without quotes stays one string; the caller splits it at the commas, in bulk.
+    A record without quotes stays one string; the caller splits it at the commas, in bulk, if
+    `ingestion.line_blocks` has not done so.
     """
 
     plain: list[str] = field(default_factory=list)
     quoted: list[list[str]] = field(default_factory=list)
     malformed: list[str] = field(default_factory=list)
+    split: list[Any] = field(default_factory=list)
+    """Arrow arrays of lists of fields."""
 
     def __len__(self) -> int:
-        return len(self.plain) + len(self.quoted) + len(self.malformed)
+        return len(self.plain) + len(self.quoted) + len(self.malformed) + sum(map(len, self.split))
+
+    def add(self, other: Batch) -> None:
+        """Take the rows of another batch, too."""
+        self.plain += other.plain
+        self.quoted += other.quoted
+        self.malformed += other.malformed
+        self.split += other.split
 
 
 @dataclass(frozen=True)
@@ -102,13 +112,17 @@ class Record:
 class RecordReader:
     """Reads one stream from its start: `records` one by one if wanted, then `batches`.
 
-    `first_number` is the number of the stream's first line in its file.
+    `first_number` is the number of the stream's first line in its file. `has_start` is whether a
+    byte-order mark there is one.
     """
 
-    def __init__(self, stream: LineStream, first_number: int = 1) -> None:
+    def __init__(
+        self, stream: LineStream, first_number: int = 1, *, has_start: bool = True
+    ) -> None:
         self._stream = stream
         self._lines = first_number - 1
-        self._start = stream.readline(MAX_LINE_BYTES + 1).removeprefix(BYTE_ORDER_MARK)
+        start = stream.readline(MAX_LINE_BYTES + 1)
+        self._start = start.removeprefix(BYTE_ORDER_MARK) if has_start else start
 
     def records(self, width: Width | None = None) -> Iterator[Record]:
         """Yield the records, of that width if one is given, without blank lines."""

@@ -3,6 +3,7 @@
 The scan is laxer than the contract: it skips blank lines and accepts an empty tenth field, blanks
 after a closing quote, and a lone CR as a line end. So the counts from `landing_files.profile` must
 allow one reading only: one row per line, the commas that its fields need, every byte in a value.
+The counts of a large file are taken while the scan reads it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +41,7 @@ def insert_by_scan(
     path: Path,
     layout: Layout,
     first: Record,
-    content: Profile,
+    counted: Future[Profile],
     ingested_at: datetime,
     advance: Callable[[int], object],
     texts: Texts,
@@ -47,30 +49,46 @@ def insert_by_scan(
     """Insert the file's rows within the open transaction and return their number.
 
     `first` is the file's first record, `texts` as in `bronze.insert_events`, whose error passes.
-    Raises NotRegularError, also where a line may repeat the header. After both the caller must roll
-    back.
+    Until the file is `counted`, it is read as one without quotes. Raises NotRegularError, also
+    where a line may repeat the header. After both the caller must roll back.
     """
-    if not content.is_regular:
-        raise NotRegularError("NUL, invalid UTF-8 or mixed line ends")
-    expected = content.lines - layout.has_header
-    has_quotes = content.quotes > 0
+    has_quotes = counted.done() and counted.result().quotes > 0
+
+    def require_as_read(content: Profile) -> None:
+        require_regular(content, layout)
+        if has_quotes != (content.quotes > 0):
+            raise NotRegularError("quotes")
+
+    if counted.done():
+        require_as_read(counted.result())
     try:
         if has_quotes:
             with _scan(path, layout, has_quotes=True) as (scan, _):
-                _check_quoted(connection, scan, layout, first.content, content)
-        elif content.commas != content.lines * (len(layout.names) - 1):
-            raise NotRegularError("a line with the wrong number of fields")
+                _check_quoted(connection, scan, layout, first.content, counted.result())
         with _scan(path, layout, has_quotes=has_quotes) as (scan, position):
             data = _without_headers(scan, layout, first)
             statement = bronze.insert_events(data, layout, texts)
-            rows = _run(connection, statement, [str(path), ingested_at], advance, position)
+            insert = partial(bronze.first_row, connection, statement, [str(path), ingested_at])
+            rows = _run(connection, insert, advance, position, counted, require_as_read)
     except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.IOException) as error:
         if bronze.is_unexpected(error):
             raise
+        # The counts may know the cause.
+        require_as_read(counted.result())
         raise NotRegularError(str(error).splitlines()[0]) from error
+    require_as_read(counted.result())
+    expected = counted.result().lines - layout.has_header
     if rows != expected:
         raise NotRegularError(f"{expected:,} lines but {rows:,} rows")
     return rows
+
+
+def require_regular(content: Profile, layout: Layout) -> None:
+    """Raise NotRegularError if the counts alone show that the scan may misread the file."""
+    if not content.is_regular:
+        raise NotRegularError("NUL, invalid UTF-8 or mixed line ends")
+    if not content.quotes and content.commas != content.lines * (len(layout.names) - 1):
+        raise NotRegularError("a line with the wrong number of fields")
 
 
 def _without_headers(scan: str, layout: Layout, first: Record) -> str:
@@ -172,25 +190,31 @@ def _check_quoted(
 
 def _run(
     connection: duckdb.DuckDBPyConnection,
-    statement: str,
-    parameters: list[Any],
+    insert: Callable[[], tuple[Any, ...] | None],
     advance: Callable[[int], object],
     position: Callable[[float], int],
+    counted: Future[Profile],
+    require_as_read: Callable[[Profile], None],
 ) -> int:
-    """Run an insert in a thread, reporting progress, and return its number of rows."""
+    """Run an insert in a thread, reporting progress, and return its number of rows.
+
+    Ends it as soon as the file is counted and `require_as_read` raises NotRegularError.
+    """
     done = 0
     with ThreadPoolExecutor(max_workers=1) as executor:
-        insert = executor.submit(bronze.first_row, connection, statement, parameters)
+        inserted = executor.submit(insert)
+        awaited: set[Future[Any]] = {inserted, counted}
         try:
-            while True:
-                try:
-                    row = insert.result(timeout=0.2)
-                    break
-                except TimeoutError:
+            while not inserted.done():
+                ended, awaited = wait(awaited, 0.2, FIRST_COMPLETED)
+                if counted in ended:
+                    require_as_read(counted.result())
+                elif not ended:
                     reached = position(connection.query_progress())
                     advance(max(reached - done, 0))
                     done = max(reached, done)
-        except KeyboardInterrupt:
+            row = inserted.result()
+        except BaseException:
             connection.interrupt()
             raise
     return int(row[0]) if row else 0

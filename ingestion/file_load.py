@@ -1,18 +1,20 @@
 """Loads one file into bronze: all or nothing, in one transaction with its ledger entry.
 
 DuckDB's scan loads a file if the counts from `landing_files.profile` prove that it reads the file
-correctly; the tolerant reader of `csv_records` loads the others. Both use the same SQL.
+correctly; the tolerant reader of `line_blocks` loads the others. Both use the same SQL. A large
+file is counted while it is scanned; small ones share a transaction (docs/decisions/0032).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from typing import Final
 
@@ -20,8 +22,8 @@ import duckdb
 
 from ingestion import bronze
 from ingestion.contents import content_hash, open_content, require_readable
-from ingestion.csv_records import LineTooLongError, Record, RecordReader, repetitions
-from ingestion.fast_scan import NotRegularError, insert_by_scan
+from ingestion.csv_records import Batch, LineTooLongError, Record, RecordReader, repetitions
+from ingestion.fast_scan import NotRegularError, insert_by_scan, require_regular
 from ingestion.file_sample import (
     FEW_LINES,
     HEAD_LINES,
@@ -32,7 +34,7 @@ from ingestion.file_sample import (
     read_sample,
     require_whole_ids,
 )
-from ingestion.formats import NotReadableError
+from ingestion.formats import Format, NotReadableError
 from ingestion.header import HeaderError, read_layout
 from ingestion.landing_files import (
     Identity,
@@ -40,9 +42,13 @@ from ingestion.landing_files import (
     Profile,
     profile,
 )
+from ingestion.line_blocks import read_blocks
 from ingestion.typed_text import Texts
 
 WITHOUT_ZONE: Final = "event times without a zone are taken as UTC"
+
+LARGE_BYTES = 64 << 20
+"""A commit of fewer costs a good part of their load, and counting them is over at once."""
 
 _BATCH_ROWS: Final = 50_000
 
@@ -98,46 +104,74 @@ class NotLoadedError(Exception):
         self.status = status
 
 
+class NotTogetherError(Exception):
+    """A file of several in one transaction needs one of its own; nothing of them is loaded."""
+
+
+_Transaction = Callable[[duckdb.DuckDBPyConnection], AbstractContextManager[None]]
+
+
+def load_together(
+    connection: duckdb.DuckDBPyConnection,
+    paths: Sequence[Path],
+    advance: Callable[[int], object] = lambda _: None,
+) -> list[FileReport]:
+    """Load small files like `load_file`, in one transaction; raises NotTogetherError.
+
+    A kill leaves all of them to the next run.
+    """
+    try:
+        with _transaction(connection):
+            return [load_file(connection, path, advance, transaction=_shared) for path in paths]
+    except duckdb.Error as error:
+        raise NotTogetherError from error
+
+
+@contextmanager
+def _shared(_: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Be a part of the open transaction, of which DuckDB cannot roll back a part."""
+    try:
+        yield
+    except NotLoadedError as reason:
+        # Nothing was inserted of an empty file.
+        if reason.status is Status.EMPTY:
+            raise
+        raise NotTogetherError from reason
+    except Exception as error:
+        raise NotTogetherError from error
+
+
 def load_file(
     connection: duckdb.DuckDBPyConnection,
     path: Path,
     advance: Callable[[int], object] = lambda _: None,
     *,
     tolerant: bool = False,
+    transaction: _Transaction | None = None,
 ) -> FileReport:
     """Load one file into the tables that `bronze.create_tables` made.
 
     `path` must be absolute and resolved, because it identifies the file. `advance` receives the
-    number of bytes just processed; `tolerant` skips DuckDB's scan. Raises duckdb.Error if DuckDB
-    cannot write.
+    number of bytes just processed; `tolerant` skips DuckDB's scan; `transaction` takes the place of
+    one for the file alone. Raises duckdb.Error if DuckDB cannot write.
     """
-    try:
-        return load_readable_file(connection, path, advance, tolerant=tolerant)
-    except OSError as error:
-        return FileReport(path, Status.REFUSED, message=f"cannot be read: {error.strerror}")
-
-
-def load_readable_file(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    advance: Callable[[int], object] = lambda _: None,
-    *,
-    tolerant: bool = False,
-) -> FileReport:
-    """Load one file like `load_file`, but raise OSError, because a retry may succeed."""
     started = perf_counter()
     try:
         str(path).encode()
         before = Identity.of(path)
         report = _from_ledger(connection, path, before)
         if report is None:
-            report = _load_new(connection, path, before, advance, tolerant)
+            report = _load_new(
+                connection, path, before, advance, tolerant, transaction or _transaction
+            )
     except NotLoadedError as reason:
         report = FileReport(path, reason.status, message=str(reason))
     except NotReadableError as reason:
         report = FileReport(path, Status.REFUSED, message=str(reason))
     except UnicodeEncodeError:
         report = FileReport(path, Status.REFUSED, message="its name is not UTF-8, rename it")
+    except OSError as error:
+        report = FileReport(path, Status.REFUSED, message=f"cannot be read: {error.strerror}")
     return replace(report, seconds=perf_counter() - started)
 
 
@@ -175,20 +209,44 @@ def _load_new(
     before: Identity,
     advance: Callable[[int], object],
     tolerant: bool,
+    transaction: _Transaction,
 ) -> FileReport:
     """Load a file that the ledger does not know. Raises NotLoadedError and OSError."""
-    with refusals(path, before):
-        profiled = cache(lambda: profile(path))
-        judged = judge_file(connection, path, profiled, lambda: profiled().pieces)
-        new = _NewFile(path, before, profiled(), judged)
+    with refusals(path, before), _counting(path, before) as (counted, look_through):
+        judged = judge_file(connection, path, look_through, lambda: counted.result().pieces)
+        new = _NewFile(path, before, counted, judged)
         texts = judged.texts
         while True:
             try:
-                return _insert(connection, new, advance, texts, tolerant=tolerant)
+                return _insert(connection, new, advance, texts, transaction, tolerant=tolerant)
             except duckdb.Error as error:
                 if not bronze.is_unexpected(error) or texts is Texts.ALL:
                     raise
                 texts = Texts(texts + 1)
+
+
+@contextmanager
+def _counting(
+    path: Path, identity: Identity
+) -> Iterator[tuple[Future[Profile], Callable[[], object]]]:
+    """Yield the coming profile of a file, and what waits for it if it must come first.
+
+    That of a large file of plain text comes from a thread, so that the scan need not wait.
+    """
+    counted: Future[Profile] = Future()
+    if identity.size < LARGE_BYTES or not path.name.lower().endswith(Format.CSV):
+
+        def look_through() -> None:
+            counted.set_result(profile(path))
+
+        yield counted, look_through
+        return
+    is_ended = Event()
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        try:
+            yield executor.submit(profile, path, lambda: not is_ended.is_set()), lambda: None
+        finally:
+            is_ended.set()
 
 
 @contextmanager
@@ -270,7 +328,7 @@ class _NewFile:
 
     path: Path
     identity: Identity
-    content: Profile
+    counted: Future[Profile]
     judged: Judged
 
 
@@ -279,29 +337,37 @@ def _insert(
     new: _NewFile,
     advance: Callable[[int], object],
     texts: Texts,
+    transaction: _Transaction,
     *,
     tolerant: bool,
 ) -> FileReport:
     """Insert the file's rows and its ledger entry by the fastest way that reads it right."""
     reason = ""
-    if not tolerant:
+    while not tolerant:
+        is_counted = new.counted.done()
         try:
-            with _transaction(connection):
+            # Before a transaction that other files may share.
+            if is_counted:
+                require_regular(new.counted.result(), new.judged.layout)
+            with transaction(connection):
                 at = _ingested_at(connection)
                 insert_by_scan(
                     connection,
                     new.path,
                     new.judged.layout,
                     new.judged.first,
-                    new.content,
+                    new.counted,
                     at,
                     advance,
                     texts,
                 )
                 return _record(connection, new, at, texts, "")
         except NotRegularError as error:
-            reason = f"read line by line: {error}"
-    with _transaction(connection):
+            # Counted first, a file with quotes can be scanned as one.
+            if is_counted or not new.counted.result().quotes:
+                reason = f"read line by line: {error}"
+                break
+    with transaction(connection):
         at = _ingested_at(connection)
         _insert_by_reader(connection, new, at, advance, texts)
         return _record(connection, new, at, texts, reason)
@@ -337,13 +403,22 @@ def _insert_by_reader(
 ) -> None:
     """Insert the file's rows with the tolerant reader, within the open transaction."""
     with open_content(new.path) as (stream, stored):
-        reader = RecordReader(stream)
         layout = new.judged.layout
         done = 0
-        for batch in reader.batches(layout.width, _BATCH_ROWS, new.judged.headers):
+        batches = read_blocks(stream, layout.width, _BATCH_ROWS, new.judged.headers)
+        for batch in _read_ahead(batches):
             bronze.insert_batch(connection, batch, layout, str(new.path), ingested_at, texts)
             advance(stored.tell() - done)
             done = stored.tell()
+
+
+def _read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield the batches, each of which a thread reads while the one before is inserted."""
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        coming = executor.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = executor.submit(next, batches, None)
+            yield batch
 
 
 def _record(
@@ -371,7 +446,7 @@ def _record(
             str(new.path),
             new.identity.size,
             new.identity.modified_ns,
-            new.content.content_hash,
+            new.counted.result().content_hash,
             rows,
             rescued,
             ingested_at,

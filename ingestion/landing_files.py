@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -78,8 +80,11 @@ class Layout:
 PUBLISHED_LAYOUT: Final = Layout(PUBLISHED_COLUMN_NAMES, has_header=False)
 
 
-def profile(path: Path) -> Profile:
-    """Read the whole file once, in blocks. Raises OSError and NotReadableError."""
+def profile(path: Path, is_wanted: Callable[[], bool] = lambda: True) -> Profile:
+    """Read the whole file once, in blocks. Raises OSError and NotReadableError.
+
+    Raises CancelledError when it `is_wanted` no more.
+    """
     size = lines_fed = commas = quotes = returns = returns_before_feed = 0
     has_mark = has_nul = False
     utf8 = codecs.getincrementaldecoder("utf-8")()
@@ -90,6 +95,8 @@ def profile(path: Path) -> Profile:
     blocks, blocks_per_piece = 0, 1
     with open_content(path, digest.update) as (source, _):
         while block := source.read(_BLOCK_BYTES):
+            if not is_wanted():
+                raise CancelledError
             if not size:
                 has_mark = block.startswith(BYTE_ORDER_MARK)
             size += len(block)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import glob
 import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import duckdb
 from tqdm import tqdm
 
-from ingestion import bronze
+from ingestion import bronze, file_load
 from ingestion.discovery import Landed, discover, expand
 from ingestion.event_schema import require_known_types
-from ingestion.file_load import load_file
+from ingestion.file_load import FileReport, NotTogetherError, load_file, load_together
 from ingestion.formats import NotReadableError
 from ingestion.landing_files import Identity
 from ingestion.load_report import LoadReport, print_report
@@ -28,6 +30,7 @@ from project.database import (
 )
 from project.errors import UserError
 from project.home import database_path, landing_path
+from project.settings import MEMORY_LIMIT
 
 HELP: Final = "load landed CSV and Parquet files, also compressed ones, into bronze, each file once"
 
@@ -70,14 +73,46 @@ def load(data: Path, database: Path) -> LoadReport:
 def load_files(connection: duckdb.DuckDBPyConnection, landed: Landed, database: Path) -> LoadReport:
     """Load the new ones of the files by a connection of `connect`, like `load`."""
     reports = []
-    total = sum(_size(path) for path in landed.files)
-    with tqdm(total=total, unit="B", unit_scale=True, desc="load", disable=None) as bar:
-        for path in landed.files:
-            reached = bar.n + _size(path)
-            with explained(database, f"{path}: cannot be loaded into {database}"):
-                reports.append(load_file(connection, path, bar.update))
+    sizes = {path: _size(path) for path in landed.files}
+    with tqdm(
+        total=sum(sizes.values()), unit="B", unit_scale=True, desc="load", disable=None
+    ) as bar:
+        for paths in _groups(sizes):
+            reached = bar.n + sum(sizes[path] for path in paths)
+            reports += _load_group(connection, paths, database, bar.update)
             bar.update(reached - bar.n)
     return LoadReport(tuple(reports), landed.unread)
+
+
+def _groups(sizes: Mapping[Path, int]) -> Iterator[list[Path]]:
+    """Yield the files in order, small ones together until they are as much as a large one."""
+    group: list[Path] = []
+    size = 0
+    for path, more in sizes.items():
+        if group and size + more > file_load.LARGE_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(path)
+        size += more
+    if group:
+        yield group
+
+
+def _load_group(
+    connection: duckdb.DuckDBPyConnection,
+    paths: Sequence[Path],
+    database: Path,
+    advance: Callable[[int], object],
+) -> list[FileReport]:
+    if len(paths) > 1:
+        # Any error that is not a file's own is met again with that file alone.
+        with suppress(NotTogetherError):
+            return load_together(connection, paths, advance)
+    reports = []
+    for path in paths:
+        with explained(database, f"{path}: cannot be loaded into {database}"):
+            reports.append(load_file(connection, path, advance))
+    return reports
 
 
 def connect(database: Path) -> duckdb.DuckDBPyConnection:
@@ -102,6 +137,8 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
                 f"{error.filename or database}: cannot be written: {error.strerror}; set"
                 " ECOMMERCE_HOME to a writable folder"
             ) from error
+        if limit := os.environ.get(MEMORY_LIMIT):
+            connection.execute(f"set memory_limit = {literal(limit)}")
         # The order of bronze rows means nothing, and preserving it buffers whole row groups.
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set enable_progress_bar = true")

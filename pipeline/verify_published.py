@@ -75,8 +75,9 @@ def _figures(database: Path, expected: Path) -> list[tuple[Any, ...]]:
     # Distinct counts over all rows spill to files beside the database.
     settings: dict[str, str | bool | int | float | list[str]] = {
         "preserve_insertion_order": False,
-        "memory_limit": os.environ.get(MEMORY_LIMIT, "8GB"),
     }
+    if limit := os.environ.get(MEMORY_LIMIT):
+        settings["memory_limit"] = limit
     with duckdb.connect(str(database), read_only=True, config=settings) as connection:
         months = loaded_months(connection)
         if not months:

@@ -40,7 +40,8 @@
     groups: to try a policy function, set the variable. Above its memory limit DuckDB spills to
     files beside the database. An update reads most of the database once, so that DuckDB's own cache
     only displaces the system's: a day at 110 million events took 35 s with 8 GB and 30 s with 4.
-    Not in the profile, whose settings every model would set again. -#}
+    Without a limit DuckDB takes four fifths of the machine's memory, or of its container's. Not in
+    the profile, whose settings every model would set again. -#}
 
 {% macro duckdb__prepare_engine() -%}
     {%- set is_update = execute and flags.WHICH != 'test' and not flags.FULL_REFRESH
@@ -57,7 +58,27 @@
     create macro if not exists size(list) as len(list);
     create macro if not exists get_json_object(json, path) as
         case when json_valid(json) then json_extract_string(json, path) end;
-    set memory_limit = '{{ env_var("ECOMMERCE_MEMORY_LIMIT", "4GB" if is_update else "8GB") }}'
+    {% set given = env_var('ECOMMERCE_MEMORY_LIMIT', '') -%}
+    {% if given -%}
+        set memory_limit = '{{ given }}';
+    {%- else -%}
+        reset memory_limit;
+        set memory_limit = {{ memory_limit("current_setting('memory_limit')", is_update) }};
+    {%- endif %}
+    set threads = {{ thread_limit("current_setting('threads')", "current_setting('memory_limit')") }}
+{%- endmacro %}
+
+{#- What the process needs besides, and the system's copies of files, have the other half. -#}
+
+{% macro memory_limit(engine_default, is_update) -%}
+    {%- set most = 4000000000 if is_update else 8000000000 -%}
+    least(cast(parse_formatted_bytes({{ engine_default }}) // 2 as bigint), {{ most }}) || 'B'
+{%- endmacro %}
+
+{#- Each thread fills buffers of its own: with 16 of them a small limit would be spent on buffers. -#}
+
+{% macro thread_limit(threads, memory) -%}
+    least({{ threads }}, greatest(1, cast(parse_formatted_bytes({{ memory }}) // 500000000 as bigint)))
 {%- endmacro %}
 
 {#- dbt-duckdb 1.11 does not support function resources; this one becomes a DuckDB macro. -#}

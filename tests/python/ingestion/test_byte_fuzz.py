@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
-from ingestion import bronze
+from ingestion import bronze, line_blocks
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import FileReport, Status, load_file
 from support.mutated_files import TOKEN, Row, Valid, mutated
@@ -53,7 +53,10 @@ class Bronze:
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> Iterator[Bronze]:
+def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bronze]:
+    # Files of a few lines have many blocks, some of them regular.
+    monkeypatch.setattr(line_blocks, "BLOCK_BYTES", 500)
+    monkeypatch.setattr(line_blocks, "PART_BYTES", 100)
     with duckdb.connect(config={"threads": 1}) as connection:
         bronze.create_tables(connection)
         # A sixth of the time, for plans that a few rows do not need.

@@ -6,7 +6,9 @@ import gzip
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +18,11 @@ import duckdb
 import pytest
 
 from ecommerce import cli
-from ingestion import bronze, fast_scan
+from ingestion import bronze, fast_scan, file_load
 from ingestion.csv_records import MAX_LINE_BYTES, Record
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS, PUBLISHED_COLUMN_NAMES
-from ingestion.file_load import FileReport, Status, load_file
-from ingestion.landing_files import Layout, profile
+from ingestion.file_load import LARGE_BYTES, FileReport, Status, load_file, load_together
+from ingestion.landing_files import Layout, Profile, profile
 from ingestion.local_loader import load
 from ingestion.typed_text import Texts
 from project.errors import UserError
@@ -65,12 +67,17 @@ def rescued(database: Path) -> list[dict[str, str]]:
     return [json.loads(row[0]) for row in query(database, sql)]
 
 
-@pytest.fixture(scope="module")
-def dirty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, FileReport]]]:
+@pytest.fixture(scope="module", params=[LARGE_BYTES, 0], ids=["small", "large"])
+def dirty(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[tuple[Path, dict[str, FileReport]]]:
     folder = tmp_path_factory.mktemp("dirty")
     write_dirty_files(folder / "landing")
     database = folder / "shop.duckdb"
-    yield database, {f.path.name: f for f in load(folder / "landing", database).files}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(file_load, "LARGE_BYTES", request.param)
+        reports = load(folder / "landing", database).files
+    yield database, {report.path.name: report for report in reports}
 
 
 @pytest.mark.parametrize("file", dirty_files(), ids=lambda file: file.name)
@@ -230,9 +237,17 @@ def test_endless_line_is_refused_in_bounded_memory(landing: Path, database: Path
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("brand", ["samsung", '"with, comma"'])
+@pytest.mark.parametrize("large", [LARGE_BYTES, 0])
 def test_clean_file_takes_the_fast_path(
-    landing: Path, database: Path, suffix: str, end: str, brand: str
+    landing: Path,
+    database: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+    end: str,
+    brand: str,
+    large: int,
 ) -> None:
+    monkeypatch.setattr(file_load, "LARGE_BYTES", large)
     lines = Lines()
     content = end.join([HEADER, *[lines.line(brand=brand) for _ in range(5)], ""]).encode()
     compressed = gzip.compress(content) if suffix == "csv.gz" else content
@@ -283,8 +298,18 @@ def test_empty_tenth_field_that_duckdb_accepts_is_malformed(landing: Path, datab
     assert (report.rows, rescued(database)) == (2, [{"_line": tenth}])
 
 
-@pytest.mark.parametrize("brand", ["a", '"a, b"'])
-def test_scan_is_not_trusted_when_counts_differ(landing: Path, brand: str) -> None:
+def as_future(content: Profile, delay: float) -> Future[Profile]:
+    """What a thread that counts the file gives, at once or later."""
+    counted: Future[Profile] = Future()
+    if delay:
+        threading.Timer(delay, counted.set_result, [content]).start()
+    else:
+        counted.set_result(content)
+    return counted
+
+
+@pytest.mark.parametrize(("brand", "delay"), [("a", 0), ('"a, b"', 0), ("a", 0.5), ('"a, b"', 0.5)])
+def test_scan_is_not_trusted_when_counts_differ(landing: Path, brand: str, delay: float) -> None:
     path = landing / "f.csv"
     path.write_text(f"{HEADER}\n{Lines().line(brand=brand)}\n")
     counted = profile(path)
@@ -299,11 +324,63 @@ def test_scan_is_not_trusted_when_counts_differ(landing: Path, brand: str) -> No
                 path,
                 layout,
                 Record(HEADER.split(","), HEADER.encode() + b"\n", 1),
-                content,
+                as_future(content, delay),
                 datetime(2020, 1, 1),
                 int,
                 Texts.ZONED,
             )
+
+
+def test_small_files_share_a_transaction(landing: Path) -> None:
+    paths = [landing / name for name in ("good.csv", "malformed.csv")]
+    content = f"{HEADER}\n{Lines().line()}\n"
+    paths[0].write_text(content)
+    paths[1].write_text(content + "malformed\n")
+
+    def end(_: int) -> None:
+        raise KeyboardInterrupt
+
+    ledger = f"select count(*), count(distinct _ingested_at) from {bronze.LEDGER}"
+    with duckdb.connect() as connection:
+        bronze.create_tables(connection)
+        with pytest.raises(KeyboardInterrupt):
+            load_together(connection, paths, end)
+        assert connection.execute(ledger).fetchall() == [(0, 0)]
+        assert connection.execute(f"select count(*) from {bronze.EVENTS}").fetchall() == [(0,)]
+        reports = load_together(connection, paths)
+        assert [(report.status, report.rows) for report in reports] == [
+            (Status.LOADED, 1),
+            (Status.LOADED, 2),
+        ]
+        assert connection.execute(ledger).fetchall() == [(2, 2)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    ["{header}\n", "\n", "\n{unzoned}", " \r\n", '{quoted}"\n'],
+    ids=["repeated header", "blank", "no zone", "blanks", "quote"],
+)
+def test_a_file_that_needs_a_second_try_takes_no_other_with_it(
+    landing: Path, database: Path, odd: str
+) -> None:
+    lines = Lines()
+    for name in "abc":
+        content = "".join(lines.line() + "\n" for _ in range(30))
+        if name == "b":
+            content += odd.format(
+                header=HEADER,
+                quoted=lines.line(brand='"a"'),
+                unzoned=lines.line(event_time="2019-10-01 00:00:00") + "\n",
+            )
+        (landing / f"{name}.csv").write_text(f"{HEADER}\n{content}")
+    reports = load(landing, database).files
+    assert [report.status for report in reports] == [Status.LOADED] * 3
+    more = odd.count("{quoted}") + odd.count("{unzoned}")
+    assert [report.rows for report in reports] == [30, 30 + more, 30]
+    sql = "select _source_file, count(*) from bronze_layer.events_raw group by all order by 1"
+    assert query(database, sql) == [(str(report.path), report.rows) for report in reports]
+    ledger = "select path, rows from bronze_layer.loaded_files order by 1"
+    assert query(database, ledger) == query(database, sql)
 
 
 @pytest.mark.parametrize("name", ["a[1].csv", "what?.csv", "it's *.csv", "month=10/a b.csv"])

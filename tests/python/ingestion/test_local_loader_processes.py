@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ingestion.file_load import Status
+from ingestion.file_load import LARGE_BYTES, Status
 from ingestion.local_loader import load
 from project.errors import UserError
 from project.home import CHECKOUT
@@ -23,15 +23,17 @@ from support.dirty_files import HEADER, Lines
 PROGRAM = """
 import sys
 from pathlib import Path
+from ingestion import file_load
 from ingestion.local_loader import load
+file_load.LARGE_BYTES = int(sys.argv[3])
 print("ready", flush=True)
 load(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 TABLES = "select count(*) from duckdb_tables() where schema_name = 'bronze_layer'"
 
 
-def start_loader(data: Path, database: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", PROGRAM, str(data), str(database)]
+def start_loader(data: Path, database: Path, large: int = LARGE_BYTES) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM, str(data), str(database), str(large)]
     loader = subprocess.Popen(
         command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -107,7 +109,8 @@ def test_killed_loaders_leave_whole_files_and_the_next_run_continues(tmp_path: P
     sql = "select _source_file, count(*) from bronze_layer.events_raw group by all"
     seen_partial = 0
     for kill in range(8):
-        loader = start_loader(landing, database)
+        # Each file alone, counted while it is scanned, or two in one transaction.
+        loader = start_loader(landing, database, 2_000_000 if kill % 2 else 0)
         if kill == 0:
             # The first file is committed and the others are not: this kill must interrupt a load.
             wait_for(lambda: size(tmp_path / "shop.duckdb.wal") > 100_000, loader)
