@@ -4,6 +4,15 @@
     so that no death in between leaves a record of what is there no more. -#}
 
 {% macro find_unchanged() -%}
+    {{ return(adapter.dispatch('find_unchanged')()) }}
+{%- endmacro %}
+
+{#- On Databricks nothing says in one query that bronze is what it was: each build does all. -#}
+
+{% macro default__find_unchanged() -%}
+{%- endmacro %}
+
+{% macro duckdb__find_unchanged() -%}
     {%- if execute -%}
         {#- The graph is what all nodes of a run share, and it outlives a run in one process. -#}
         {%- do graph.update({'is_unchanged': false}) -%}
@@ -15,7 +24,8 @@
                 if adapter.get_relation(node.database, node.schema, node.alias) is none -%}
                 {%- do missing.append(node) -%}
             {%- endfor -%}
-            {%- if not missing and builds_all_rows() and recorded.inputs == inputs() -%}
+            {%- if not missing and builds_all_rows() and not flags.FULL_REFRESH
+                and recorded.inputs == inputs() -%}
                 {%- do graph.update({'is_unchanged': true}) -%}
             {%- else -%}
                 delete from {{ definitions_table() }} where definition = 'inputs'
@@ -25,12 +35,11 @@
 {%- endmacro %}
 
 {% macro record_inputs(results) -%}
-    {%- if execute and flags.WHICH == 'build' and builds_all_rows(except_refresh=true)
-        and not graph.is_unchanged -%}
-        {%- set unbuilt = tables_to_build(is_selected=false) -%}
+    {%- if execute and flags.WHICH == 'build' and builds_all_rows() and not graph.is_unchanged -%}
         {%- set failed = results | map(attribute='status') | map('string')
             | reject('in', ['success', 'pass', 'warn', 'no-op']) | list -%}
-        {%- set found = inputs() if results and not unbuilt and not failed -%}
+        {%- set left = failed + tables_to_build(is_selected=false) -%}
+        {%- set found = inputs() if results and not left -%}
         {%- if found -%}
             insert into {{ definitions_table() }}
             values ('every table', 'inputs', '{{ found }}', '{{ run_started_at.isoformat() }}')
@@ -38,10 +47,8 @@
     {%- endif -%}
 {%- endmacro %}
 
-{% macro builds_all_rows(except_refresh=false) -%}
-    {{ return(not (
-        flags.EMPTY or flags.SAMPLE or flags.DEFER or (flags.FULL_REFRESH and not except_refresh)
-    )) }}
+{% macro builds_all_rows() -%}
+    {{ return(not (flags.EMPTY or flags.SAMPLE or flags.DEFER)) }}
 {%- endmacro %}
 
 {% macro tables_to_build(is_selected=true) -%}
@@ -74,8 +81,6 @@
     {%- endfor -%}
     {{ return(local_md5(found | sort | join('\n') ~ stored)) }}
 {%- endmacro %}
-
-{#- On Databricks nothing says in one query that bronze is what it was: each build does all. -#}
 
 {% macro stored_inputs() -%}
     {{ return(adapter.dispatch('stored_inputs')()) }}
