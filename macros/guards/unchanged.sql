@@ -93,17 +93,23 @@
 {#- The ledger of the loader, and the number of rows of each table, by which changes by hand show. -#}
 
 {% macro duckdb__stored_inputs() -%}
-    {%- set schemas = graph.sources.values() | list + graph.nodes.values() | list -%}
-    {%- set version, ledger, rows = run_query(
-        "select version(), max(schema_name || '.loaded_files') filter (table_name = 'loaded_files'),"
-        ~ " string_agg(schema_name || table_name || estimated_size, ';'"
-        ~ " order by schema_name, table_name) from duckdb_tables() where schema_name in ('"
-        ~ schemas | map(attribute='schema') | unique | join("', '") ~ "') and table_name not in ('"
-        ~ (['model_definitions'] + history_tables().keys() | list) | join("', '") ~ "')"
-    ).rows[0].values() -%}
-    {{ return(version ~ rows ~ run_query(
-        "select md5(string_agg(file::text, ';' order by path)) from " ~ ledger ~ " as file"
-    ).rows[0].values()[0] if ledger else none) }}
+    {%- set bronze = graph.sources.values() | selectattr('source_name', 'equalto', 'bronze_layer')
+        | first -%}
+    {%- set counts = ['(select count(*) from ' ~ bronze.relation_name ~ ')'] -%}
+    {%- for node in (tables_to_build() + tables_to_build(is_selected=false)) | sort(attribute='name')
+        if node.config.materialized != 'view' -%}
+        {%- set table = adapter.get_relation(node.database, node.schema, node.alias) -%}
+        {%- do counts.append('(select count(*) from ' ~ table ~ ')' if table else "'none'") -%}
+    {%- endfor -%}
+    {#- Without a ledger another loader filled bronze. The cache of relations has no bronze. -#}
+    {%- set has_ledger = run_query(
+        "select 1 from duckdb_tables() where schema_name = '" ~ bronze.schema
+        ~ "' and table_name = 'loaded_files'"
+    ).rows | length -%}
+    {{ return(run_query(
+        "select concat_ws(' ', version(), (select md5(string_agg(file::text, ';' order by path))"
+        ~ ' from ' ~ bronze.schema ~ '.loaded_files as file), ' ~ counts | join(', ') ~ ')'
+    ).rows[0].values()[0] if has_ledger else none) }}
 {%- endmacro %}
 
 {% macro unless_unchanged(materialize) -%}
