@@ -119,6 +119,8 @@ def test_everything_is_described(manifest: dict[str, Any]) -> None:
 
 def test_macros_are_described_with_their_arguments(manifest: dict[str, Any]) -> None:
     for macro in own(manifest["macros"], "macro"):
+        if macro["name"].startswith("materialization_"):
+            continue  # it has no arguments, but options of dbt's own
         signature = re.match(r"\{%-?\s*(?:macro|test)\s+\w+\((.*?)\)\s*-?%\}", macro["macro_sql"])
         assert signature, macro["name"]
         names = [argument.split("=")[0].strip() for argument in signature[1].split(",")]
