@@ -202,6 +202,6 @@ def test_tables_of_something_else_are_no_traceback(
         connection.execute("create table bronze_layer.loaded_files (mine int)")
     assert cli.main(["load"]) == 2
     message = capsys.readouterr().err
-    assert f"cannot be loaded into {database}: Binder Error" in message
+    assert f"{database}: cannot be opened: Binder Error" in message
     assert "its tables may be those of something else" in message
     assert message.count("\n") == 1
