@@ -705,9 +705,12 @@ CHANGES: Final[Mapping[str, str]] = {
         select count(distinct user_id) filter (where is_now)
             / count(distinct user_id) filter (where is_before) - 1, 28
         from o join d using (day)""",
-    "index/All 61 days: Complete days": (
-        "select strftime(day, '%-d %b') from d where not is_whole order by day"
-    ),
+    # One day is not complete, and one is without a purchase.
+    "index/All 61 days: Complete days": """
+        select strftime(day, '%-d %b'), (
+            select strftime(quiet.day, '%-d %b') from d as quiet
+            where quiet.is_whole and quiet.day not in (select event_date from e where is_buy))
+        from d where not is_whole""",
     "sales/Month: Nov 2019: Revenue": _month_change("revenue"),
     "sales/Month: Nov 2019: Orders": _month_change("orders"),
     "sales/Month: Nov 2019: Units": _month_change("units"),
