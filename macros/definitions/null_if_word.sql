@@ -14,14 +14,22 @@
 
 {% macro null_if_word(text, lower=none) -%}
     {#- Words between capitals, which lower case has none of; DuckDB would join a list of words, for
-        columns without words too. What a backslash means depends on the engine. -#}
-    {%- set words = "('XX" ~ var('null_words') | join('X') ~ "X')" -%}
-    {%- set words = words | replace('\\', "' || chr(92) || '") -%}
+        columns without words too. What a backslash means depends on the engine. A word as long as a
+        session id is compared by itself: no session id is short enough for the others. -#}
+    {%- set short, long, backslash = [], [], "' || chr(92) || '" -%}
+    {%- for word in var('null_words') -%}
+        {%- do (short if word | length < 36 else long).append(word) -%}
+    {%- endfor -%}
+    {%- set words = ('XX' ~ short | join('X') ~ 'X') | replace('\\', backslash) -%}
     case
         when
-            length({{ text }}) <= {{ var('null_words') | map('length') | sort | last or 0 }}
-            and contains({{ words }}, 'X' || {{ lower or text }} || 'X')
+            length({{ text }}) <= {{ short | map('length') | sort | last or 0 }}
+            and contains(('{{ words }}'), 'X' || {{ lower or text }} || 'X')
             then null
+        {%- for word in long %}
+        when {{ text if word == word | upper else lower or text }}
+            = ('{{ word | replace('\\', backslash) }}') then null
+        {%- endfor %}
         else {{ text }}
     end
 {%- endmacro %}
