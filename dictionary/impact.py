@@ -19,13 +19,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import yaml
-
 from dictionary import build, lineage
 from dictionary.entries import Column, Dictionary, Table
 from project.errors import UserError
 from project.home import CHECKOUT
 from project.output import guarded
+from project.yml import read_yml
 
 MOST_COLUMNS: Final = 12
 """Columns of one table that the comment names; GitHub refuses a comment of 65,536 characters."""
@@ -238,7 +237,7 @@ def dictionary_of(checkout: Path) -> Dictionary:
         if result.returncode:
             raise UserError(f"{checkout}: dbt cannot parse it:", *result.stdout.splitlines())
         manifest = json.loads(Path(name, "target", "manifest.json").read_text(encoding="utf-8"))
-    project = yaml.safe_load((checkout / "dbt_project.yml").read_text(encoding="utf-8"))
+    project = read_yml(checkout / "dbt_project.yml")
     file = checkout / "dictionary" / lineage.FILE.name
     recorded = lineage.read(file) if file.exists() else {}
     return build.build(manifest, recorded, project["vars"])

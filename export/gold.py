@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import yaml
 
 from project.database import explained, require_database, require_usable_path
 from project.errors import UserError
 from project.home import CHECKOUT
+from project.yml import read_yml
 
 SCHEMA: Final = "gold_layer"
 _DECLARED_IN: Final = ("models", "snapshots")
@@ -120,7 +120,7 @@ def declared(project: Path = CHECKOUT) -> Iterator[Mapping[str, Any]]:
     """Return the content of every yml beside models and snapshots."""
     for folder in _DECLARED_IN:
         for file in sorted((project / folder).rglob("*.yml")):
-            yield yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+            yield read_yml(file)
 
 
 def _tags(column: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ import yaml
 
 from project.errors import UserError
 from project.variables import project_variables
+from project.yml import read_yml
 
 POLICY_FILE: Final = Path(__file__).with_name("access_policy.yml")
 ALL: Final = "all"
@@ -93,7 +94,7 @@ class Cell:
 def load(path: Path = POLICY_FILE) -> Policy:
     """Read a policy; UserError names the place of an invalid entry."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        content = read_yml(path)
     except (OSError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a readable policy: {reason}; correct it") from error

@@ -34,16 +34,9 @@ _TABLE_LOGS: Final = {
 _MOST_ENTRIES: Final = 10_000
 # Folders of other programs, whose files are no landed ones: what was deleted, versions, copies.
 _TOOLS: Final = (
-    *("$recycle.bin", "system volume information", ".trash", ".trashes", ".git", ".hg", ".svn"),
-    *(
-        ".venv",
-        "__pycache__",
-        ".ipynb_checkpoints",
-        "node_modules",
-        "site-packages",
-        ".tox",
-        ".nox",
-    ),
+    *("$recycle.bin", "system volume information", ".trash", ".trashes"),
+    *(".git", ".hg", ".svn", ".venv", ".tox", ".nox"),
+    *("__pycache__", ".ipynb_checkpoints", "node_modules", "site-packages"),
 )
 _ENVIRONMENT: Final = "pyvenv.cfg"
 _PLACEHOLDER: Final = ".icloud"

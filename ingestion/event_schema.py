@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from project.errors import UserError
 from project.home import CHECKOUT
+from project.yml import read_yml
 
 DEFINITION: Final = "models/bronze/events_raw.yml"
 SQL_TYPES: Final = ("timestamp", "string", "bigint", "double")
@@ -38,7 +37,7 @@ class Column:
 
 def read_definition(path: Path) -> tuple[str, tuple[Column, ...]]:
     """Return the table's comment and its columns, whatever their types."""
-    [source] = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)["sources"]
+    [source] = read_yml(path)["sources"]
     [table] = source["tables"]
     columns = tuple(
         Column(

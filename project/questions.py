@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import yaml
-
 from project.errors import UserError
 from project.home import CHECKOUT
+from project.yml import read_yml
 
 FOLDER: Final = CHECKOUT / "analyses" / "questions"
 GOLD: Final = "gold_layer"
@@ -52,7 +51,7 @@ def read_questions(folder: Path = FOLDER) -> list[Question]:
 
 
 def _read_notes(path: Path) -> dict[str, str]:
-    analyses = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)["analyses"]
+    analyses = read_yml(path)["analyses"]
     return {analysis["name"]: " ".join(analysis["description"].split()) for analysis in analyses}
 
 

@@ -17,6 +17,7 @@ from dashboard.tables import read_queries, split_queries
 from project.home import CHECKOUT
 from project.output import show
 from project.questions import GOLD, read_questions
+from project.yml import read_yml
 
 FOLDER: Final = CHECKOUT / "resources" / "ai_bi"
 DASHBOARD: Final = FOLDER / "shop.lvdash.json"
@@ -42,7 +43,7 @@ _WRITTEN: Final = "# Written by `make ai-bi`, from the questions of analyses.\n"
 
 def dashboard() -> Json:
     """Return the dashboard as its file has it, without a catalog: the bundle names that."""
-    pages = yaml.safe_load((FOLDER / "pages.yml").read_text("utf-8"))
+    pages = read_yml(FOLDER / "pages.yml")
     built = [_page(page) for page in pages]
     used = {widget["of"] for page in pages for row in page["rows"] for widget in row}
     return {"datasets": [_dataset(name) for name in sorted(used)], "pages": built}

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 import yaml
 
 from project.errors import UserError
+from project.yml import read_yml
 
 Config: TypeAlias = dict[str, Any]
 
@@ -35,7 +36,7 @@ def read_bundle(folder: Path) -> Config:
 
 def _read(path: Path) -> Config:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        content = read_yml(path)
     except (OSError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a readable file of the bundle: {reason}") from error

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from project.errors import UserError
+from project.yml import read_yml
 from workspace.bundle import REFERENCE, Config, deployed
 
 PIPELINE_GROUP: Final = "ecommerce_pipeline"
@@ -126,7 +125,7 @@ def governed_tags(folder: Path) -> dict[str, tuple[str, ...]]:
     """Return the values of each tag for which policies call the functions of a dbt project."""
     values: dict[str, list[str]] = {}
     for file in sorted((folder / "functions").glob("*.yml")):
-        content = yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        content = read_yml(file)
         for function in content["functions"]:
             meta = function["config"]["meta"]
             tags = {**meta.get("column_mask_of", {}), **meta.get("row_filter_of", {})}

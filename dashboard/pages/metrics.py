@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-import yaml
-
 from dashboard import formats
 from dashboard.elements import Column, Figure, Measured
 from dashboard.formats import Kind
 from dashboard.tables import Row, Tables
 from project.home import CHECKOUT
+from project.yml import read_yml
 
 _SHOWN_MONTHS: Final = 6
 _KINDS: Final[Mapping[str, Kind]] = {
@@ -31,7 +30,7 @@ def _definitions() -> Mapping[str, Mapping[str, Any]]:
     return {
         metric["name"]: metric
         for file in sorted((CHECKOUT / "models" / "metrics").glob("*.yml"))
-        for metric in yaml.load(file.read_text("utf-8"), yaml.CSafeLoader)["metrics"]
+        for metric in read_yml(file)["metrics"]
     }
 
 
