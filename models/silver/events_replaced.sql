@@ -25,7 +25,7 @@ new_tracker_sessions as (
 events_replaced as (
 
     select
-        events.event_id,
+        {{ event_key('events') }} as event_id,
         {{ event_columns('events') }},
         events._source_file,
         events._ingested_at,
@@ -34,10 +34,7 @@ events_replaced as (
         (select max(new_files._batch_id) from new_files) as _batch_id,
         events.session_id,
         events.event_date,
-        events.event_hour,
-        events.category_l1,
-        events.category_l2,
-        events.category_l3
+        events.event_hour
     from {{ last_build('events_cleaned') }} as events
     where {{ has_key_in('events', ['user_id', 'user_session'], 'new_tracker_sessions') }}
 

@@ -26,8 +26,8 @@ aggregated as (
         -- `count(distinct)` would keep a second hash table, which does not fit in memory.
         cast(size(collect_set(product_id)) as bigint) as products,
         -- A category named (all) would be counted as the whole shop.
-        min(coalesce(nullif(category_l1, '(all)'), '(none)')) as lowest_category,
-        max(coalesce(nullif(category_l1, '(all)'), '(none)')) as highest_category,
+        min(coalesce(nullif({{ category_level(1) }}, '(all)'), '(none)')) as lowest_category,
+        max(coalesce(nullif({{ category_level(1) }}, '(all)'), '(none)')) as highest_category,
         min(_first_batch_id) as _first_batch_id,
         max(_first_batch_id) as _last_batch_id,
         max(_batch_id) as _batch_id

@@ -27,7 +27,8 @@ categorized as (
         events.product_id,
         events.price,
         events._batch_id,
-        coalesce(nullif(events.category_l1, '(all)'), '(none)') as category_l1
+        coalesce(nullif({{ category_level(1, 'events.category_code') }}, '(all)'), '(none)')
+            as category_l1
     from events
     inner join sessions on events.session_id = sessions.session_id
 
