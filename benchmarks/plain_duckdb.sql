@@ -294,7 +294,6 @@ with viewed as (
     select
         session_id,
         any_value(user_id) as user_id,
-        any_value(user_session) as user_session,
         min(event_time) as started_at,
         max(event_time) as ended_at,
         count(*) as events,
@@ -306,7 +305,7 @@ with viewed as (
 )
 
 select
-    session_id, user_id, user_session, started_at::date as session_date, started_at, ended_at,
+    session_id, user_id, started_at::date as session_date, started_at, ended_at,
     date_diff('second', started_at, ended_at) as duration_seconds,
     events, products,
     case when lowest = highest then lowest end as single_category_l1,

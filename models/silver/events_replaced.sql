@@ -11,14 +11,23 @@ new_files as (
     select * from {{ since_last_batch(ref('source_files'), of='events_cleaned') }}
 ),
 
-new_tracker_sessions as (
+touched_parts as (
 
     -- Includes rejected rows: rewriting a tracker session without a new event changes nothing.
     select distinct
         user_id,
-        user_session
+        {{ tracker_part() }} as tracker_part
     from {{ ref('events_staged') }}
     where _ingested_at in (select new_files._ingested_at from new_files)
+
+),
+
+stored_events as (
+
+    select
+        *,
+        {{ tracker_part() }} as tracker_part
+    from {{ last_build('events_cleaned') }} as stored
 
 ),
 
@@ -35,8 +44,8 @@ events_replaced as (
         events.session_id,
         events.event_date,
         events.event_hour
-    from {{ last_build('events_cleaned') }} as events
-    where {{ has_key_in('events', ['user_id', 'user_session'], 'new_tracker_sessions') }}
+    from stored_events as events
+    where {{ has_key_in('events', ['user_id', 'tracker_part'], 'touched_parts') }}
 
 )
 
