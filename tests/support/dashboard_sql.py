@@ -17,8 +17,10 @@ import duckdb
 _VIEWS: Final = """
 create temp table e as
 select *,
-    md5(concat_ws(chr(31), event_time, event_type, product_id, category_id,
-        coalesce(category_code, ''), coalesce(brand, ''), price, user_id, user_session)) as event_id,
+    md5(concat_ws(chr(31),
+        event_time, event_type, product_id, category_id, coalesce(category_code, ''),
+        coalesce(brand, ''), price, user_id, user_session
+    )) as event_id,
     nullif(split_part(category_code, '.', 1), '') as category_l1,
     nullif(split_part(category_code, '.', 2), '') as category_l2,
     nullif(split_part(category_code, '.', 3), '') as category_l3,

@@ -92,7 +92,8 @@ class Event(NamedTuple):
 REWRITES: Final = {
     "a session of several categories": (
         "select session_id from silver_layer.events_replaced"
-        " group by session_id having count(distinct split_part(coalesce(category_code, ''), '.', 1)) > 1"
+        " group by session_id"
+        " having count(distinct split_part(coalesce(category_code, ''), '.', 1)) > 1"
     ),
     "a session with an order": (
         "select session_id from silver_layer.events_replaced where event_type = 'purchase'"
