@@ -54,13 +54,7 @@ kept_events as (
     from {{ ref('events_cleaned') }} as events
     where
         events._batch_id >= (select min(unaccounted_files._batch_id) from unaccounted_files)
-        and exists (
-            select 1 from copies
-            where
-                copies.event_time = events.event_time
-                and copies.user_id = events.user_id
-                and copies.product_id = events.product_id
-        )
+        and {{ has_key_in('events', ['event_time', 'user_id', 'product_id'], 'copies') }}
 
 ),
 

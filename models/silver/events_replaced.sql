@@ -25,9 +25,9 @@ touched_parts as (
 stored_events as (
 
     select
-        *,
-        {{ tracker_part() }} as tracker_part
-    from {{ last_build('events_cleaned') }} as stored
+        events.*,
+        {{ tracker_part('events.user_session') }} as tracker_part
+    from {{ last_build('events_cleaned') }} as events
 
 ),
 
