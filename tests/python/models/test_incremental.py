@@ -51,6 +51,10 @@ def test_every_table_equals_a_full_refresh(in_batches: Home, refreshed: Home) ->
     assert differences(in_batches, refreshed) == {}
 
 
+def test_session_starts_leave_with_the_build_that_used_them(in_batches: Home) -> None:
+    assert in_batches.query("select count(*) from silver_layer.session_starts") == [(0,)]
+
+
 def test_a_late_event_joined_two_sessions(in_batches: Home) -> None:
     assert in_batches.query(
         "select events, purchases, is_view_cart_purchase_in_order from silver_layer.sessions"
