@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -147,6 +148,7 @@ class Column:
         return number(home, f"select sum({self.name}) from gold_layer.{self.mart} where {where}")
 
 
+@cache
 def number(home: Home, query: str) -> float:
     """Return the only value of a query, which is not 0."""
     [(value,)] = home.query(query)
