@@ -41,17 +41,21 @@ from project.home import CHECKOUT
 READ_BY_SQL: Final = frozenset(
     {
         "as_of_date",
+        "blanks",
         "check_hours",
         "earliest_event_date",
         "gate_max_lag_minutes",
         "gate_max_quarantined_share",
         "highest_price",
+        "history_days",
         "left_censored_days",
         "null_words",
         "pareto_a_share",
         "rfm_recency_days",
         "segment_vip_min_orders",
         "session_gap_minutes",
+        "special_capitals",
+        "special_small_letters",
     }
 )
 # A host with which the runs of one server share the adapter's probe.

@@ -28,8 +28,9 @@ from ingestion.bronze import EVENTS, LEDGER
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import Status
 from ingestion.local_loader import load
-from support.dbt_replay import Recording, parsed, record, replay
+from support.dbt_replay import parsed, replay
 from support.platform_runs import FACTS, Home, differences, tables
+from support.recorded_builds import Builds, Recorded, recorded_runs
 
 pytestmark = pytest.mark.slow
 
@@ -185,15 +186,6 @@ def a_history(drawn: random.Random) -> list[Landing]:
     return history if any(landing.lines for landing in history) else a_history(drawn)
 
 
-@dataclass(frozen=True)
-class Builds:
-    """Recorded builds: on an empty database, an update of it, and a full refresh."""
-
-    first: Recording
-    update: Recording
-    refresh: Recording
-
-
 class Shop:
     """A database that the real loader loads and replays of dbt build.
 
@@ -283,39 +275,9 @@ def live(shop: Shop, history: Sequence[Landing], models: Sequence[str] | None) -
     shop.build(models)
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """Real runs of dbt: their statements, and databases before, between and after them."""
-
-    builds: Builds
-    idle_update: Recording
-    loaded: Path
-    updated: Home
-    refreshed: Home
-
-
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    home = Home(tmp_path_factory.mktemp("recorded"))
-    pool, landing = home.folder / "pool", home.folder / "landing"
-    home.run("generate", "--events", "3000", "--days", "9", "--dirty", "0.02", "--out", str(pool))
-    landing.mkdir()
-    days = sorted(pool.glob("*.csv"))
-    # Late days: the update changes sessions, users and products of the first build.
-    for day in (*days[:3], *days[6:]):
-        shutil.copy(day, landing)
-    load(landing, home.database)
-    loaded = Path(shutil.copy(home.database, home.folder / "loaded.duckdb"))
-    first = record(home)
-    for day in days[3:6]:
-        shutil.copy(day, landing)
-    load(landing, home.database)
-    update = record(home)
-    idle_update = record(home)
-    updated = Home(tmp_path_factory.mktemp("updated"))
-    shutil.copy(home.database, updated.database)
-    builds = Builds(first, update, record(home, "--full-refresh"))
-    return Recorded(builds, idle_update, loaded, updated, home)
+def recorded() -> Recorded:
+    return recorded_runs()
 
 
 def test_an_update_executes_the_same_statements_for_any_data(recorded: Recorded) -> None:
