@@ -47,7 +47,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     Raises UserError if something could not be measured.
     """
-    require_extra("bench", "matplotlib", "pyspark")
+    require_extra("bench", "chdb", "matplotlib", "polars", "pyspark")
     require_extra("databricks", "dbt.adapters.databricks")
     from benchmarks import report
 
