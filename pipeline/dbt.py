@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import os
@@ -41,6 +42,8 @@ class Dbt:
         os.environ["ECOMMERCE_HOME"] = str(home())
         # dbt.log on a full disk must not print tracebacks.
         logging.raiseExceptions = False
+        # At exit, DuckDB would report frozen objects as leaks.
+        atexit.register(gc.unfreeze)
         self._manifest = None
         self._manifest = self._invoke("parse").result
 
