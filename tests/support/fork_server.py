@@ -58,6 +58,8 @@ READ_BY_SQL: Final = frozenset(
         "special_small_letters",
     }
 )
+# Beside SQL only arguments of data tests read these, which `dbt run` does not need.
+READ_BY_TESTS: Final = frozenset({"price_min_views", "price_window_days"})
 # A host with which the runs of one server share the adapter's probe.
 PROBED_HOST: Final = "PROBED_HOST"
 # The variable that names the folder of the session, where its processes find the server.
@@ -220,7 +222,7 @@ def _serve(listener: socket.socket) -> None:
         if not os.fork():
             listener.close()
             os.chdir(folder)
-            if is_without_log(arguments):
+            if is_without_log(program, arguments):
                 _skip_debug_events()
             if program == "ecommerce" and manifest:
                 _answer_parse_with(manifest)
@@ -235,14 +237,16 @@ def _serve(listener: socket.socket) -> None:
 
 def is_parsed_before(program: str, arguments: Sequence[str]) -> bool:
     """Whether a run in the checkout runs dbt, and needs no project of its own."""
-    if program == "ecommerce" and arguments[:1] != ["run"]:
+    if program == "ecommerce" and arguments[0] not in ("erase", "run"):
         return False
     own = {"parse", "--project-dir"} & set(arguments)
     return not own and "DBT_SCHEMA_PREFIX" not in os.environ
 
 
-def is_without_log(arguments: Sequence[str]) -> bool:
-    """Whether a run writes no log file."""
+def is_without_log(program: str, arguments: Sequence[str]) -> bool:
+    """Whether a run writes no log file, or a whole run of the platform one that no test reads."""
+    if program == "ecommerce":
+        return arguments[0] == "run"
     is_asked = any(option.startswith(("--log-", "--debug")) for option in arguments)
     return os.environ.get("DBT_LOG_LEVEL_FILE") == "none" and not is_asked
 
@@ -251,7 +255,8 @@ def parse_options(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return the options of dbt that a manifest depends on."""
     given = dict(pairwise(arguments))
     options = ("--target", given["--target"]) if "--target" in given else ()
-    if set(yaml.safe_load(given.get("--vars", "{}"))) - READ_BY_SQL:
+    read_later = READ_BY_SQL | READ_BY_TESTS if "run" in arguments else READ_BY_SQL
+    if set(yaml.safe_load(given.get("--vars", "{}"))) - read_later:
         return (*options, "--vars", given["--vars"])
     return options
 
@@ -381,7 +386,7 @@ def _skip_debug_events() -> None:
 
 
 def _answer_parse_with(manifest: Any) -> None:
-    """Let `ecommerce run`, which parses the project by dbt's Python API, get the parsed one."""
+    """Let `ecommerce`, which parses the project by dbt's Python API, get the parsed one."""
     from dbt.cli import main
 
     class Parsed(main.dbtRunner):
