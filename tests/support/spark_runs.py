@@ -35,6 +35,7 @@ def jvm_spark(folder: Path) -> Iterator[SparkSession]:
     spark = start_spark(folder)
     # Many queries on few rows: settings for large data only cost time.
     spark.conf.set("spark.sql.shuffle.partitions", 1)
+    spark.conf.set("spark.sql.leafNodeDefaultParallelism", 1)
     spark.conf.set("spark.sql.adaptive.enabled", False)
     spark.conf.set("spark.sql.ansi.enabled", True)
     # Rejected statements are expected here, and each would log a stack trace.
