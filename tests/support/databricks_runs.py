@@ -176,12 +176,18 @@ class Queryable(Protocol):
 
 
 def differences(
-    home: Home, databricks: Queryable, ignore: Collection[str] = (), *, is_refreshed: bool = False
+    home: Home,
+    databricks: Queryable,
+    ignore: Collection[str] = (),
+    *,
+    is_refreshed: bool = False,
+    only: Collection[str] = (),
 ) -> dict[str, int]:
     """Return the number of rows that only one engine has, by table.
 
     Snapshots are compared without run times; `ignore` lists further columns to leave out. After a
-    full refresh of one engine alone, `is_refreshed`, tables of updates alone are left out.
+    full refresh of one engine alone, `is_refreshed`, tables of updates alone are left out. `only`
+    names the tables to compare, instead of all.
     """
     found = {}
     of_updates = (BEFORE_IMAGES, "event_changes") if is_refreshed else ()
@@ -195,6 +201,7 @@ def differences(
             " join information_schema.tables using (table_catalog, table_schema, table_name)"
             f" where table_catalog = 'duck' and table_schema in {LAYERS}"
             f" and table_name not in {left_out}"
+            f" and (table_name in {[*only]} or {not only})"
             " and not starts_with(column_name, 'dbt_')"
             f" and not ({is_refreshed} and ends_with(column_name, '_batch_id'))"
             " group by all order by 1"
