@@ -62,6 +62,9 @@ READ_BY_SQL: Final = frozenset(
 READ_BY_TESTS: Final = frozenset({"price_min_views", "price_window_days"})
 # A host with which the runs of one server share the adapter's probe.
 PROBED_HOST: Final = "PROBED_HOST"
+# Events of dbt's statements and of sources that it writes: a run without a log file writes their
+# fields to the file RECORDED_STATEMENTS, if that is set.
+_RECORDED: Final = frozenset({"SQLQuery", "JinjaLogDebug"})
 # The variable that names the folder of the session, where its processes find the server.
 SESSION_FOLDER: Final = "TEST_SESSION_FOLDER"
 
@@ -360,6 +363,9 @@ def _skip_debug_events() -> None:
     from dbt_common.events.event_manager import EventManager
 
     make, fire = BaseEvent.__init__, EventManager.fire_event
+    # Each line is written at once, because a run ends without closing its files.
+    file = os.environ.get("RECORDED_STATEMENTS")
+    recorded = Path(file).open("a", encoding="utf-8", buffering=1) if file else None  # noqa: SIM115
 
     def make_later(event: BaseEvent, *args: Any, **fields: Any) -> None:
         vars(event)["unmade"] = args, fields
@@ -376,6 +382,8 @@ def _skip_debug_events() -> None:
     ) -> None:
         if (level or e.level_tag()) is not EventLevel.DEBUG:
             fire(manager, e, level, **options)
+        elif recorded and type(e).__name__ in _RECORDED:
+            recorded.write(json.dumps(vars(e)["unmade"][1]) + "\n")
 
     for owner, name, patch in (
         (BaseEvent, "__init__", make_later),
