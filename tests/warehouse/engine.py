@@ -61,6 +61,8 @@ class Engine:
         self.spark = self.new_session()
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        self._stored: dict[str, str] = {}
+        self._storing = threading.Lock()
 
     def new_session(self) -> SparkSession:
         """Return a Spark session that shares only the Delta folders with the others."""
@@ -84,6 +86,7 @@ class Engine:
         shutil.copytree(folder, self.root)
         numbers = [int(version.name[1:]) for version in self.root.glob("v*")]
         self._numbers = itertools.count(max(numbers, default=0) + 1)
+        self._stored.clear()
 
     def number(self) -> int:
         """Return a new number."""
@@ -142,6 +145,15 @@ class Engine:
         copy = str(self.root / f"v{self.number():06d}")
         shutil.copytree(folder, copy, copy_function=os.link)
         return copy
+
+    def stored(self, sql: str) -> str:
+        """Return a folder with a query's rows; the same text reads the same versions of tables."""
+        with self._storing:
+            if sql not in self._stored:
+                folder = self.new_table(self.schema(sql))
+                self.append(folder, sql)
+                self._stored[sql] = folder
+            return self._stored[sql]
 
     def append(self, folder: str, sql: str) -> int:
         """Add a query's rows, which must have the table's types; return their number."""
