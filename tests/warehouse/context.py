@@ -101,10 +101,7 @@ class Context:
 
     def types(self, texts: list[str]) -> list[DataType]:
         """Parse types from DDL."""
-        if not texts:
-            return []
-        casts = ", ".join(f"cast(null as {text}) as c{i}" for i, text in enumerate(texts))
-        return [f.dataType for f in self.engine.schema(f"select {casts}").fields]
+        return self.engine.types(texts)
 
     def policy(self, cursor: Cursor, kind: str) -> Key:
         """Read the name of the function of a mask or a filter, which must exist."""

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class Engine:
         self.spark = self.new_session()
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        self._types: dict[tuple[str, ...], list[DataType]] = {}
         self._stored: dict[str, str] = {}
         self._storing = threading.Lock()
 
@@ -93,14 +95,15 @@ class Engine:
         with self._lock:
             return next(self._numbers)
 
-    def _select(self, sql: str) -> DataFrame:
+    def _select(self, sql: str) -> PlannedDataFrame:
         """Return a query as a data frame; SparkSession.sql would analyze its text twice."""
         return PlannedDataFrame(SQL(sql), self.spark)
 
     def query(self, sql: str) -> pa.Table:
         """Run a query and return its rows."""
         try:
-            rows = self._select(sql).toArrow()
+            # `toArrow` would analyze the query for its schema first.
+            rows, _ = self._select(sql)._to_table()
         except Exception as error:
             raise engine_error(error) from error
         return rows.cast(pa.schema([(f.name, _plain(f.type)) for f in rows.schema]))
@@ -118,6 +121,14 @@ class Engine:
             return self._select(sql).schema
         except Exception as error:
             raise engine_error(error) from error
+
+    def types(self, texts: Sequence[str]) -> list[DataType]:
+        """Parse types from DDL; most statements repeat those of others."""
+        key = tuple(texts)
+        if key and key not in self._types:
+            casts = ", ".join(f"cast(null as {text}) as c{i}" for i, text in enumerate(key))
+            self._types[key] = [f.dataType for f in self.schema(f"select {casts}").fields]
+        return list(self._types[key]) if key else []
 
     def new_table(self, schema: StructType) -> str:
         """Create an empty Delta folder with nullable columns (the ledger keeps NOT NULL)."""
