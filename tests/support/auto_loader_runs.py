@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -100,7 +102,8 @@ def start_spark(warehouse: Path, classes: str | None = None) -> SparkSession:
 
     `classes` is the JVM option about the archive of `class_data`, which is used without it.
     """
-    os.environ["PYSPARK_PYTHON"] = sys.executable
+    # Clients of Spark Connect get no worker of Python: those of classic sessions are named below.
+    os.environ["PYSPARK_PYTHON"] = "/no/python"
     os.environ["JDK_JAVA_OPTIONS"] = QUICK_START
     settings: dict[str, bool | float | int | str | None] = {
         "spark.driver.extraJavaOptions": classes or class_data(),
@@ -111,6 +114,7 @@ def start_spark(warehouse: Path, classes: str | None = None) -> SparkSession:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",
         "spark.ui.showConsoleProgress": "false",
+        "spark.connect.grpc.binding.port": "0",
         "spark.sql.warehouse.dir": str(warehouse),
         # With checksum files, Hadoop starts twice as many programs (chmod, readlink) for each file.
         "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
@@ -118,8 +122,23 @@ def start_spark(warehouse: Path, classes: str | None = None) -> SparkSession:
         **QUICK_QUERIES,
     }
     spark = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
+    spark.sparkContext.pythonExec = sys.executable
     spark.sparkContext.setLogLevel("OFF")
     return spark
+
+
+@contextmanager
+def connect_server(spark: SparkSession) -> Iterator[str]:
+    """Serve Spark Connect from the JVM of a session, which takes long to start; yield its URL."""
+    jvm: Any = spark.sparkContext._jvm
+    package = jvm.org.apache.spark.sql.connect.service
+    service = getattr(getattr(package, "SparkConnectService$"), "MODULE$")
+    service.start(spark.sparkContext._jsc.sc())
+    try:
+        yield f"sc://127.0.0.1:{service.localPort()}"
+    finally:
+        nothing = jvm.scala.Option.empty()
+        service.stop(nothing, nothing)
 
 
 def remember_table(spark: SparkSession, warehouse: Path) -> None:

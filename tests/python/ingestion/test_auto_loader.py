@@ -31,13 +31,10 @@ from project.errors import UserError
 from project.home import CHECKOUT
 from support.auto_loader_runs import (
     CATALOG,
-    QUICK_QUERIES,
-    QUICK_START,
     TABLE,
-    class_data,
+    connect_server,
     counted,
     local_rows,
-    require_java,
     stream_rows,
 )
 from support.dirty_files import HEADER, Lines, write_dirty_files
@@ -560,39 +557,35 @@ def test_nothing_loadable_is_an_error(lake: Lake, capsys: pytest.CaptureFixture[
 
 
 CONNECT = """
-import json
 import sys
 sys.path.insert(0, sys.argv[1])
 import pyarrow.parquet
 from pyspark.sql import SparkSession
 from ingestion import auto_loader
-settings = json.loads(sys.argv[3])
-spark = SparkSession.builder.remote("local[2]").config(map=settings).getOrCreate()
-spark.sql("create schema bronze_layer")
-code = auto_loader.main(sys.argv[4:], source_format="text")
+code = auto_loader.main(sys.argv[3:], source_format="text")
+spark = SparkSession.builder.getOrCreate()
+assert "connect" in type(spark).__module__
 rows = spark.table("bronze_layer.events_raw").drop("_ingested_at").toArrow()
 pyarrow.parquet.write_table(rows, sys.argv[2])
 sys.exit(code)
 """
 
 
-def test_spark_connect_gives_the_same_rows(tmp_path: Path) -> None:
+def test_spark_connect_gives_the_same_rows(lake: Lake, tmp_path: Path) -> None:
     # Serverless compute accepts only Spark Connect. No worker of Python could start.
-    require_java()
-    landing = tmp_path / "landing"
-    write_dirty_files(landing)
-    _, rows = local_rows(landing, tmp_path / "local.duckdb")
-    paths = ["--source", str(landing), "--checkpoint", str(tmp_path / "cp")]
+    write_dirty_files(lake.landing)
+    _, rows = local_rows(lake.landing, tmp_path / "local.duckdb")
+    paths = ["--source", str(lake.landing), "--checkpoint", str(lake.checkpoint)]
     found = tmp_path / "found.parquet"
-    settings = json.dumps(QUICK_QUERIES | {"spark.driver.extraJavaOptions": class_data()})
-    command = [sys.executable, "-c", CONNECT, str(CHECKOUT), str(found), settings]
-    result = subprocess.run(
-        [*command, "--catalog", CATALOG, *paths],
-        cwd=tmp_path,
-        env=os.environ | {"PYSPARK_PYTHON": "/no/python", "JDK_JAVA_OPTIONS": QUICK_START},
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-c", CONNECT, str(CHECKOUT), str(found), "--catalog", CATALOG]
+    with connect_server(lake.spark) as url:
+        result = subprocess.run(
+            [*command, *paths],
+            cwd=tmp_path,
+            env=os.environ | {"SPARK_REMOTE": url},
+            capture_output=True,
+            text=True,
+        )
     assert result.returncode == 0, result.stderr[-3000:]
     assert counted(pyarrow.parquet.read_table(found)) == rows
 
