@@ -83,7 +83,7 @@ class Landing:
 
     def land(self, number: int) -> None:
         for _ in range(number):
-            body = [self._lines.line() for _ in range(200 + self.landed)]
+            body = [self._lines.line() for _ in range(20 + self.landed)]
             body += ["x"] * (self.landed % 3 == 0)
             content = "\n".join([HEADER, *body, ""]).encode()
             is_compressed = self.landed % 4 == 0
