@@ -33,11 +33,11 @@ def jvm_spark(folder: Path) -> Iterator[SparkSession]:
     """Start a classic session in ANSI mode, the default on Databricks. Times are in UTC."""
     require_java()
     spark = start_spark(folder)
-    # Many queries on few rows: settings for large data only cost time.
-    spark.conf.set("spark.sql.shuffle.partitions", 1)
+    # Each source would be read by as many tasks as there are processors, for a few rows.
     spark.conf.set("spark.sql.leafNodeDefaultParallelism", 1)
-    spark.conf.set("spark.sql.adaptive.enabled", False)
     spark.conf.set("spark.sql.ansi.enabled", True)
+    # Letters in lower case are compared with those of other engines.
+    spark.conf.set("spark.sql.icu.caseMappings.enabled", True)
     # Rejected statements are expected here, and each would log a stack trace.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     try:
