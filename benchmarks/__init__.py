@@ -1,1 +1,1 @@
-"""Measures speed and memory of the platform beside plain DuckDB and PySpark."""
+"""Measures speed and memory of the platform beside plain DuckDB, PySpark and other engines."""

@@ -12,11 +12,35 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
+
 from benchmarks.measure import Measured, Usage, measure
 from project.home import CATALOG, CHECKOUT
 
 PLAIN_SCRIPT: Final = CHECKOUT / "benchmarks" / "plain_duckdb.sql"
 _WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
+PEERS: Final = {
+    "DuckDB by hand": "duckdb_sql",
+    "Polars": "polars_frames",
+    "chDB": "chdb_sql",
+}
+CORE_MODELS: Final = ("+sessions", "+daily_traffic")
+# The columns of `benchmarks.peers.core`.
+_CORE_DAYS: Final = """
+    select
+        cast(event_date as varchar), events, views, carts, purchases,
+        cast(revenue * 100 as bigint), coalesce(sessions, 0), coalesce(session_seconds, 0),
+        coalesce(orders, 0)
+    from intermediate_layer.daily_traffic
+    left join (
+        select
+            session_date as event_date, count(*) as sessions,
+            cast(sum(duration_seconds) as bigint) as session_seconds, count_if(is_order) as orders
+        from silver_layer.sessions
+        group by all
+    ) using (event_date)
+    order by event_date
+"""
 
 
 @dataclass(frozen=True)
@@ -25,6 +49,14 @@ class Built:
 
     usage: Usage
     nodes: dict[str, Usage]
+
+
+@dataclass(frozen=True)
+class Core:
+    """The cost of the core steps, and their table by day."""
+
+    usage: Usage
+    days: list[list[Any]]
 
 
 class Platform:
@@ -56,6 +88,18 @@ class Platform:
     def build(self) -> Built:
         """Build models and snapshots."""
         return self._dbt("build", *_WITHOUT_TESTS)
+
+    def core(self, data: Path) -> Core:
+        """Load a folder, and build what the peers build and all that it needs."""
+        self.reset()
+        load = self.load(data)
+        built = self._dbt("build", *_WITHOUT_TESTS, "--select", *CORE_MODELS)
+        return Core(load + built.usage, self.core_days())
+
+    def core_days(self) -> list[list[Any]]:
+        """Return the table by day that each peer builds."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return [list(day) for day in connection.execute(_CORE_DAYS).fetchall()]
 
     def test(self) -> Built:
         """Run every data test."""
@@ -108,6 +152,16 @@ def spark(data: Path, folder: Path) -> Built:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return _steps(["-m", "benchmarks.spark", str(data), str(folder)])
+
+
+def peer(name: str, data: Path, folder: Path) -> Core:
+    """Run the core steps in another engine over a folder of CSV files."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    command = ("-m", f"benchmarks.peers.{PEERS[name]}", str(data), str(folder))
+    measured = measure([sys.executable, *command], CHECKOUT)
+    shutil.rmtree(folder)
+    return Core(measured.usage, json.loads(measured.output.splitlines()[-1])["days"])
 
 
 def _steps(command: Sequence[str]) -> Built:

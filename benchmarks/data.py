@@ -51,8 +51,14 @@ def dataset(events: int, folder: Path) -> Dataset:
     return files
 
 
+def days_of_files(events: int, days: int, folder: Path) -> list[Path]:
+    """Generate compressed files of so many days; return them in order of date."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return _generate(events, folder, "--days", str(days), "--gzip")
+
+
 def _generate(events: int, out: Path, *options: str) -> list[Path]:
     out.mkdir(parents=True)
     command = ("-m", "ecommerce", "generate", "--events", str(events), "--out", str(out), *options)
     measure([sys.executable, *command], CHECKOUT)
-    return sorted(out.glob("*.csv"))
+    return sorted(out.glob("events_*"))

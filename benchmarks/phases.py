@@ -11,9 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.contenders import Built, Platform, plain, spark
+from benchmarks.contenders import PEERS, Built, Platform, peer, plain, spark
 from benchmarks.data import Dataset, dataset
-from benchmarks.measure import Usage
+from benchmarks.measure import CommandFailed, Usage
 
 MILLION: Final = 1_000_000
 GROWTH: Final = (1 * MILLION, 4 * MILLION, 16 * MILLION, 64 * MILLION)
@@ -22,6 +22,8 @@ GROWTH: Final = (1 * MILLION, 4 * MILLION, 16 * MILLION, 64 * MILLION)
 LARGEST_OF_SEVERAL_RUNS: Final = 4 * MILLION
 RUNS: Final = 3
 SPARK: Final = 10 * MILLION
+CORE: Final = 10 * MILLION
+_VERSIONS: Final = ("duckdb", "dbt-core", "dbt-duckdb", "pyspark", "polars", "chdb")
 # The histories that the same day is added to; the day itself is that of the first one.
 SAME_DAY: Final = (16 * MILLION, 64 * MILLION)
 
@@ -71,6 +73,8 @@ class Results:
     spark: Usage | None = None
     spark_events: int = 0
     spark_baseline: Usage | None = None
+    core: dict[str, Usage] = field(default_factory=dict)
+    core_events: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return plain dictionaries and numbers."""
@@ -86,6 +90,8 @@ def run(events: int, folder: Path, log: Callable[[str], None]) -> Iterator[Resul
     for size in (*(size for size in GROWTH if size < events), events):
         _measure_size(results, size, folder, log)
         yield results
+    _measure_peers(results, min(CORE, events), folder, log)
+    yield results
     _measure_spark(results, min(SPARK, events), folder, log)
     yield results
 
@@ -97,7 +103,7 @@ def machine() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "memory": f"{memory:.0f} GiB",
         "python": platform.python_version(),
-        **{name: version(name) for name in ("duckdb", "dbt-core", "dbt-duckdb", "pyspark")},
+        **{name: version(name) for name in _VERSIONS},
     }
 
 
@@ -161,6 +167,29 @@ def _measure_rest(
         name: min(runs, key=lambda update: update.whole.wall) for name, runs in measured.items()
     }
     results.updated_bytes = contender.database.stat().st_size
+
+
+def _measure_peers(results: Results, events: int, folder: Path, log: Callable[[str], None]) -> None:
+    """Measure the core steps in each engine; CommandFailed if one counts otherwise."""
+    log(f"{events:,} events: generate")
+    data = dataset(events, folder / "data")
+    contender = Platform(folder / "platform")
+    results.core_events = events
+    for number in range(RUNS):
+        log(f"{events:,} events: core steps of the platform, run {number + 1} of {RUNS}")
+        ours = contender.core(data.history)
+        shutil.rmtree(contender.home)
+        _keep_best(results.core, "platform", ours.usage)
+        for name in PEERS:
+            log(f"{events:,} events: core steps in {name}, run {number + 1} of {RUNS}")
+            theirs = peer(name, data.history, folder / "peer")
+            if theirs.days != ours.days:
+                raise CommandFailed(f"{name} counts otherwise than the platform")
+            _keep_best(results.core, name, theirs.usage)
+
+
+def _keep_best(usages: dict[str, Usage], name: str, usage: Usage) -> None:
+    usages[name] = min(usages.get(name, usage), usage, key=lambda one: one.wall)
 
 
 def _measure_spark(results: Results, events: int, folder: Path, log: Callable[[str], None]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from gzip import GzipFile
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +30,12 @@ _MILLION: Final = 1_000_000
 
 def file_name(plan: Plan, day: int) -> str:
     """Return the name of the file of a day."""
-    return f"events_{plan.date(day).isoformat()}.csv"
+    return f"events_{plan.date(day).isoformat()}.csv{'.gz' if plan.is_gzipped else ''}"
 
 
 def is_file_name(name: str) -> bool:
     """Return whether the name is one that `file_name` gives."""
-    return re.fullmatch(r"events_\d{4}-\d\d-\d\d\.csv", name) is not None
+    return re.fullmatch(r"events_\d{4}-\d\d-\d\d\.csv(\.gz)?", name) is not None
 
 
 def partial_name(name: str) -> str:
@@ -159,13 +161,22 @@ class DayWriter:
         target = folder / file_name(self.plan, day)
         partial = folder / partial_name(target.name)
         rows = 0
-        with partial.open("wb") as file:
+        with partial.open("wb") as raw, self._written(raw) as file:
             file.write(HEADER)
             for number, events in enumerate(self._in_order(day)):
                 file.write(self._lines(day, number, events))
                 rows += len(events.time)
         partial.replace(target)
         return rows
+
+    def _written(self, file: BinaryIO) -> AbstractContextManager[BinaryIO]:
+        """Return a file to write lines to."""
+        if not self.plan.is_gzipped:
+            return nullcontext(file)
+        # Without name and time, so that the same plan gives the same bytes. The fastest level: a
+        # higher one takes longer than generating what it compresses.
+        zipped = GzipFile(filename="", mode="wb", compresslevel=1, fileobj=file, mtime=0)
+        return cast(AbstractContextManager[BinaryIO], zipped)
 
     def _in_order(self, day: int) -> Iterator[Events]:
         """Yield the day's events in batches, sorted by time within and across batches."""

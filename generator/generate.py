@@ -38,7 +38,8 @@ FIRST_DAY: Final = date(2019, 10, 1)
 DAYS: Final = 61
 SEED: Final = 42
 FEWEST_EVENTS: Final = 1_000
-MOST_EVENTS: Final = 110_000_000
+# October 2019 to April 2020 as published.
+MOST_EVENTS: Final = 411_709_736
 MOST_DAYS: Final = 3_650
 EVENTS_ARGUMENT: Final = whole_number(FEWEST_EVENTS, MOST_EVENTS)
 # With fewer events, starting a second process costs more than it saves.
@@ -83,13 +84,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of malformed lines (0)",
     )
+    parser.add_argument("--gzip", action="store_true", help="write compressed files (.csv.gz)")
 
 
 def execute(args: argparse.Namespace) -> int:
     """Generate, and print the result; returns 0."""
     out = Path(os.path.realpath(args.out or landing_path()))
     present = (out / MANIFEST).exists()
-    files = generate(args.events, args.first_day, args.days, args.seed, out, args.dirty)
+    files = generate(
+        args.events, args.first_day, args.days, args.seed, out, args.dirty, is_gzipped=args.gzip
+    )
     state = "already there" if present else "written"
     show(f"{args.events:,} events in {len(files)} files {state}: {out}")
     return 0
@@ -103,6 +107,7 @@ def generate(
     out: Path,
     dirty_share: float = 0.0,
     *,
+    is_gzipped: bool = False,
     processes: int | None = None,
     remedy: str = "choose another --out or remove the folder",
 ) -> list[Path]:
@@ -113,7 +118,7 @@ def generate(
     of range and for a folder with anything else, with `remedy` for the latter.
     """
     _check(events, first_day, days, seed, dirty_share)
-    plan = Plan(events, first_day, days, seed, dirty_share)
+    plan = Plan(events, first_day, days, seed, dirty_share, is_gzipped)
     files = [out / file_name(plan, day) for day in range(days)]
     missing = _claim(plan, out, files, remedy)
     if missing:
@@ -150,7 +155,13 @@ def generated_files(out: Path) -> list[Path]:
     for manifest in manifests:
         try:
             run = json.loads(manifest.read_text(encoding="utf-8"))
-            plan = Plan(run["events"], date.fromisoformat(run["first_day"]), run["days"], 0)
+            plan = Plan(
+                run["events"],
+                date.fromisoformat(run["first_day"]),
+                run["days"],
+                0,
+                is_gzipped=run.get("gzip", False),
+            )
             names.extend(file_name(plan, day) for day in range(plan.days))
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(
@@ -189,6 +200,7 @@ def _claim(plan: Plan, out: Path, files: list[Path], remedy: str) -> list[int]:
         "days": plan.days,
         "seed": plan.seed,
         "dirty_share": plan.dirty_share,
+        **({"gzip": True} if plan.is_gzipped else {}),
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -203,7 +215,7 @@ def _claim(plan: Plan, out: Path, files: list[Path], remedy: str) -> list[int]:
                     f"{claim} belongs to a run with other parameters ({found}): {remedy}"
                 )
         if not claims:
-            foreign = next(out.glob("events_*.csv"), None)
+            foreign = next(out.glob("events_*.csv*"), None)
             if foreign is not None:
                 raise UserError(f"{foreign} is not from a known run: {remedy}")
             written = out / f"{UNFINISHED_MANIFEST}.new"

@@ -141,6 +141,7 @@ class Plan:
     days: int
     seed: int
     dirty_share: float = 0.0
+    is_gzipped: bool = False
 
     def date(self, day: int) -> date:
         """Return the calendar date of a day, which is numbered from 0."""

@@ -118,14 +118,18 @@ def judge_new(
 
     def judged(path: Path) -> JudgedFile:
         try:
-            return _as_known(path, known.get(str(path))) or _judge(path, converted)
+            return _as_known(path, known.get(str(path))) or _judge(database, path, converted)
         except OSError as error:
             raise UserError(
                 f"{path}: cannot be read: {error.strerror}; grant the job's principal READ VOLUME"
                 " on it and run again"
             ) from error
 
-    with ThreadPoolExecutor(_FILES_AT_A_TIME) as pool:
+    # To open a database takes longer than to judge a small file.
+    with (
+        duckdb.connect(config={"threads": 1}) as database,
+        ThreadPoolExecutor(_FILES_AT_A_TIME) as pool,
+    ):
         return {file.path: file for file in pool.map(judged, paths)}
 
 
@@ -146,7 +150,7 @@ def _as_known(path: Path, known: JudgedFile | None) -> JudgedFile | None:
     return known if is_same else replace(known, status=Status.CHANGED, message=_CHANGED)
 
 
-def _judge(path: Path, converted: Path) -> JudgedFile:
+def _judge(database: duckdb.DuckDBPyConnection, path: Path, converted: Path) -> JudgedFile:
     try:
         str(path).encode()
         before = Identity.of(path)
@@ -156,7 +160,7 @@ def _judge(path: Path, converted: Path) -> JudgedFile:
         return JudgedFile(str(path), 0, 0, Status.REFUSED, str(reason))
     file = JudgedFile(str(path), before.size, before.modified_ns, Status.LOADED)
     try:
-        with refusals(path, before), duckdb.connect(config={"threads": 1}) as connection:
+        with refusals(path, before), database.cursor() as connection:
             judged, text = _judge_content(connection, path, _text_of(file, converted))
             if Identity.of(path) != before:
                 raise NotLoadedError(Status.GROWING, "")

@@ -9,9 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -34,13 +36,17 @@ CACHE: Final = Path(__file__).resolve().parents[2] / ".pytest_cache" / "d" / "sp
 # Short runs end before optimizing compilers pay off. The code of the quick compiler would fill its
 # default cache.
 QUICK_START: Final = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC"
-# As for code that is generated for each query, for plans that are improved time and again, and for
-# checks of the optimizer itself.
+# As for code that is generated for each query, for plans that are improved time and again or while
+# they run, for checks of the optimizer itself, and for a table of all letters in title case, which
+# `lower` would need a second for.
 QUICK_QUERIES: Final = {
     "spark.sql.lightweightPlanChangeValidation": "false",
     "spark.sql.optimizer.maxIterations": "2",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.sql.icu.caseMappings.enabled": "false",
 }
 CATALOG = "spark_catalog"
 TABLE = f"`{CATALOG}`.{bronze.EVENTS}"
@@ -100,7 +106,8 @@ def start_spark(warehouse: Path, classes: str | None = None) -> SparkSession:
 
     `classes` is the JVM option about the archive of `class_data`, which is used without it.
     """
-    os.environ["PYSPARK_PYTHON"] = sys.executable
+    # Clients of Spark Connect get no worker of Python: those of classic sessions are named below.
+    os.environ["PYSPARK_PYTHON"] = "/no/python"
     os.environ["JDK_JAVA_OPTIONS"] = QUICK_START
     settings: dict[str, bool | float | int | str | None] = {
         "spark.driver.extraJavaOptions": classes or class_data(),
@@ -109,8 +116,8 @@ def start_spark(warehouse: Path, classes: str | None = None) -> SparkSession:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.sql.catalogImplementation": "in-memory",
         "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2",
         "spark.ui.showConsoleProgress": "false",
+        "spark.connect.grpc.binding.port": "0",
         "spark.sql.warehouse.dir": str(warehouse),
         # With checksum files, Hadoop starts twice as many programs (chmod, readlink) for each file.
         "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
@@ -118,8 +125,23 @@ def start_spark(warehouse: Path, classes: str | None = None) -> SparkSession:
         **QUICK_QUERIES,
     }
     spark = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
+    spark.sparkContext.pythonExec = sys.executable
     spark.sparkContext.setLogLevel("OFF")
     return spark
+
+
+@contextmanager
+def connect_server(spark: SparkSession) -> Iterator[str]:
+    """Serve Spark Connect from the JVM of a session, which takes long to start; yield its URL."""
+    jvm: Any = spark.sparkContext._jvm
+    package = jvm.org.apache.spark.sql.connect.service
+    service = getattr(getattr(package, "SparkConnectService$"), "MODULE$")
+    service.start(spark.sparkContext._jsc.sc())
+    try:
+        yield f"sc://127.0.0.1:{service.localPort()}"
+    finally:
+        nothing = jvm.scala.Option.empty()
+        service.stop(nothing, nothing)
 
 
 def remember_table(spark: SparkSession, warehouse: Path) -> None:

@@ -56,13 +56,14 @@ class Recording:
 
 def record(home: Home, *arguments: str) -> Recording:
     """Run dbt on the home's database, one node at a time, and record what it executes."""
-    log = home.folder / "logs" / "dbt.log"
+    target, log = home.folder / "target", home.folder / "statements.json"
     log.unlink(missing_ok=True)
-    logged = ("--log-format-file", "json", "--log-level-file", "debug")
-    home.dbt(*logged, "--write-json", "run", "--threads", "1", *arguments)
+    # Its manifest says the same of every run.
+    written = () if (target / "manifest.json").exists() else ("--write-json",)
+    home.dbt(*written, "run", "--threads", "1", *arguments, RECORDED_STATEMENTS=str(log))
     statements: dict[str, list[Statement]] = {}
     with log.open(encoding="utf-8") as lines:
-        for connection, statement in _executed(map(json.loads, lines), home.folder / "target"):
+        for connection, statement in _executed(map(json.loads, lines), target):
             statements.setdefault(connection, []).append(statement)
     lasting = set(_lasting(home.artifact("manifest")))
     return Recording(statements, [name for name in statements if name in lasting])
@@ -70,16 +71,15 @@ def record(home: Home, *arguments: str) -> Recording:
 
 def _executed(events: Iterator[Any], target: Path) -> Iterator[tuple[str, Statement]]:
     for event in events:
-        name, data = event["info"]["name"], event["data"]
-        if name == "SQLQuery":
-            text = re.sub(r"^/\*.*?\*/", "", data["sql"], flags=re.DOTALL).strip()
+        if "sql" in event:
+            text = re.sub(r"^/\*.*?\*/", "", event["sql"], flags=re.DOTALL).strip()
             is_read = text.split(maxsplit=1)[0].lower() in {*_READS, _COMMENTS}
             if not is_read and not _RECORDS.search(text):
                 # dbt sends some statements together; a process can die between them.
                 for part in duckdb.extract_statements(text):
-                    yield data["conn_name"], Statement(part.query)
-        elif event["info"]["msg"].startswith("Writing runtime python"):
-            node = data["node_info"]
+                    yield event["conn_name"], Statement(part.query)
+        elif event["msg"].startswith("Writing runtime python"):
+            node = event["node_info"]
             [path] = (target / "run").glob(f"*/models/{node['node_path']}")
             yield node["unique_id"], Statement(path.read_text(encoding="utf-8"), is_python=True)
 

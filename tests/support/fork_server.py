@@ -41,21 +41,30 @@ from project.home import CHECKOUT
 READ_BY_SQL: Final = frozenset(
     {
         "as_of_date",
+        "blanks",
         "check_hours",
         "earliest_event_date",
         "gate_max_lag_minutes",
         "gate_max_quarantined_share",
         "highest_price",
+        "history_days",
         "left_censored_days",
         "null_words",
         "pareto_a_share",
         "rfm_recency_days",
         "segment_vip_min_orders",
         "session_gap_minutes",
+        "special_capitals",
+        "special_small_letters",
     }
 )
+# Beside SQL only arguments of data tests read these, which `dbt run` does not need.
+READ_BY_TESTS: Final = frozenset({"price_min_views", "price_window_days"})
 # A host with which the runs of one server share the adapter's probe.
 PROBED_HOST: Final = "PROBED_HOST"
+# Events of dbt's statements and of sources that it writes: a run without a log file writes their
+# fields to the file RECORDED_STATEMENTS, if that is set.
+_RECORDED: Final = frozenset({"SQLQuery", "JinjaLogDebug"})
 # The variable that names the folder of the session, where its processes find the server.
 SESSION_FOLDER: Final = "TEST_SESSION_FOLDER"
 
@@ -216,7 +225,7 @@ def _serve(listener: socket.socket) -> None:
         if not os.fork():
             listener.close()
             os.chdir(folder)
-            if is_without_log(arguments):
+            if is_without_log(program, arguments):
                 _skip_debug_events()
             if program == "ecommerce" and manifest:
                 _answer_parse_with(manifest)
@@ -231,14 +240,16 @@ def _serve(listener: socket.socket) -> None:
 
 def is_parsed_before(program: str, arguments: Sequence[str]) -> bool:
     """Whether a run in the checkout runs dbt, and needs no project of its own."""
-    if program == "ecommerce" and arguments[:1] != ["run"]:
+    if program == "ecommerce" and arguments[0] not in ("erase", "run"):
         return False
     own = {"parse", "--project-dir"} & set(arguments)
     return not own and "DBT_SCHEMA_PREFIX" not in os.environ
 
 
-def is_without_log(arguments: Sequence[str]) -> bool:
-    """Whether a run writes no log file."""
+def is_without_log(program: str, arguments: Sequence[str]) -> bool:
+    """Whether a run writes no log file, or a whole run of the platform one that no test reads."""
+    if program == "ecommerce":
+        return arguments[0] == "run"
     is_asked = any(option.startswith(("--log-", "--debug")) for option in arguments)
     return os.environ.get("DBT_LOG_LEVEL_FILE") == "none" and not is_asked
 
@@ -247,7 +258,8 @@ def parse_options(arguments: Sequence[str]) -> tuple[str, ...]:
     """Return the options of dbt that a manifest depends on."""
     given = dict(pairwise(arguments))
     options = ("--target", given["--target"]) if "--target" in given else ()
-    if set(yaml.safe_load(given.get("--vars", "{}"))) - READ_BY_SQL:
+    read_later = READ_BY_SQL | READ_BY_TESTS if "run" in arguments else READ_BY_SQL
+    if set(yaml.safe_load(given.get("--vars", "{}"))) - read_later:
         return (*options, "--vars", given["--vars"])
     return options
 
@@ -351,6 +363,9 @@ def _skip_debug_events() -> None:
     from dbt_common.events.event_manager import EventManager
 
     make, fire = BaseEvent.__init__, EventManager.fire_event
+    # Each line is written at once, because a run ends without closing its files.
+    file = os.environ.get("RECORDED_STATEMENTS")
+    recorded = Path(file).open("a", encoding="utf-8", buffering=1) if file else None  # noqa: SIM115
 
     def make_later(event: BaseEvent, *args: Any, **fields: Any) -> None:
         vars(event)["unmade"] = args, fields
@@ -367,6 +382,8 @@ def _skip_debug_events() -> None:
     ) -> None:
         if (level or e.level_tag()) is not EventLevel.DEBUG:
             fire(manager, e, level, **options)
+        elif recorded and type(e).__name__ in _RECORDED:
+            recorded.write(json.dumps(vars(e)["unmade"][1]) + "\n")
 
     for owner, name, patch in (
         (BaseEvent, "__init__", make_later),
@@ -377,7 +394,7 @@ def _skip_debug_events() -> None:
 
 
 def _answer_parse_with(manifest: Any) -> None:
-    """Let `ecommerce run`, which parses the project by dbt's Python API, get the parsed one."""
+    """Let `ecommerce`, which parses the project by dbt's Python API, get the parsed one."""
     from dbt.cli import main
 
     class Parsed(main.dbtRunner):

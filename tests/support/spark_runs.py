@@ -33,10 +33,11 @@ def jvm_spark(folder: Path) -> Iterator[SparkSession]:
     """Start a classic session in ANSI mode, the default on Databricks. Times are in UTC."""
     require_java()
     spark = start_spark(folder)
-    # Many queries on few rows: settings for large data only cost time.
-    spark.conf.set("spark.sql.shuffle.partitions", 1)
-    spark.conf.set("spark.sql.adaptive.enabled", False)
+    # Each source would be read by as many tasks as there are processors, for a few rows.
+    spark.conf.set("spark.sql.leafNodeDefaultParallelism", 1)
     spark.conf.set("spark.sql.ansi.enabled", True)
+    # Letters in lower case are compared with those of other engines.
+    spark.conf.set("spark.sql.icu.caseMappings.enabled", True)
     # Rejected statements are expected here, and each would log a stack trace.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     try:
@@ -55,6 +56,10 @@ class Compiled:
     code: str
     config: dict[str, Any]
 
+    def reads(self) -> set[str]:
+        """Return the names of the relations in the code."""
+        return set(re.findall(rf"`{CATALOG}`\.`\w+`\.`(\w+)`", self.code))
+
 
 def compiled(target: Path) -> list[Compiled]:
     """Return the nodes that the last dbt command compiled, in order of dependency."""
@@ -66,6 +71,28 @@ def compiled(target: Path) -> list[Compiled]:
         for key in TopologicalSorter(needs).static_order()
         if key in nodes and nodes[key].get("compiled_code")
     ]
+
+
+_CAST: Final = r"cast\((?:'(?:[^'\\]|\\.)*'|[^'()]*?) as [^'()]+?(?:\([\d, ]+\))?\)"
+_CELL: Final = rf"{_CAST}\s+as `\w+`"
+_FIXTURE_ROW: Final = rf"select {_CELL}(?:, {_CELL})*"
+_FIXTURE: Final = re.compile(rf"{_FIXTURE_ROW}(?:\s+union all\s+{_FIXTURE_ROW})*")
+
+
+def with_values(unit_test: str) -> str:
+    """Return the query of a unit test with the rows that dbt wrote for it as `values`.
+
+    Of a union of selects, Spark would resolve, optimize and run each.
+    """
+    return _FIXTURE.sub(_as_values, unit_test)
+
+
+def _as_values(fixture: re.Match[str]) -> str:
+    cell = re.compile(rf"({_CAST})\s+as (`\w+`)")
+    rows = [cell.findall(row) for row in re.findall(_FIXTURE_ROW, fixture[0])]
+    values = ", ".join(f"({', '.join(value for value, _ in row)})" for row in rows)
+    names = ", ".join(name for _, name in rows[0])
+    return f"select * from values {values} as fixture ({names})"
 
 
 class SparkTarget:

@@ -1,18 +1,22 @@
 """The context of a statement: principal, namespace and views of its session, ledger, engine."""
 
+import re
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 from pyspark.sql.types import DataType
 
 from . import introspection, metadata
-from .engine import Engine, reads_files
+from .engine import Engine, folder_sql, reads_files
 from .errors import WarehouseError, not_found
 from .ledger import Key, Ledger, Policy, Principal, Relation
 from .policies import Reader, TemporaryView, full_key
 from .sql_text import Cursor, quote
 
 EMPTY = pa.table({})
+# Sail plans a statement that reads a long view twice for five seconds, its rows for a hundredth.
+_LONG_VIEW = 5000
+_VARIES = re.compile(r"\b(now|current_\w+|rand\w*|uuid|shuffle)\b", re.IGNORECASE)
 
 
 @dataclass
@@ -64,10 +68,18 @@ class Context:
         return sql
 
     def _rewrite(self, text: str) -> str:
-        reader = Reader(self.ledger, self.principal, self.temporary, self._introspect)
+        reader = Reader(
+            self.ledger, self.principal, self.temporary, self._introspect, self._of_view
+        )
         new = reader.query(text, self.namespace)
         self.route = self.route or ("rewritten" if reader.rewritten else "engine")
         return new
+
+    def _of_view(self, sql: str) -> str:
+        """Return what reads a view: its query, or the rows of a long one, which are kept."""
+        if len(sql) < _LONG_VIEW or self._introspected or _VARIES.search(sql):
+            return f"({sql})"
+        return f"(select * from {folder_sql(self.engine.stored(sql))})"
 
     def _introspect(self, key: Key) -> str:
         rows = introspection.information_schema(self.ledger, self.principal, key[0], key[2])
@@ -89,10 +101,7 @@ class Context:
 
     def types(self, texts: list[str]) -> list[DataType]:
         """Parse types from DDL."""
-        if not texts:
-            return []
-        casts = ", ".join(f"cast(null as {text}) as c{i}" for i, text in enumerate(texts))
-        return [f.dataType for f in self.engine.schema(f"select {casts}").fields]
+        return self.engine.types(texts)
 
     def policy(self, cursor: Cursor, kind: str) -> Key:
         """Read the name of the function of a mask or a filter, which must exist."""

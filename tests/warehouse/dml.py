@@ -1,11 +1,12 @@
 """INSERT, MERGE, UPDATE, DELETE: each writes a new table version, checks it, publishes it."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from pyspark.sql.types import DataType, NumericType, StringType, StructType
+from pyspark.sql.types import DataType, NumericType, StringType, StructField, StructType
 
 from .attributes import effective
 from .context import Context
@@ -32,6 +33,8 @@ _CHANGED_ROWS = (
     *("numDeletedRows", "numUpdatedRows"),
     *("numTargetRowsInserted", "numTargetRowsUpdated", "numTargetRowsDeleted"),
 )
+# All rows of a temporary view, whose schema is known.
+_WHOLE = re.compile(r"\s*select\s+\*\s+from\s+`?(\w+)`?\s*", re.IGNORECASE)
 _NO_NUMBER = {"date", "timestamp", "timestamp_ntz", "boolean", "binary"}
 
 
@@ -106,6 +109,9 @@ class Source:
 def source_rows(ctx: Context, query: str) -> Source:
     """Return a query's rows as a source of an INSERT."""
     sql = ctx.rewrite(query)
+    whole = _WHOLE.fullmatch(query)
+    if whole and (view := ctx.temporary.get(whole[1].lower())):
+        return Source(sql, StructType([StructField(c.name, c.type) for c in view.columns]))
     return Source(sql, ctx.engine.schema(sql))
 
 

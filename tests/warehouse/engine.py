@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,9 @@ class Engine:
         self.spark = self.new_session()
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        self._types: dict[tuple[str, ...], list[DataType]] = {}
+        self._stored: dict[str, str] = {}
+        self._storing = threading.Lock()
 
     def new_session(self) -> SparkSession:
         """Return a Spark session that shares only the Delta folders with the others."""
@@ -84,20 +88,22 @@ class Engine:
         shutil.copytree(folder, self.root)
         numbers = [int(version.name[1:]) for version in self.root.glob("v*")]
         self._numbers = itertools.count(max(numbers, default=0) + 1)
+        self._stored.clear()
 
     def number(self) -> int:
         """Return a new number."""
         with self._lock:
             return next(self._numbers)
 
-    def _select(self, sql: str) -> DataFrame:
+    def _select(self, sql: str) -> PlannedDataFrame:
         """Return a query as a data frame; SparkSession.sql would analyze its text twice."""
         return PlannedDataFrame(SQL(sql), self.spark)
 
     def query(self, sql: str) -> pa.Table:
         """Run a query and return its rows."""
         try:
-            rows = self._select(sql).toArrow()
+            # `toArrow` would analyze the query for its schema first.
+            rows, _ = self._select(sql)._to_table()
         except Exception as error:
             raise engine_error(error) from error
         return rows.cast(pa.schema([(f.name, _plain(f.type)) for f in rows.schema]))
@@ -115,6 +121,14 @@ class Engine:
             return self._select(sql).schema
         except Exception as error:
             raise engine_error(error) from error
+
+    def types(self, texts: Sequence[str]) -> list[DataType]:
+        """Parse types from DDL; most statements repeat those of others."""
+        key = tuple(texts)
+        if key and key not in self._types:
+            casts = ", ".join(f"cast(null as {text}) as c{i}" for i, text in enumerate(key))
+            self._types[key] = [f.dataType for f in self.schema(f"select {casts}").fields]
+        return list(self._types[key]) if key else []
 
     def new_table(self, schema: StructType) -> str:
         """Create an empty Delta folder with nullable columns (the ledger keeps NOT NULL)."""
@@ -142,6 +156,15 @@ class Engine:
         copy = str(self.root / f"v{self.number():06d}")
         shutil.copytree(folder, copy, copy_function=os.link)
         return copy
+
+    def stored(self, sql: str) -> str:
+        """Return a folder with a query's rows; the same text reads the same versions of tables."""
+        with self._storing:
+            if sql not in self._stored:
+                folder = self.new_table(self.schema(sql))
+                self.append(folder, sql)
+                self._stored[sql] = folder
+            return self._stored[sql]
 
     def append(self, folder: str, sql: str) -> int:
         """Add a query's rows, which must have the table's types; return their number."""

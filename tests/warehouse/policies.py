@@ -105,13 +105,14 @@ class Reader:
     """Rewrites the queries of one session.
 
     `introspect` returns the name of a readable copy of an information_schema table, or is None if
-    such tables are not allowed.
+    such tables are not allowed. `of_view` returns what reads the rows of a view's rewritten query.
     """
 
     ledger: Ledger
     principal: Principal
     temporary: Mapping[str, TemporaryView] = field(default_factory=dict)
     introspect: Callable[[Key], str] | None = None
+    of_view: Callable[[str], str] = "({})".format
     rewritten: bool = False
 
     def query(
@@ -179,7 +180,7 @@ class Reader:
         if relation.is_view:
             self.rewritten = True
             owner = self.ledger.principal(relation.owner)
-            return f"({self.query(relation.text, relation.context, owner, depth + 1)})"
+            return self.of_view(self.query(relation.text, relation.context, owner, depth + 1))
         return self.table(relation)
 
     def table(self, relation: Relation) -> str:

@@ -73,7 +73,7 @@ def totals(databricks: DatabricksHome) -> dict[str, tuple[int, float]]:
 def test_a_reader_sees_the_old_rows_or_the_new_ones(built: DatabricksHome) -> None:
     before = totals(built)
     # A pause that leaves the processor to the build.
-    with reading(built, 0.2) as answers:
+    with reading(built, 0.1) as answers:
         built.dbt("build", *WITHOUT_TESTS)
     after = totals(built)
     assert len(answers) > 20

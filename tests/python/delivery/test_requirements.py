@@ -7,8 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
-from importlib.metadata import packages_distributions
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,43 +15,11 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-CHECKOUT: Final = Path(__file__).parents[3]
-RUNTIME: Final = "requirements.txt"
+from project.home import CHECKOUT
+from support.pins import RUNTIME, blocks, versions, with_only
+
 EVERYTHING: Final = "requirements-dev.txt"
 PYTHONS: Final = ("3.11", "3.12", "3.13")
-
-# Python imports this module at each start, so that child processes are held to it as well.
-REFUSING: Final = """
-import sys
-
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name in {refused!r}:
-            raise ModuleNotFoundError(f"{{name}} is not in requirements.txt", name=name)
-
-sys.meta_path.insert(0, Refuse())
-"""
-
-
-def blocks(file: str) -> dict[str, str]:
-    """Each pin with its environment marker, and its hashes as the file gives them."""
-    text = (CHECKOUT / file).read_text("utf-8")
-    found = re.findall(
-        r"^([^\s-].*?) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", text, re.M
-    )
-    assert "".join(f"{pin} \\\n{hashes}" for pin, hashes in found) == text
-    return dict(found)
-
-
-def versions(file: str, python: str) -> dict[str, str]:
-    """Version of each package that CPython of that version installs."""
-    here = {"python_version": python, "python_full_version": f"{python}.0"}
-    pins = [Requirement(pin) for pin in blocks(file)]
-    return {
-        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==")
-        for pin in pins
-        if pin.marker is None or pin.marker.evaluate(here)
-    }
 
 
 def declared(*extras: str) -> Iterator[Requirement]:
@@ -93,35 +60,17 @@ def test_tools_are_in_the_long_list_only() -> None:
     assert not {canonicalize_name(name) for name in tools} & set(runtime)
 
 
-def run_without_others(
-    home: Path, allowed: set[str], distributions: Mapping[str, list[str]]
-) -> subprocess.CompletedProcess[str]:
-    """Run the platform where only the named distributions can be imported."""
-    # dbt looks for plugins in every package that is called dbt_..., MetricFlow's among them.
-    refused = {
-        module
-        for module, owners in distributions.items()
-        if not {canonicalize_name(owner) for owner in owners} & allowed
-        and module != "dbt_metricflow"
-    }
-    home.mkdir()
-    (home / "sitecustomize.py").write_text(REFUSING.format(refused=refused), "utf-8")
-    return subprocess.run(
+@pytest.mark.slow
+def test_a_run_without_one_of_the_short_list_fails(tmp_path: Path) -> None:
+    """That the whole list is enough is what test_run.py has."""
+    allowed = set(versions(RUNTIME, "3.11")) - {"tqdm"}
+    result = subprocess.run(
         [str(Path(sys.executable).with_name("ecommerce")), "run", "--events", "2000"],
         cwd=CHECKOUT,
-        env=os.environ | {"ECOMMERCE_HOME": str(home), "PYTHONPATH": str(home)},
+        env=os.environ | {"ECOMMERCE_HOME": str(tmp_path)} | with_only(allowed, tmp_path),
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-@pytest.mark.slow
-def test_a_local_run_needs_the_short_list_only(tmp_path: Path) -> None:
-    allowed = {"ecommerce-analytics-platform", *versions(RUNTIME, "3.11")}
-    distributions = packages_distributions()
-    result = run_without_others(tmp_path / "all", allowed, distributions)
-    assert result.returncode == 0, result.stdout + result.stderr
-    result = run_without_others(tmp_path / "less", allowed - {"scipy"}, distributions)
     assert result.returncode != 0
-    assert "scipy is not in requirements.txt" in result.stdout + result.stderr
+    assert "tqdm is not in requirements.txt" in result.stdout + result.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -99,6 +100,25 @@ def test_published_format(two_months: list[Path]) -> None:
         assert {time[:10] for time in times} == {file.stem.removeprefix("events_")}
 
 
+def test_compressed_files_hold_the_same_lines(tmp_path: Path) -> None:
+    plain = generate(2_000, OCTOBER, 2, 1, tmp_path / "plain")
+    first = generate(2_000, OCTOBER, 2, 1, tmp_path / "first", is_gzipped=True)
+    second = generate(2_000, OCTOBER, 2, 1, tmp_path / "second", is_gzipped=True)
+    assert [file.name for file in first] == [f"{file.name}.gz" for file in plain]
+    assert [gzip.decompress(file.read_bytes()) for file in first] == [
+        file.read_bytes() for file in plain
+    ]
+    assert digests(first) == digests(second)
+    assert set(generated_files(tmp_path / "first")) > {*first}
+
+
+def test_a_folder_of_plain_files_gets_no_compressed_ones(tmp_path: Path) -> None:
+    before = digests(generate(1_000, OCTOBER, 2, 1, tmp_path))
+    with pytest.raises(UserError, match="belongs to a run with other parameters"):
+        generate(1_000, OCTOBER, 2, 1, tmp_path, is_gzipped=True)
+    assert digests(sorted(tmp_path.glob("events_*"))) == before
+
+
 def test_same_parameters_same_bytes_for_any_number_of_processes(
     tmp_path: Path, two_months: list[Path]
 ) -> None:
@@ -168,7 +188,7 @@ def test_killed_run_leaves_whole_files_and_can_be_continued(
     ("events", "days", "seed", "dirty", "message"),
     [
         (999, 1, 1, 0.0, "999 events"),
-        (110_000_001, 61, 1, 0.0, "110,000,001 events"),
+        (411_709_737, 61, 1, 0.0, "411,709,737 events"),
         (1_000, 0, 1, 0.0, "0 days"),
         (1_000, 1, -1, 0.0, "seed -1"),
         (1_000, 1, 1, -0.1, "share of -0.1"),

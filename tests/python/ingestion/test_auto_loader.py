@@ -31,13 +31,10 @@ from project.errors import UserError
 from project.home import CHECKOUT
 from support.auto_loader_runs import (
     CATALOG,
-    QUICK_QUERIES,
-    QUICK_START,
     TABLE,
-    class_data,
+    connect_server,
     counted,
     local_rows,
-    require_java,
     stream_rows,
 )
 from support.dirty_files import HEADER, Lines, write_dirty_files
@@ -560,39 +557,35 @@ def test_nothing_loadable_is_an_error(lake: Lake, capsys: pytest.CaptureFixture[
 
 
 CONNECT = """
-import json
 import sys
 sys.path.insert(0, sys.argv[1])
 import pyarrow.parquet
 from pyspark.sql import SparkSession
 from ingestion import auto_loader
-settings = json.loads(sys.argv[3])
-spark = SparkSession.builder.remote("local[2]").config(map=settings).getOrCreate()
-spark.sql("create schema bronze_layer")
-code = auto_loader.main(sys.argv[4:], source_format="text")
+code = auto_loader.main(sys.argv[3:], source_format="text")
+spark = SparkSession.builder.getOrCreate()
+assert "connect" in type(spark).__module__
 rows = spark.table("bronze_layer.events_raw").drop("_ingested_at").toArrow()
 pyarrow.parquet.write_table(rows, sys.argv[2])
 sys.exit(code)
 """
 
 
-def test_spark_connect_gives_the_same_rows(tmp_path: Path) -> None:
+def test_spark_connect_gives_the_same_rows(lake: Lake, tmp_path: Path) -> None:
     # Serverless compute accepts only Spark Connect. No worker of Python could start.
-    require_java()
-    landing = tmp_path / "landing"
-    write_dirty_files(landing)
-    _, rows = local_rows(landing, tmp_path / "local.duckdb")
-    paths = ["--source", str(landing), "--checkpoint", str(tmp_path / "cp")]
+    write_dirty_files(lake.landing)
+    _, rows = local_rows(lake.landing, tmp_path / "local.duckdb")
+    paths = ["--source", str(lake.landing), "--checkpoint", str(lake.checkpoint)]
     found = tmp_path / "found.parquet"
-    settings = json.dumps(QUICK_QUERIES | {"spark.driver.extraJavaOptions": class_data()})
-    command = [sys.executable, "-c", CONNECT, str(CHECKOUT), str(found), settings]
-    result = subprocess.run(
-        [*command, "--catalog", CATALOG, *paths],
-        cwd=tmp_path,
-        env=os.environ | {"PYSPARK_PYTHON": "/no/python", "JDK_JAVA_OPTIONS": QUICK_START},
-        capture_output=True,
-        text=True,
-    )
+    command = [sys.executable, "-c", CONNECT, str(CHECKOUT), str(found), "--catalog", CATALOG]
+    with connect_server(lake.spark) as url:
+        result = subprocess.run(
+            [*command, *paths],
+            cwd=tmp_path,
+            env=os.environ | {"SPARK_REMOTE": url},
+            capture_output=True,
+            text=True,
+        )
     assert result.returncode == 0, result.stderr[-3000:]
     assert counted(pyarrow.parquet.read_table(found)) == rows
 
@@ -608,35 +601,44 @@ assert not any(find_spec(name) for name in ("ingestion", "project"))
 
 
 def test_the_script_needs_no_package_on_its_path(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "f.csv").write_text(HEADER)
     script = str(CHECKOUT / "ingestion" / "auto_loader.py")
     # Some runners set no `__file__`.
     program = f"{NOT_INSTALLED}\nexec(compile(open({script!r}).read(), 'script', 'exec'))"
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-
-    def run(source: str, *arguments: str) -> tuple[int, str]:
-        paths = ["--source", str(tmp_path / source), "--checkpoint", str(tmp_path / "cp")]
-        code = f"--code={CHECKOUT}"
-        command = [sys.executable, "-c", program, code, "--catalog", "c", *paths, *arguments]
-        result = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        return result.returncode, result.stderr.splitlines()[-1]
-
-    code, message = run("missing")
-    assert (code, "cannot be read as a folder: No such file" in message) == (2, True)
+    paths = ["--source", str(tmp_path / "missing"), "--checkpoint", str(tmp_path / "cp")]
+    result = subprocess.run(
+        [sys.executable, "-c", program, f"--code={CHECKOUT}", "--catalog", "c", *paths],
+        cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    message = result.stderr.splitlines()[-1]
+    assert "missing: cannot be read as a folder: No such file" in message
     assert "create the volume" in message
-    code, message = run("f.csv")
-    assert (code, "cannot be read as a folder: Not a directory" in message) == (2, True)
-    code, message = run("empty")
-    assert (code, ".zip or .parquet file in this folder" in message) == (2, True)
-    code, message = run("empty", "--max-files-per-trigger", "0")
-    assert (code, "not a whole number of 1 or more" in message) == (2, True)
-    code, message = run("empty", "--max-bytes-per-trigger", "ten")
-    assert (code, "not a size such as" in message) == (2, True)
-    code, message = run("empty", "--interval", "soon")
-    assert (code, "not an interval such as" in message) == (2, True)
+
+
+BAD_ARGUMENTS: Final = {
+    ("f.csv",): "cannot be read as a folder: Not a directory",
+    ("empty",): ".zip or .parquet file in this folder",
+    ("empty", "--max-files-per-trigger", "0"): "not a whole number of 1 or more",
+    ("empty", "--max-bytes-per-trigger", "ten"): "not a size such as",
+    ("empty", "--interval", "soon"): "not an interval such as",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD_ARGUMENTS, ids=" ".join)
+def test_bad_arguments_are_an_error_that_changes_nothing(
+    arguments: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "f.csv").write_text(HEADER)
+    source, *options = arguments
+    paths = ["--source", str(tmp_path / source), "--checkpoint", str(tmp_path / "cp")]
+    with pytest.raises(SystemExit, match="2"):
+        sys.exit(auto_loader.main(["--catalog", "c", *paths, *options]))
+    assert BAD_ARGUMENTS[arguments] in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "cp").exists()
 
 

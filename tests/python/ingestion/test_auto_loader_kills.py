@@ -83,7 +83,7 @@ class Landing:
 
     def land(self, number: int) -> None:
         for _ in range(number):
-            body = [self._lines.line() for _ in range(200 + self.landed)]
+            body = [self._lines.line() for _ in range(20 + self.landed)]
             body += ["x"] * (self.landed % 3 == 0)
             content = "\n".join([HEADER, *body, ""]).encode()
             is_compressed = self.landed % 4 == 0
@@ -134,13 +134,17 @@ def recover(spark: SparkSession, state: Path, folder: Path, landing: Path) -> Co
 def test_kills_neither_lose_nor_duplicate_a_row(spark: SparkSession, tmp_path: Path) -> None:
     folder, landing = tmp_path / "killed", Landing(tmp_path / "landing")
     draw = random.Random(20191001)
-    killed = [state for _ in range(JOBS) for state in states(folder, landing, draw)]
-    interrupted = [
-        state.name for state in killed if batches(state, "offsets") - batches(state, "commits")
-    ]
-    assert len(interrupted) >= len(killed) / 4, "few kills interrupted a micro-batch"
-    _, expected = local_rows(landing.folder, tmp_path / "local.duckdb")
-    assert set(expected.values()) == {1}
-    for state in [shutil.copytree(folder, tmp_path / "left"), *killed]:
-        found = recover(spark, state, folder, landing.folder)
-        assert found == expected, state.name
+    for _ in range(JOBS):
+        killed = list(states(folder, landing, draw))
+        unfinished = [
+            state.name for state in killed if batches(state, "offsets") - batches(state, "commits")
+        ]
+        assert len(unfinished) >= len(killed) / 4, "few kills interrupted a micro-batch"
+        _, expected = local_rows(landing.folder, tmp_path / "local.duckdb")
+        assert set(expected.values()) == {1}
+        left = shutil.copytree(folder, tmp_path / "left")
+        for state in [shutil.copytree(left, tmp_path / "killed_itself"), *killed]:
+            found = recover(spark, state, folder, landing.folder)
+            assert found == expected, state.name
+        shutil.rmtree(folder)
+        left.rename(folder)

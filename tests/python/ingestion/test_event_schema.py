@@ -7,11 +7,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
-import pyarrow.parquet
+import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from ingestion import bronze
 from ingestion.event_schema import (
@@ -23,7 +27,7 @@ from ingestion.event_schema import (
 )
 from project.errors import UserError
 from project.home import CHECKOUT
-from support.auto_loader_runs import CATALOG, require_java
+from support.auto_loader_runs import CATALOG, stream_table
 from support.dirty_files import HEADER, Lines
 from support.platform_runs import Home, run_command
 
@@ -101,49 +105,48 @@ def test_local_loader_adds_the_column_to_an_existing_table(tmp_path: Path) -> No
     ecommerce(project, home, "load", "--data", str(landing))
 
 
-# In one JVM, which takes as long to start as the jobs to run.
-RUN_JOBS: Final = """
-import shutil
-import sys
-from pathlib import Path
-projects, tests, folder = sys.argv[1:3], sys.argv[3], Path(sys.argv[4])
-sys.path[:0] = [projects[0], tests]
-import pyarrow.parquet
-from support.auto_loader_runs import TABLE, start_spark
-spark = start_spark(folder)
-spark.sql("create schema bronze_layer")
-for number, project in enumerate(projects):
-    sys.path[0] = project
-    for name in list(sys.modules):
-        if name.partition(".")[0] in ("ingestion", "project"):
+@contextmanager
+def code_of(project: Path) -> Iterator[None]:
+    """Import the packages of the jobs from a copy of the code."""
+
+    def imported() -> dict[str, ModuleType]:
+        packages = ("ingestion", "project")
+        return {n: m for n, m in sys.modules.items() if n.partition(".")[0] in packages}
+
+    ours = imported()
+    for name in ours:
+        del sys.modules[name]
+    sys.path.insert(0, str(project))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(project))
+        for name in imported():
             del sys.modules[name]
-    from ingestion import auto_loader
-    assert auto_loader.__file__.startswith(project)
-    for file in (folder / f"files_{number}").iterdir():
-        shutil.move(file, folder / "landing")
-    if auto_loader.main(sys.argv[5:], source_format="text"):
-        sys.exit(f"job {number} failed")
-    rows = spark.table(TABLE).drop("_ingested_at").toArrow()
-    pyarrow.parquet.write_table(rows, folder / f"rows_{number}.parquet")
-"""
+        sys.modules.update(ours)
 
 
 @pytest.mark.spark
-def test_auto_loader_adds_the_column_to_an_existing_table(tmp_path: Path) -> None:
-    require_java()
+def test_auto_loader_adds_the_column_to_an_existing_table(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     project, lines = project_with_discount(tmp_path / "project"), Lines()
-    land_old(tmp_path / "files_0", lines)
-    (tmp_path / "files_1").mkdir()
-    land_new(tmp_path / "files_1", lines)
-    (tmp_path / "landing").mkdir()
-    command = [
-        *(sys.executable, "-c", RUN_JOBS, str(CHECKOUT), str(project), str(CHECKOUT / "tests")),
-        *(str(tmp_path), "--catalog", CATALOG),
-        *("--source", str(tmp_path / "landing"), "--checkpoint", str(tmp_path / "checkpoint")),
-    ]
-    run_command(command, 0, {"PYTHONPATH": None}, tmp_path)
-    old, new = (pyarrow.parquet.read_table(tmp_path / f"rows_{n}.parquet") for n in (0, 1))
-    assert "discount" not in old.column_names
+    landing = tmp_path.resolve() / "landing"
+    paths = ["--source", str(landing), "--checkpoint", str(tmp_path / "checkpoint")]
+
+    def run(code: Path) -> pa.Table:
+        job = import_module("ingestion.auto_loader")
+        assert str(job.__file__).startswith(str(code))
+        assert job.main(["--catalog", CATALOG, *paths], source_format="text") == 0
+        return stream_table(spark)
+
+    spark.sql(f"drop schema if exists {bronze.SCHEMA} cascade")
+    spark.sql(f"create schema {bronze.SCHEMA} location '{tmp_path}/bronze'")
+    land_old(landing, lines)
+    assert "discount" not in run(CHECKOUT).column_names
+    land_new(landing, lines)
+    with code_of(project):
+        new = run(project)
     found = [
         (Path(row["_source_file"]).name, row["discount"], row["_rescued_data"])
         for row in new.sort_by("user_id").to_pylist()

@@ -22,19 +22,28 @@ from support.dirty_files import HEADER, Lines
 NAMES: Final = list(PUBLISHED_COLUMN_NAMES)
 
 
-@pytest.fixture(params=[False, True], ids=["scan", "reader"])
-def load(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., FileReport]]:
-    """Load bytes as a file into an empty bronze layer, by one of the two ways."""
+@pytest.fixture(scope="module")
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    # To open one takes as long as to load a file.
     with duckdb.connect() as connection:
-        bronze.create_tables(connection)
+        yield connection
 
-        def load_bytes(content: bytes, name: str = "f.csv") -> FileReport:
-            path = tmp_path.resolve() / name
-            path.write_bytes(content)
-            return load_file(connection, path, tolerant=request.param)
 
-        load_bytes.query = lambda sql: connection.execute(sql).fetchall()  # type: ignore[attr-defined]
-        yield load_bytes
+@pytest.fixture(params=[False, True], ids=["scan", "reader"])
+def load(
+    request: pytest.FixtureRequest, database: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> Callable[..., FileReport]:
+    """Load bytes as a file into an empty bronze layer, by one of the two ways."""
+    database.execute(f"drop schema if exists {bronze.SCHEMA} cascade")
+    bronze.create_tables(database)
+
+    def load_bytes(content: bytes, name: str = "f.csv") -> FileReport:
+        path = tmp_path.resolve() / name
+        path.write_bytes(content)
+        return load_file(database, path, tolerant=request.param)
+
+    load_bytes.query = lambda sql: database.execute(sql).fetchall()  # type: ignore[attr-defined]
+    return load_bytes
 
 
 def query(load: Callable[..., FileReport], sql: str) -> list[tuple[Any, ...]]:

@@ -12,13 +12,14 @@ import pytest
 
 from ingestion.file_load import Status
 from ingestion.local_loader import load
-from support.dbt_replay import record, replay
+from support.dbt_replay import replay
 from support.platform_runs import Home, differences
+from support.recorded_builds import Builds, recorded_runs
 
 pytestmark = pytest.mark.slow
 
-# More than two of DuckDB's row groups, in days that each are a small part of one.
-EVENTS: Final = 300_000
+# More than one of DuckDB's row groups, in days that each are a small part of one.
+EVENTS: Final = 125_000
 DAYS: Final = 61
 
 
@@ -31,39 +32,35 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def daily(tmp_path_factory: pytest.TempPathFactory, files: list[Path]) -> Home:
-    """One file a day, a build after each: the first two and the last by dbt, others replayed."""
+def builds() -> Builds:
+    return recorded_runs().builds
+
+
+@pytest.fixture(scope="module")
+def daily(tmp_path_factory: pytest.TempPathFactory, files: list[Path], builds: Builds) -> Home:
+    """One file a day, a build after each, which is replayed."""
     home = Home(tmp_path_factory.mktemp("daily"))
     landing = home.folder / "landing"
     landing.mkdir()
-
-    def load_day(file: Path) -> None:
-        shutil.copy2(file, landing)
-        assert load(landing, home.database).count(Status.LOADED) == 1
-
-    load_day(files[0])
-    first = record(home)
-    load_day(files[1])
-    update = record(home)
     logging.disable(logging.WARNING)
     with duckdb.connect(str(home.database)) as connection:
         # Checkpoints would take a third of the time.
         connection.execute("set checkpoint_threshold = '10GB'")
         # A day has too few rows for several threads.
         connection.execute("set threads = 1")
-        for file in files[2:-1]:
-            load_day(file)
+        for file in files:
+            shutil.copy2(file, landing)
+            assert load(landing, home.database).count(Status.LOADED) == 1
             # The last build rebuilds all other tables.
-            replay(connection, first, update, update.lasting)
+            models = None if file == files[-1] else builds.update.lasting
+            replay(connection, builds.first, builds.update, models)
     logging.disable(logging.NOTSET)
-    load_day(files[-1])
-    home.dbt("run")
     return home
 
 
 @pytest.fixture(scope="module")
-def at_once(tmp_path_factory: pytest.TempPathFactory, daily: Home) -> Home:
-    """All files in one load and one build."""
+def at_once(tmp_path_factory: pytest.TempPathFactory, daily: Home, builds: Builds) -> Home:
+    """All files in one load and one build, which is replayed."""
     home = Home(tmp_path_factory.mktemp("at_once"))
     assert load(daily.folder / "landing", home.database).count(Status.LOADED) == DAYS
     with duckdb.connect(str(home.database)) as connection:
@@ -73,7 +70,8 @@ def at_once(tmp_path_factory: pytest.TempPathFactory, daily: Home) -> Home:
             "update bronze_layer.events_raw set _ingested_at = loaded_files._ingested_at"
             " from daily.bronze_layer.loaded_files where _source_file = path"
         )
-    home.dbt("run")
+        connection.execute("detach daily")
+        replay(connection, builds.first, builds.update)
     return home
 
 

@@ -1,7 +1,8 @@
 """The tables do not depend on how events arrive: in which files, batches and builds.
 
-Every history compares incremental models and their ancestors, one in four all others as well: every
-build makes those from these, so they differ only if they see how their rows came about.
+Histories run alone or several in one database, where nearly all time of a build goes into planning
+its statements. Every run compares incremental models and their ancestors, one in four all others as
+well: every build makes those from these, so they differ only if they see how their rows came about.
 
 `pytest tests/python/models/test_histories.py --histories 5000` tries more histories, different ones
 each time.
@@ -15,8 +16,10 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from itertools import chain, cycle, islice, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NamedTuple
@@ -28,14 +31,18 @@ from ingestion.bronze import EVENTS, LEDGER
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
 from ingestion.file_load import Status
 from ingestion.local_loader import load
-from support.dbt_replay import Recording, parsed, record, replay
+from support.dbt_replay import parsed, replay
 from support.platform_runs import FACTS, Home, differences, tables
+from support.recorded_builds import Builds, Recorded, recorded_runs
 
 pytestmark = pytest.mark.slow
 
 HISTORIES_IN_THE_SUITE: Final = 200
 # Each part ends within the timeout of a test, on a busy machine too.
 PARTS: Final = 4
+# The numbers of histories in one database. Some are alone: only they have builds of nothing new, or
+# of nothing but refused lines.
+TOGETHER: Final = (1, 1, 8)
 ALL_MODELS_EVERY: Final = 4
 
 # Pauses of exactly the session gap and one second more, around midnight, and of weeks.
@@ -52,6 +59,8 @@ TIMES: Final = (
     "2019-10-16 12:00:00",
     "2019-11-20 10:00:00",
 )
+# Histories in one database have days of their own: a change of one must not rebuild another's day.
+DAYS_OF_A_HISTORY: Final = 56
 SPELLINGS: Final = (
     *("plain", "plain", "upper case", "blanks", "words for nothing"),
     "another price of the same cents",
@@ -126,17 +135,18 @@ class Landing:
     commits: int
 
 
-def an_event(drawn: random.Random) -> Event:
+def an_event(drawn: random.Random, place: int) -> Event:
     # Most events share a tracker session and an hour, so that sessions of several events grow.
+    time = datetime.fromisoformat(drawn.choice(drawn.choice([TIMES[:4], TIMES])))
     return Event(
-        time=drawn.choice(drawn.choice([TIMES[:4], TIMES])),
+        time=str(time + timedelta(place * DAYS_OF_A_HISTORY)),
         event_type=drawn.choice(["view", "cart", "remove_from_cart", "purchase"]),
-        product=drawn.choice([1, 2]),
+        product=10 * place + drawn.choice([1, 2]),
         category=drawn.choice([("20", "electronics.smartphone"), ("20", ""), ("21", "apparel")]),
         brand=drawn.choice(["apple", "", "sony"]),
         price=drawn.choice(["100.00", "0.00", "7.77"]),
-        user=drawn.choice([1, 1, 1, 2, 3]),
-        session=drawn.choice(["s1", "s1", "s2"]),
+        user=10 * place + drawn.choice([1, 1, 1, 2, 3]),
+        session=drawn.choice(["s1", "s1", "s2"]) + "x" * place,
     )
 
 
@@ -180,20 +190,38 @@ def a_landing(drawn: random.Random, events: Sequence[Event]) -> Landing:
     return Landing(tuple(lines), after, commits=drawn.randint(1, 15))
 
 
-def a_history(drawn: random.Random) -> list[Landing]:
+def a_history(drawn: random.Random, place: int) -> list[Landing]:
+    """Draw a history with days, users, products and sessions of its place in a database."""
     # Few events, each on many lines: duplicates within and across files.
-    events = [an_event(drawn) for _ in range(drawn.randint(1, 12))]
+    events = [an_event(drawn, place) for _ in range(drawn.randint(1, 12))]
     history = [a_landing(drawn, events) for _ in range(drawn.randint(1, 4))]
-    return history if any(landing.lines for landing in history) else a_history(drawn)
+    return history if any(landing.lines for landing in history) else a_history(drawn, place)
 
 
 @dataclass(frozen=True)
-class Builds:
-    """Recorded builds: on an empty database, an update of it, and a full refresh."""
+class Round:
+    """The files of each load since the last build, and the commits after which the next dies."""
 
-    first: Recording
-    update: Recording
-    refresh: Recording
+    loads: Sequence[Sequence[Sequence[str]]]
+    dies_after: int | None
+
+
+def rounds(history: Sequence[Landing]) -> Iterator[Round]:
+    """Yield what the history does for each of its builds, of which it begins no empty one."""
+    loads: list[list[Sequence[str]]] = [[]]
+    is_empty = True
+    for landing in history:
+        if landing.lines:
+            loads[-1].append(landing.lines)
+            is_empty = False
+        if is_empty or landing.after is After.NOTHING:
+            continue
+        if landing.after is After.LOAD:
+            loads.append([])
+            continue
+        yield Round(loads, landing.commits if landing.after is After.BROKEN_BUILD else None)
+        loads = [[]]
+    yield Round(loads, None)
 
 
 class Shop:
@@ -265,59 +293,27 @@ class Shop:
         return Counter(map(repr, self.connection.execute(parsed(query)).fetchall()))
 
 
-def live(shop: Shop, history: Sequence[Landing], models: Sequence[str] | None) -> None:
-    """Land files, load and build as in the history, and end with a load and a build of models."""
-    lasting = shop.builds.update.lasting
-    is_empty = True
-    for number, landing in enumerate(history):
-        if landing.lines:
-            shop.land(f"{number}.csv", landing.lines)
-            is_empty = False
-        if is_empty or landing.after is After.NOTHING:
-            continue
-        shop.load()
+def live(shop: Shop, histories: Sequence[Sequence[Landing]], models: Sequence[str] | None) -> None:
+    """Land files, load and build as in the histories, and end with a load and a build of models.
+
+    Each history keeps its order of files, loads and builds; a build dies as in the longest one.
+    """
+    longest, *others = sorted(map(list, map(rounds, histories)), key=len, reverse=True)
+    files = 0
+    for number, own in enumerate(zip_longest(longest, *others)):
+        for load_ in zip_longest(*(round_.loads for round_ in own if round_), fillvalue=()):
+            for lines in zip_longest(*load_, fillvalue=()):
+                shop.land(f"{files:02}.csv", list(chain.from_iterable(lines)))
+                files += 1
+            shop.load()
         # Tables that every build rebuilds do not affect the next one: only the last builds them.
-        if landing.after is After.BUILD:
-            shop.build(lasting)
-        elif landing.after is After.BROKEN_BUILD:
-            shop.build(lasting, landing.commits)
-    shop.load()
-    shop.build(models)
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """Real runs of dbt: their statements, and databases before, between and after them."""
-
-    builds: Builds
-    idle_update: Recording
-    loaded: Path
-    updated: Home
-    refreshed: Home
+        is_last = number == len(longest) - 1
+        shop.build(models if is_last else shop.builds.update.lasting, longest[number].dies_after)
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    home = Home(tmp_path_factory.mktemp("recorded"))
-    pool, landing = home.folder / "pool", home.folder / "landing"
-    home.run("generate", "--events", "3000", "--days", "9", "--dirty", "0.02", "--out", str(pool))
-    landing.mkdir()
-    days = sorted(pool.glob("*.csv"))
-    # Late days: the update changes sessions, users and products of the first build.
-    for day in (*days[:3], *days[6:]):
-        shutil.copy(day, landing)
-    load(landing, home.database)
-    loaded = Path(shutil.copy(home.database, home.folder / "loaded.duckdb"))
-    first = record(home)
-    for day in days[3:6]:
-        shutil.copy(day, landing)
-    load(landing, home.database)
-    update = record(home)
-    idle_update = record(home)
-    updated = Home(tmp_path_factory.mktemp("updated"))
-    shutil.copy(home.database, updated.database)
-    builds = Builds(first, update, record(home, "--full-refresh"))
-    return Recorded(builds, idle_update, loaded, updated, home)
+def recorded() -> Recorded:
+    return recorded_runs()
 
 
 def test_an_update_executes_the_same_statements_for_any_data(recorded: Recorded) -> None:
@@ -350,17 +346,20 @@ class Outcome:
 
 
 def outcome(
-    history: Sequence[Landing], builds: Builds, parent: Path, models: Sequence[str] | None
+    histories: Sequence[Sequence[Landing]],
+    builds: Builds,
+    parent: Path,
+    models: Sequence[str] | None,
 ) -> Outcome:
-    """Compare the models, by default all, after the history and after one full refresh."""
+    """Compare the models, by default all, after the histories and after one full refresh."""
     with TemporaryDirectory(dir=parent) as folder, Shop(Path(folder), builds) as shop:
-        live(shop, history, models)
+        live(shop, histories, models)
         found, bronze, rewrites = shop.rows(), shop.bronze(), frozenset(shop.rewrites())
         shop.refresh(models)
         differences = differing(found, shop.rows())
         # Both sides could lose the same row.
         accounted = ("silver_layer.events_cleaned", "silver_layer.events_quarantined")
-        assert sum(found[name].total() for name in accounted) == bronze.total(), history
+        assert sum(found[name].total() for name in accounted) == bronze.total(), histories
         # By design the first loaded copy of an event is kept, so files are named in landing order:
         # one load of all files takes them in the same order. Only load times differ, and the tables
         # have them. So the full refresh above reads the bronze of the batches, and this shows that
@@ -378,16 +377,21 @@ def test_histories(
     rewrites = set[str]()
     logging.disable(logging.WARNING)
     try:
-        for number in range((wanted or HISTORIES_IN_THE_SUITE) // PARTS):
-            # The suite tries the same histories each time; a longer run tries new ones.
-            seed = f"{part}.{number}" if wanted is None else str(random.getrandbits(64))
-            history = a_history(random.Random(seed))
+        # The suite tries the same histories each time; a longer run tries new ones.
+        seeds = [
+            f"{part}.{number}" if wanted is None else str(random.getrandbits(64))
+            for number in range((wanted or HISTORIES_IN_THE_SUITE) // PARTS)
+        ]
+        for number, together in enumerate(groups(seeds)):
+            histories: Sequence[list[Landing]] = [
+                a_history(random.Random(seed), place) for place, seed in enumerate(together)
+            ]
             models = None if number % ALL_MODELS_EVERY == 0 else recorded.builds.update.lasting
             judged = partial(outcome, builds=recorded.builds, parent=tmp_path, models=models)
-            found = judged(history)
+            found = judged(histories)
             if found.differences:
-                history, found = smallest(history, found, judged)
-            assert not found.differences, (seed, history)
+                histories, found = smallest(histories, found, judged)
+            assert not found.differences, (together, histories)
             rewrites.update(found.rewrites)
     finally:
         logging.disable(logging.NOTSET)
@@ -395,15 +399,29 @@ def test_histories(
     assert set(rewrites) == set(REWRITES)
 
 
+def groups(seeds: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the seeds of the histories that run in one database."""
+    left = iter(seeds)
+    for size in cycle(TOGETHER):
+        if not (group := list(islice(left, size))):
+            return
+        yield group
+
+
 def smallest(
-    history: list[Landing], found: Outcome, judged: Callable[[list[Landing]], Outcome]
-) -> tuple[list[Landing], Outcome]:
-    """Leave out landings and lines for as long as rows differ."""
-    for smaller in _smaller(history):
-        less = judged(smaller)
-        if less.differences:
-            return smallest(smaller, less, judged)
-    return history, found
+    histories: Sequence[list[Landing]],
+    found: Outcome,
+    judged: Callable[[Sequence[list[Landing]]], Outcome],
+) -> tuple[Sequence[list[Landing]], Outcome]:
+    """Leave out histories, landings and lines for as long as rows differ."""
+    for number, history in enumerate(histories):
+        before, after = histories[:number], histories[number + 1 :]
+        without = [[*before, *after]] if before or after else []
+        for fewer in chain(without, ([*before, less, *after] for less in _smaller(history))):
+            less_found = judged(fewer)
+            if less_found.differences:
+                return smallest(fewer, less_found, judged)
+    return histories, found
 
 
 def _smaller(history: list[Landing]) -> Iterator[list[Landing]]:

@@ -13,13 +13,19 @@ from project.home import CHECKOUT
 from support.databricks_runs import WITHOUT_TESTS, copy_project
 from support.event_batches import FIRST, NOTHING, SECOND, THIRD, line, write
 from support.platform_runs import LOSE_ROWS, Home, differences
+from support.recorded_builds import Builds, recorded_runs
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def in_batches(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Hand-made and generated events in batches, with a build after each."""
+def builds() -> Builds:
+    return recorded_runs().builds
+
+
+@pytest.fixture(scope="module")
+def in_batches(tmp_path_factory: pytest.TempPathFactory, builds: Builds) -> Home:
+    """Hand-made and generated events in batches, a build after each: of dbt first and last."""
     home = Home(tmp_path_factory.mktemp("batches"))
     pool = home.folder / "pool"
     home.run("generate", "--events", "6000", "--days", "21", "--dirty", "0.02", "--out", str(pool))
@@ -34,16 +40,19 @@ def in_batches(tmp_path_factory: pytest.TempPathFactory) -> Home:
         for file in files:
             shutil.copy(file, landing)
         home.load(landing)
-        home.dbt("run")
+        if number in (0, 3):
+            home.dbt("run")
+        else:
+            builds.build(home)
     return home
 
 
 @pytest.fixture(scope="module")
-def refreshed(in_batches: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def refreshed(in_batches: Home, builds: Builds, tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The same bronze with a full refresh of every table."""
     home = Home(tmp_path_factory.mktemp("refreshed"))
     shutil.copyfile(in_batches.database, home.database)
-    home.dbt("build", "--full-refresh", "--exclude-resource-type", "unit_test")
+    builds.full_refresh(home)
     return home
 
 
@@ -79,7 +88,7 @@ def test_duplicates_across_files_keep_the_first_loaded_copy(in_batches: Home) ->
 
 @pytest.mark.parametrize("last_commit", ["events_replaced", "events_cleaned"])
 def test_the_next_build_recovers_from_one_that_died_half_way(
-    in_batches: Home, refreshed: Home, tmp_path: Path, last_commit: str
+    in_batches: Home, refreshed: Home, builds: Builds, tmp_path: Path, last_commit: str
 ) -> None:
     home = Home(tmp_path)
     shutil.copyfile(in_batches.database, home.database)
@@ -100,7 +109,7 @@ def test_the_next_build_recovers_from_one_that_died_half_way(
     whole = Home(tmp_path / "whole")
     whole.folder.mkdir()
     shutil.copyfile(home.database, whole.database)
-    whole.dbt("run", "--full-refresh")
+    builds.full_refresh(whole)
     assert differences(home, whole) == {}
     assert differences(home, refreshed) != {}
 

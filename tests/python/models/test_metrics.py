@@ -175,7 +175,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def metrics(home: Home) -> Metrics:
-    marts = {name: months(home.query(sql)) for name, sql in EXPECTED.items()}
+    with duckdb.connect(str(home.database), read_only=True) as connection:
+        marts = {name: months(connection.execute(sql).fetchall()) for name, sql in EXPECTED.items()}
     metricflow, by_year, validation = query_metricflow(home)
     return Metrics(marts, metricflow, by_year, query_views(home), validation)
 

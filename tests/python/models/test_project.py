@@ -12,6 +12,7 @@ import yaml
 
 from project.home import CHECKOUT
 from support.described_columns import columns_without_yml
+from support.event_batches import FIRST, NOTHING, SECOND, THIRD, write
 from support.platform_runs import Home
 
 LONGEST_MODEL = {".sql": 110, ".py": 150}
@@ -22,9 +23,11 @@ NOT_PORTABLE = re.compile(r"\bqualify\b|group by all|\*\s*(except|exclude)\b|\bi
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A small platform, built with every data and unit test."""
+    """Generated and hand-made events, built with every data and unit test."""
     home = Home(tmp_path_factory.mktemp("project"))
     home.load_generated(events=5000, days=7)
+    write(home.folder / "files" / "hand_made.csv", [*NOTHING, *FIRST, *SECOND, *THIRD])
+    home.load(home.folder / "files")
     home.dbt("build", "--write-json")
     return home
 

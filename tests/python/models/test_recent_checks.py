@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import duckdb
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.slow
 RECENT = ("--vars", "check_hours: 48")
 WEEKLY = ("--selector", "weekly")
 SESSIONS = "silver_layer.sessions"
-TESTS = ("--select", "row_rules_sessions", "unique_key_sessions_session_id")
+RULES, KEY = "row_rules_sessions", "unique_key_sessions_session_id"
 
 
 def execute(home: Home, sql: str) -> None:
@@ -51,8 +52,10 @@ def session_of(day: str) -> str:
 
 def copy_of(day: str, batch: int) -> str:
     """Return SQL that adds a second row of a session, written by a batch."""
+    columns = ("_batch_id", "_first_batch_id", "_last_batch_id")
+    batches = ", ".join(f"{batch} as {column}" for column in columns)
     return (
-        f"insert into {SESSIONS} select * replace ({batch} as _batch_id) from {SESSIONS}"
+        f"insert into {SESSIONS} select * replace ({batches}) from {SESSIONS}"
         f" where session_id = {session_of(day)}"
     )
 
@@ -62,28 +65,35 @@ def broken(day: str) -> str:
     return f"update {SESSIONS} set events = 0 where session_id = {session_of(day)}"
 
 
+def check(home: Home, expected: set[str], *options: str) -> None:
+    """Run the two tests, and check which fail."""
+    code = 1 if expected else 0
+    output = home.dbt("test", "--select", RULES, KEY, *options, expect=code).stdout
+    found = {name: word for word, name in re.findall(r" of 2 (PASS|FAIL)(?: \d+)? (\w+)", output)}
+    assert found == {name: "FAIL" if name in expected else "PASS" for name in (RULES, KEY)}
+
+
 def test_valid_rows_pass(home: Home) -> None:
-    home.dbt("test", *TESTS)
-    home.dbt("test", *TESTS, *RECENT)
+    check(home, set())
+    check(home, set(), *RECENT)
 
 
 @pytest.mark.parametrize(
-    ("fault", "in_daily_check"),
+    ("faults", "weekly", "daily"),
     [
-        (broken("01"), False),
-        (broken("02"), True),
-        (copy_of("01", batch=1), False),
-        (copy_of("02", batch=2), True),
-        (copy_of("02", batch=1), True),
+        ((broken("01"), copy_of("01", batch=1)), {RULES, KEY}, set()),
+        ((broken("02"), copy_of("02", batch=2)), {RULES, KEY}, {RULES, KEY}),
+        ((copy_of("02", batch=1),), {KEY}, {KEY}),
     ],
-    ids=["old row", "recent row", "old key", "recent key", "key of an old and a recent row"],
+    ids=["old row and key", "recent row and key", "key of an old and a recent row"],
 )
 def test_daily_check_covers_recent_rows_and_weekly_check_all(
-    home: Home, fault: str, in_daily_check: bool
+    home: Home, faults: tuple[str, ...], weekly: set[str], daily: set[str]
 ) -> None:
-    execute(home, fault)
-    home.dbt("test", *TESTS, expect=1)
-    home.dbt("test", *TESTS, *RECENT, expect=1 if in_daily_check else 0)
+    for fault in faults:
+        execute(home, fault)
+    check(home, weekly)
+    check(home, daily, *RECENT)
 
 
 def test_weekly_selector_selects_every_data_test(built: Home) -> None:

@@ -12,6 +12,7 @@ from project.home import CHECKOUT
 from support.databricks_runs import WITHOUT_TESTS
 from support.event_batches import FIRST, line, write
 from support.platform_runs import Home, differences
+from support.recorded_builds import recorded_runs
 
 pytestmark = pytest.mark.slow
 
@@ -45,11 +46,12 @@ def differing(left: Home, right: Home) -> list[str]:
 
 def test_a_file_that_is_taken_out_leaves_no_trace(tmp_path: Path) -> None:
     home, never = Home(tmp_path / "home"), Home(tmp_path / "never")
+    builds = recorded_runs().builds
     files = tmp_path / "files"
     write(files / "a_bad.csv", FOREIGN)
     write(files / "b.csv", FIRST)
     home.load(files)
-    home.dbt("build", *WITHOUT_TESTS)
+    builds.build(home)
     assert home.query("select sum(revenue) from gold_layer.orders where user_id = 7") == [(999,)]
     (files / "a_bad.csv").unlink()
     [of_bronze, of_books] = statements(files / "a_bad.csv")
@@ -63,11 +65,11 @@ def test_a_file_that_is_taken_out_leaves_no_trace(tmp_path: Path) -> None:
     assert "1 already_loaded" in home.run("load", "--data", str(files)).stdout
     home.dbt("build", "--full-refresh", *WITHOUT_TESTS)
     never.load(files)
-    never.dbt("build", *WITHOUT_TESTS)
+    builds.build(never)
     assert differing(home, never) == []
     # The corrected file comes under a new name.
     for shop in (home, never):
         write(files / "a_good.csv", FOREIGN[:1])
         shop.load(files)
-        shop.dbt("build", *WITHOUT_TESTS)
+        builds.build(shop)
     assert differing(home, never) == []

@@ -1,8 +1,9 @@
-"""The cases of ../shared/cases, files as people bring them: each ends with its right value."""
+"""Files as people bring them: dirty ones, and those of ../shared/cases, in one run."""
 
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Final
 import pytest
 
 from ecommerce import cli
-from ingestion.file_load import WITHOUT_ZONE
+from ingestion.file_load import WITHOUT_ZONE, Status
+from project.home import CHECKOUT
+from support.dirty_files import dirty_files, write_dirty_files
 from support.platform_runs import Home
 
 pytestmark = pytest.mark.slow
@@ -54,20 +57,62 @@ CASES: Final = {
     "h18_event_col_aliases": Case(says="event_time is missing; `timestamp` looks like it"),
     "h19_missing_event_type": Case(says="event_type is missing"),
 }
+OF_DIRTY: Final = "_source_file like '%/dirty/%'"
 REFUSED: Final = [name for name, case in CASES.items() if not case.bronze]
 
 
 @pytest.fixture(scope="module")
-def together(cases: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
-    """A run on all of them, and what it printed."""
+def together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, str]:
+    """A run on all of them, and what it printed; the cases are left out where they are absent."""
     home = Home(tmp_path_factory.mktemp("cases"))
-    return home, home.run("run", "--data", str(cases)).stdout
+    landing, cases = home.folder / "files", CHECKOUT.parent / "shared" / "cases"
+    write_dirty_files(landing / "dirty")
+    if cases.is_dir():
+        shutil.copytree(cases, landing / "cases")
+    return home, home.run("run", "--data", str(landing)).stdout
 
 
 def test_every_case_is_in_the_table(cases: Path) -> None:
     assert {path.name for path in cases.iterdir() if path.is_dir()} == set(CASES)
 
 
+def test_every_line_of_every_dirty_file_is_accounted_for(together: tuple[Home, str]) -> None:
+    home, _ = together
+    rows = home.query(
+        "select parse_filename(_source_file), count(*) from bronze_layer.events_raw"
+        f" where {OF_DIRTY} group by 1"
+    )
+    assert dict(rows) == {file.name: file.rows for file in dirty_files() if file.rows}
+    quarantined = home.query(
+        "select parse_filename(_source_file), rejection_reason, count(*)"
+        f" from silver_layer.events_quarantined where {OF_DIRTY} group by all"
+    )
+    assert {(file, reason): number for file, reason, number in quarantined} == {
+        (file.name, reason): number
+        for file in dirty_files()
+        for reason, number in file.rejected.items()
+    }
+    clean = home.query(
+        "select parse_filename(_source_file), count(*) from silver_layer.events_cleaned"
+        f" where {OF_DIRTY} group by 1"
+    )
+    assert dict(clean) == {
+        file.name: file.rows - sum(file.rejected.values())
+        for file in dirty_files()
+        if file.rows > sum(file.rejected.values())
+    }
+
+
+def test_the_summary_names_dirty_files_and_reasons(together: tuple[Home, str]) -> None:
+    _, output = together
+    for file in dirty_files():
+        if file.rejected or file.status is not Status.LOADED:
+            assert file.name in output
+        for reason in file.rejected:
+            assert reason in output
+
+
+@pytest.mark.usefixtures("cases")
 @pytest.mark.parametrize("name", CASES)
 def test_a_case_has_its_right_value(name: str, together: tuple[Home, str]) -> None:
     home, output = together
@@ -116,6 +161,7 @@ def test_instants_are_those_that_the_file_has(
     assert [time for (time,) in found] == sorted(map(datetime.fromisoformat, written))
 
 
+@pytest.mark.usefixtures("cases")
 def test_words_for_missing_values_are_null(together: tuple[Home, str]) -> None:
     home, _ = together
     assert home.query(

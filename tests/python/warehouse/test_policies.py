@@ -274,6 +274,24 @@ def test_functions_are_inlined_with_their_arguments(warehouse: Warehouse) -> Non
     assert found.to_pylist() == [{"n": 8, "t": "twice(1)"}]
 
 
+def test_a_long_view_shows_the_newest_rows_by_the_rights_of_its_reader(
+    warehouse: Warehouse, protected: str
+) -> None:
+    long = f"select id, segment /* {'long ' * 2000} */ from shop.s.users"
+    warehouse.execute(f"create view shop.s.long as {long}")
+    warehouse.execute("grant select on view shop.s.long to analyst")
+    join = "inner join shop.s.long as two on one.segment = two.segment"
+    query = f"select one.id, one.segment from shop.s.long as one {join}"
+    assert seen(warehouse, "pipeline", query) == [(1, "vip"), (2, "new")]
+    assert seen(warehouse, "analyst", query) == [(None, "vip")]
+    warehouse.execute("insert into shop.s.users values (3, 'old')")
+    assert seen(warehouse, "pipeline", query) == [(1, "vip"), (2, "new"), (3, "old")]
+    warehouse.execute("alter table shop.s.users drop row filter")
+    assert len(seen(warehouse, "analyst", query)) == 3
+    warehouse.execute("delete from shop.s.users where id = 3")
+    warehouse.execute("drop view shop.s.long")
+
+
 def test_a_view_uses_the_groups_of_its_reader(warehouse: Warehouse) -> None:
     warehouse.execute(
         "create view shop.s.self as select current_user() as u, is_account_group_member('vips') v"
