@@ -23,6 +23,10 @@ HORIZON_DAYS = 90  # fixed by the names of the columns
 VALUE_BINS_PER_E_FOLD = 100  # repeat buyers whose order values differ by < 1 % are fitted as one
 HALF_DAY = 0.5  # more than the days differ: from the middle of the first to the end of the last
 GROUP = ["frequency", "recency_days", "age_days"]
+SCORES = (
+    ", ".join(f"{name} bigint" for name in GROUP)
+    + ", own_share double, shop_value double, probability_alive double, expected_orders_90d double"
+)
 
 
 class FitError(RuntimeError):
@@ -137,8 +141,10 @@ def model(dbt: Any, session: Any) -> Any:
         value_bins.collect("pandas").sort("frequency", "value_bin").to_native(),
         int(dbt.config.meta_get("clv_min_repeat_buyers")),
     )
-    to_engine = session.createDataFrame if hasattr(session, "createDataFrame") else session.from_df
-    scored = buyers.join(nw.from_native(to_engine(scores)), on=GROUP, how="left")
+    is_spark = hasattr(session, "createDataFrame")
+    # Of a shop without buyers Spark cannot infer the types.
+    on_engine = session.createDataFrame(scores, SCORES) if is_spark else session.from_df(scores)
+    scored = buyers.join(nw.from_native(on_engine), on=GROUP, how="left")
     own_share, orders = nw.col("own_share"), nw.col("expected_orders_90d")
     order_value = own_share * value.cast(nw.Float64) + (1 - own_share) * nw.col("shop_value")
     # DuckDB reads the nan of pandas as null, Spark only with Arrow enabled.
