@@ -58,6 +58,13 @@ create macro is_longer_than_the_gap(start_at, end_at) as
     );
 create macro hash_of_session(user_id, user_session, started_at) as
     md5(concat_ws(chr(31), user_id::varchar, user_session, started_at::varchar));
+create macro hash_of_event(event) as
+    md5(concat_ws(
+        chr(31), event.event_time::varchar, event.event_type, event.product_id::varchar,
+        event.category_id::varchar, coalesce(event.category_code, ''), coalesce(event.brand, ''),
+        event.price::varchar, event.user_id::varchar, event.user_session
+    ));
+create macro level(number, category_code) as nullif(split_part(category_code, '.', number), '');
 
 create macro normalized(rows) as table
 select
@@ -226,11 +233,6 @@ with unique_events as (
 )
 
 select
-    md5(concat_ws(
-        chr(31), event.event_time::varchar, event.event_type, event.product_id::varchar,
-        event.category_id::varchar, coalesce(event.category_code, ''), coalesce(event.brand, ''),
-        event.price::varchar, event.user_id::varchar, event.user_session
-    )) as event_id,
     event.event_time, event.event_type, event.product_id, event.category_id, event.category_code,
     event.brand, event.price, event.user_id, event.user_session, event._source_file,
     coalesce(
@@ -238,10 +240,7 @@ select
         hash_of_session(event.user_id, event.user_session, event.event_time)
     ) as session_id,
     event.event_time::date as event_date,
-    extract(hour from event.event_time)::int as event_hour,
-    nullif(split_part(event.category_code, '.', 1), '') as category_l1,
-    nullif(split_part(event.category_code, '.', 2), '') as category_l2,
-    nullif(split_part(event.category_code, '.', 3), '') as category_l3
+    extract(hour from event.event_time)::int as event_hour
 from unique_events as event
 left join session_starts as start
     on
@@ -258,7 +257,7 @@ drop table copies;
 create table shopping as
 select
     session_id, event_time, event_type, product_id, price,
-    coalesce(nullif(category_l1, '(all)'), '(none)') as category_l1
+    coalesce(nullif(level(1, category_code), '(all)'), '(none)') as category_l1
 from events_cleaned
 where session_id in (select session_id from events_cleaned where event_type <> 'view');
 
@@ -295,19 +294,18 @@ with viewed as (
     select
         session_id,
         any_value(user_id) as user_id,
-        any_value(user_session) as user_session,
         min(event_time) as started_at,
         max(event_time) as ended_at,
         count(*) as events,
         len(list_distinct(list(product_id))) as products,
-        min(coalesce(nullif(category_l1, '(all)'), '(none)')) as lowest,
-        max(coalesce(nullif(category_l1, '(all)'), '(none)')) as highest
+        min(coalesce(nullif(level(1, category_code), '(all)'), '(none)')) as lowest,
+        max(coalesce(nullif(level(1, category_code), '(all)'), '(none)')) as highest
     from events_cleaned
     group by session_id
 )
 
 select
-    session_id, user_id, user_session, started_at::date as session_date, started_at, ended_at,
+    session_id, user_id, started_at::date as session_date, started_at, ended_at,
     date_diff('second', started_at, ended_at) as duration_seconds,
     events, products,
     case when lowest = highest then lowest end as single_category_l1,
@@ -440,8 +438,10 @@ observations as (
     from (
         select
             product_id, event_time, category_id, category_code, brand, price,
-            row_number() over (partition by product_id, event_time order by event_id) as place
-        from events_cleaned
+            row_number() over (
+                partition by product_id, event_time order by hash_of_event(event)
+            ) as place
+        from events_cleaned as event
         join (select product_id, event_date from days where not is_constant) as days
             using (product_id, event_date)
     )
@@ -907,7 +907,8 @@ with several as (
 -- Sessions with views only have nothing but a view in each of their categories.
 viewed as (
     select distinct
-        session_id, coalesce(nullif(category_l1, '(all)'), '(none)') as category_l1
+        session_id,
+        coalesce(nullif(level(1, category_code), '(all)'), '(none)') as category_l1
     from events_cleaned
     where
         session_id in (

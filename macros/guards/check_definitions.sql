@@ -18,7 +18,8 @@
             ~ tojson(var('blanks')) ~ null_if_word('a', lower_case('a')),
         'event_keys': event_key()
             ~ graph.nodes['model.ecommerce_analytics.event_copies'].raw_code,
-        'sessionization': graph.nodes['model.ecommerce_analytics.session_starts'].raw_code,
+        'sessionization': graph.nodes['model.ecommerce_analytics.session_starts'].raw_code
+            ~ tracker_part(),
         'event_counts': event_counts(),
         'funnel_steps': shopping_steps('a', ['b']) ~ funnel_columns('a')
             ~ tojson(funnel_conditions()),

@@ -21,13 +21,12 @@ event_changes as (
     ] %}
         select
             {{ event_columns() }},
-            event_id,
             session_id,
             event_date,
             event_hour,
-            category_l1,
-            category_l2,
-            category_l3,
+            {{ category_level(1) }} as category_l1,
+            {{ category_level(2) }} as category_l2,
+            {{ category_level(3) }} as category_l3,
             {{ sign }} as _sign,
             {{ written_batch_id }} as _written_batch_id,
             _batch_id

@@ -5,6 +5,7 @@
     liquid_clustered_by=['event_date', 'user_id'],
     on_schema_change='fail',
     meta={'delete_keys_where': '_first_batch_id < _batch_id'},
+    post_hook="{{ empty_prepared(ref('session_starts')) }}",
 ) }}
 
 with
@@ -38,7 +39,6 @@ session_starts as (
 all_events as (
 
     select
-        {{ event_key('new_rows') }} as event_id,
         {{ event_columns('new_rows') }},
         new_rows._source_file,
         new_rows._ingested_at,
@@ -56,7 +56,6 @@ all_events as (
     union all
 
     select
-        event_id,
         {{ event_columns() }},
         _source_file,
         _ingested_at,
@@ -67,7 +66,6 @@ all_events as (
     union all
 
     select
-        event_id,
         {{ event_columns() }},
         _source_file,
         _ingested_at,
@@ -86,10 +84,7 @@ events_cleaned as (
             {{ hash_key(['events.user_id', 'events.user_session', 'events.event_time']) }}
         ) as session_id,
         cast(events.event_time as date) as event_date,
-        cast(extract(hour from events.event_time) as int) as event_hour,
-        nullif(split_part(events.category_code, '.', 1), '') as category_l1,
-        nullif(split_part(events.category_code, '.', 2), '') as category_l2,
-        nullif(split_part(events.category_code, '.', 3), '') as category_l3
+        cast(extract(hour from events.event_time) as int) as event_hour
     from all_events as events
     left join session_starts
         on

@@ -45,8 +45,17 @@ copies as (
 ),
 
 kept_events as (
-    select * from {{ ref('events_cleaned') }}
-    where _batch_id >= (select min(unaccounted_files._batch_id) from unaccounted_files)
+
+    -- Few events can have copies, so that few are hashed.
+    select
+        {{ event_key('events') }} as event_id,
+        events._source_file,
+        events._ingested_at
+    from {{ ref('events_cleaned') }} as events
+    where
+        events._batch_id >= (select min(unaccounted_files._batch_id) from unaccounted_files)
+        and {{ has_key_in('events', ['event_time', 'user_id', 'product_id'], 'copies') }}
+
 ),
 
 duplicates as (
@@ -55,9 +64,7 @@ duplicates as (
     select copies.*
     from copies
     inner join kept_events
-        on
-            copies.event_time = kept_events.event_time
-            and copies.event_id = kept_events.event_id
+        on copies.event_id = kept_events.event_id
     where
         copies.copy_number > 1
         or copies._ingested_at <> kept_events._ingested_at

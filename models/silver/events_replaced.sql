@@ -11,21 +11,30 @@ new_files as (
     select * from {{ since_last_batch(ref('source_files'), of='events_cleaned') }}
 ),
 
-new_tracker_sessions as (
+touched_parts as (
 
     -- Includes rejected rows: rewriting a tracker session without a new event changes nothing.
     select distinct
         user_id,
-        user_session
+        {{ tracker_part() }} as tracker_part
     from {{ ref('events_staged') }}
     where _ingested_at in (select new_files._ingested_at from new_files)
+
+),
+
+stored_events as (
+
+    select
+        events.*,
+        {{ tracker_part('events.user_session') }} as tracker_part
+    from {{ last_build('events_cleaned') }} as events
 
 ),
 
 events_replaced as (
 
     select
-        events.event_id,
+        {{ event_key('events') }} as event_id,
         {{ event_columns('events') }},
         events._source_file,
         events._ingested_at,
@@ -34,12 +43,9 @@ events_replaced as (
         (select max(new_files._batch_id) from new_files) as _batch_id,
         events.session_id,
         events.event_date,
-        events.event_hour,
-        events.category_l1,
-        events.category_l2,
-        events.category_l3
-    from {{ last_build('events_cleaned') }} as events
-    where {{ has_key_in('events', ['user_id', 'user_session'], 'new_tracker_sessions') }}
+        events.event_hour
+    from stored_events as events
+    where {{ has_key_in('events', ['user_id', 'tracker_part'], 'touched_parts') }}
 
 )
 

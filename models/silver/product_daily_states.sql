@@ -60,7 +60,8 @@ seconds_of_changing_days as (
         events.*,
         changing_days._batch_id as newest_batch_id,
         row_number() over (
-            partition by events.product_id, events.event_time order by events.event_id
+            partition by events.product_id, events.event_time
+            order by {{ event_key('events') }}
         ) as rank_in_second
     from {{ events }} as events
     inner join changing_days

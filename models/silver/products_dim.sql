@@ -24,9 +24,9 @@ products_dim as (
     select
         current_version.category_id,
         current_version.category_code,
-        nullif(split_part(current_version.category_code, '.', 1), '') as category_l1,
-        nullif(split_part(current_version.category_code, '.', 2), '') as category_l2,
-        nullif(split_part(current_version.category_code, '.', 3), '') as category_l3,
+        {{ category_level(1, 'current_version.category_code') }} as category_l1,
+        {{ category_level(2, 'current_version.category_code') }} as category_l2,
+        {{ category_level(3, 'current_version.category_code') }} as category_l3,
         current_version.brand,
         versions.*
     from {{ ref('product_history') }} as current_version

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_keys',
-    unique_key=['user_id', 'user_session'],
+    unique_key=['user_id', 'tracker_part'],
     liquid_clustered_by=['session_date', 'user_id'],
     on_schema_change='fail',
     meta={'delete_keys_where': '_first_batch_id < _batch_id'},
@@ -19,15 +19,15 @@ aggregated as (
     select
         session_id,
         any_value(user_id) as user_id,
-        any_value(user_session) as user_session,
+        any_value({{ tracker_part() }}) as tracker_part,
         min(event_time) as started_at,
         max(event_time) as ended_at,
         count(*) as events,
         -- `count(distinct)` would keep a second hash table, which does not fit in memory.
         cast(size(collect_set(product_id)) as bigint) as products,
         -- A category named (all) would be counted as the whole shop.
-        min(coalesce(nullif(category_l1, '(all)'), '(none)')) as lowest_category,
-        max(coalesce(nullif(category_l1, '(all)'), '(none)')) as highest_category,
+        min(coalesce(nullif({{ category_level(1) }}, '(all)'), '(none)')) as lowest_category,
+        max(coalesce(nullif({{ category_level(1) }}, '(all)'), '(none)')) as highest_category,
         min(_first_batch_id) as _first_batch_id,
         max(_first_batch_id) as _last_batch_id,
         max(_batch_id) as _batch_id
@@ -43,7 +43,7 @@ sessions as (
     select
         aggregated.session_id,
         aggregated.user_id,
-        aggregated.user_session,
+        aggregated.tracker_part,
         cast(aggregated.started_at as date) as session_date,
         aggregated.started_at,
         aggregated.ended_at,

@@ -16,7 +16,15 @@ import duckdb
 # What the queries below share. Temporary, so that a database that is open to read has them.
 _VIEWS: Final = """
 create temp table e as
-select *, coalesce(category_l1, '(none)') as l1, coalesce(category_l2, '(none)') as l2,
+select *,
+    md5(concat_ws(chr(31),
+        event_time, event_type, product_id, category_id, coalesce(category_code, ''),
+        coalesce(brand, ''), price, user_id, user_session
+    )) as event_id,
+    nullif(split_part(category_code, '.', 1), '') as category_l1,
+    nullif(split_part(category_code, '.', 2), '') as category_l2,
+    nullif(split_part(category_code, '.', 3), '') as category_l3,
+    coalesce(category_l1, '(none)') as l1, coalesce(category_l2, '(none)') as l2,
     event_type = 'view' as is_view, event_type = 'cart' as is_cart,
     event_type = 'purchase' as is_buy
 from silver_layer.events_cleaned;

@@ -137,14 +137,14 @@ def model(dbt: Any, session: Any) -> Any:
         value_bins.collect("pandas").sort("frequency", "value_bin").to_native(),
         int(dbt.config.meta_get("clv_min_repeat_buyers")),
     )
-    to_engine = session.createDataFrame if hasattr(session, "createDataFrame") else session.from_df
-    scored = buyers.join(nw.from_native(to_engine(scores)), on=GROUP, how="left")
+    types = ", ".join(f"{c} {'bigint' if c in GROUP else 'double'}" for c in scores)  # for no rows
+    to_engine = getattr(session, "createDataFrame", lambda rows, _: session.from_df(rows))
+    scored = buyers.join(nw.from_native(to_engine(scores, types)), on=GROUP, how="left")
     own_share, orders = nw.col("own_share"), nw.col("expected_orders_90d")
     order_value = own_share * value.cast(nw.Float64) + (1 - own_share) * nw.col("shop_value")
     # DuckDB reads the nan of pandas as null, Spark only with Arrow enabled.
     return scored.select(
         *buyers.collect_schema().names(),
-        nw.col("probability_alive").fill_nan(None),
-        orders.fill_nan(None),
+        nw.col("probability_alive", "expected_orders_90d").fill_nan(None),
         expected_revenue_90d=(orders * order_value).fill_nan(None).cast(nw.Decimal(18, 2)),
     ).to_native()

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_keys',
-    unique_key=['user_id', 'user_session'],
+    unique_key=['user_id', 'tracker_part'],
     liquid_clustered_by=['session_date', 'user_id'],
     on_schema_change='fail',
     meta={'delete_keys_where': '_first_batch_id < _batch_id'},
@@ -27,7 +27,8 @@ categorized as (
         events.product_id,
         events.price,
         events._batch_id,
-        coalesce(nullif(events.category_l1, '(all)'), '(none)') as category_l1
+        coalesce(nullif({{ category_level(1, 'events.category_code') }}, '(all)'), '(none)')
+            as category_l1
     from events
     inner join sessions on events.session_id = sessions.session_id
 
@@ -54,7 +55,7 @@ session_categories as (
         aggregated.session_id,
         aggregated.category_l1,
         sessions.user_id,
-        sessions.user_session,
+        sessions.tracker_part,
         sessions.session_date,
         aggregated.events,
         {{ funnel_columns('aggregated') }},

@@ -27,7 +27,7 @@ visits as (
         _sign,
         _batch_id,
         lag({{ category }}) over (
-            partition by session_id, _sign order by event_time, event_id
+            partition by session_id, _sign order by event_time, {{ event_key() }}
         ) as previous_category,
         min(event_date) over (partition by session_id, _sign) as session_date
     from {{ changes(ref('event_changes')) }}

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='replace_keys',
-    unique_key=['user_id', 'user_session'],
+    unique_key=['user_id', 'tracker_part'],
     liquid_clustered_by=['user_id'],
     on_schema_change='fail',
     meta={'delete_keys_where': '_first_batch_id < _batch_id'},
@@ -16,7 +16,7 @@ cart_events as (
     select
         session_id,
         user_id,
-        user_session,
+        {{ tracker_part() }} as tracker_part,
         product_id,
         event_type,
         event_time,
@@ -39,7 +39,7 @@ cart_lines as (
     select
         session_id,
         any_value(user_id) as user_id,
-        any_value(user_session) as user_session,
+        any_value(tracker_part) as tracker_part,
         product_id,
         max(last_carted_at) as last_carted_at,
         count(case when event_type = 'cart' then 1 end) as carts,

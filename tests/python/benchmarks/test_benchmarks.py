@@ -91,7 +91,7 @@ LATER_COLUMNS = {
     },
 }
 # Columns for updates and rescued data, which the plain script does not have.
-NOT_IN_SCRIPT = ("_ingested_at", "_batch_id", "_rescued_data")
+NOT_IN_SCRIPT = ("_ingested_at", "_batch_id", "_rescued_data", "tracker_part")
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def test_every_persona_has_a_cell_for_every_relation_and_column(
         ("data_scientist", "silver_layer.events_staged", "price", "refused"),
         ("data_scientist", "silver_layer.users_snapshot", None, "all"),
         ("data_scientist", "silver_layer.sessions", "user_id", "clear"),
-        ("data_scientist", "silver_layer.sessions", "user_session", "masked"),
+        ("data_scientist", "silver_layer.events_cleaned", "user_session", "masked"),
         ("business_analyst", "intermediate_layer.hourly_activity", None, "refused"),
         ("business_analyst", "gold_layer.customer_metrics", None, "all"),
         ("business_analyst", "gold_layer.customer_metrics", "user_id", "masked"),

@@ -52,8 +52,8 @@ def test_reads_of_personal_columns_are_counted_by_reader_table_and_tool(
     }
     raw = "user_id, user_session, _rescued_data"
     assert found == {
-        ("eve", "silver_layer.sessions", "OTHER"): (2, "user_id, user_session"),
-        ("eve", "silver_layer.sessions", "NOTEBOOK"): (1, "user_id, user_session"),
+        ("eve", "silver_layer.sessions", "OTHER"): (2, "user_id"),
+        ("eve", "silver_layer.sessions", "NOTEBOOK"): (1, "user_id"),
         ("eng", "bronze_layer.events_raw", "JOB"): (1, raw),
         ("eng", "silver_layer.events_staged", "JOB"): (
             1,

@@ -102,8 +102,8 @@ TOTALS = {
     "switches": f"""
         select sum(lines - 1) from (
             select count(distinct (session_id, product_id, category_code, brand)) as lines
-            from {EVENTS} where event_type = 'purchase' and category_l2 is not null
-            group by user_id, category_l1, category_l2
+            from {EVENTS} where event_type = 'purchase' and split_part(category_code, '.', 2) <> ''
+            group by user_id, split_part(category_code, '.', 1), split_part(category_code, '.', 2)
         )
     """,
     "expected_orders_90d": (

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -23,6 +24,7 @@ from scipy.special import hyp2f1
 from generator.orders import draw_orders
 from generator.plan import Plan
 from project.home import CHECKOUT
+from warehouse.engine import Engine
 
 MODEL = CHECKOUT / "models/intermediate/customer/customer_lifetime_value.py"
 # Fader, Hardie (2013), section 4.
@@ -388,13 +390,30 @@ def test_missing_predictions_are_null_on_an_engine_that_keeps_nan(
     connection: duckdb.DuckDBPyConnection,
 ) -> None:
     class SparkLike:
-        def createDataFrame(self, frame: pd.DataFrame) -> duckdb.DuckDBPyRelation:
+        def createDataFrame(self, frame: pd.DataFrame, _: str) -> duckdb.DuckDBPyRelation:
             table = pa.table({name: frame[name].to_numpy() for name in frame})
             return connection.from_arrow(table)
 
     run(connection, FEW)
     result = clv.model(Dbt(connection, 100), SparkLike())
     assert [row[-3:] for row in result.fetchall()] == [(None, None, None)] * 2
+
+
+@pytest.mark.warehouse
+def test_a_shop_without_buyers_has_no_predictions_on_an_engine_that_infers_types() -> None:
+    engine = Engine()
+    try:
+        buyers = engine.spark.createDataFrame(
+            [],
+            "user_id bigint, frequency bigint, recency_days bigint, age_days bigint,"
+            " monetary_value decimal(18, 2), as_of_date date, _batch_id bigint",
+        )
+        config = SimpleNamespace(meta_get=lambda _: "100")
+        result = clv.model(SimpleNamespace(ref=lambda _: buyers, config=config), engine.spark)
+        assert result.columns == [*buyers.columns, *PREDICTIONS]
+        assert result.collect() == []
+    finally:
+        engine.stop()
 
 
 def test_a_failed_fit_gives_a_warning_and_nulls(

@@ -101,7 +101,8 @@ class Event(NamedTuple):
 REWRITES: Final = {
     "a session of several categories": (
         "select session_id from silver_layer.events_replaced"
-        " group by session_id having count(distinct coalesce(category_l1, '')) > 1"
+        " group by session_id"
+        " having count(distinct split_part(coalesce(category_code, ''), '.', 1)) > 1"
     ),
     "a session with an order": (
         "select session_id from silver_layer.events_replaced where event_type = 'purchase'"
@@ -109,7 +110,8 @@ REWRITES: Final = {
     ),
     "sessions joined or parted": (
         "select replaced.session_id from silver_layer.events_replaced as replaced"
-        " inner join silver_layer.events_cleaned as events using (event_id)"
+        " inner join silver_layer.events_cleaned as events"
+        " using (event_time, event_type, product_id, price, user_id, user_session)"
         " where replaced.session_id <> events.session_id"
     ),
 }

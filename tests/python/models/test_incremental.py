@@ -60,17 +60,21 @@ def test_every_table_equals_a_full_refresh(in_batches: Home, refreshed: Home) ->
     assert differences(in_batches, refreshed) == {}
 
 
+def test_session_starts_leave_with_the_build_that_used_them(in_batches: Home) -> None:
+    assert in_batches.query("select count(*) from silver_layer.session_starts") == [(0,)]
+
+
 def test_a_late_event_joined_two_sessions(in_batches: Home) -> None:
     assert in_batches.query(
         "select events, purchases, is_view_cart_purchase_in_order from silver_layer.sessions"
-        " where user_id = 1 and user_session = 's1'"
+        " where user_id = 1 and tracker_part = 's1'"
     ) == [(4, 1, True)]
 
 
 def test_a_session_that_continues_stays_on_the_day_it_started(in_batches: Home) -> None:
     assert in_batches.query(
         "select cast(session_date as varchar), events from silver_layer.sessions"
-        " where user_id = 3 and user_session = 's3'"
+        " where user_id = 3 and tracker_part = 's3'"
     ) == [("2019-10-03", 4)]
 
 

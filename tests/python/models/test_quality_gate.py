@@ -16,9 +16,9 @@ REJECT_ONE = (
     "insert into silver_layer.events_quarantined by name"
     " select _source_file, _ingested_at, _batch_id, 'invalid_price' as rejection_reason"
     " from silver_layer.events_cleaned"
-    " where event_id = (select min(event_id) from silver_layer.events_cleaned);"
+    " where rowid = (select min(rowid) from silver_layer.events_cleaned);"
     "delete from silver_layer.events_cleaned"
-    " where event_id = (select min(event_id) from silver_layer.events_cleaned)"
+    " where rowid = (select min(rowid) from silver_layer.events_cleaned)"
 )
 
 
@@ -75,8 +75,8 @@ def test_the_gate_is_open_on_a_built_platform(home: Home) -> None:
             ["silver is stale: bronze is 3601 s ahead of it"],
         ),
         (
-            "delete from silver_layer.events_cleaned where event_id = ("
-            "select min(event_id) from silver_layer.events_cleaned)",
+            "delete from silver_layer.events_cleaned where rowid = ("
+            "select min(rowid) from silver_layer.events_cleaned)",
             ["2019-10-0"],
         ),
         (

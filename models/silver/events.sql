@@ -1,0 +1,21 @@
+{{ config(materialized='view') }}
+
+with
+
+events_cleaned as (
+    select * from {{ ref('events_cleaned') }}
+),
+
+events as (
+
+    select
+        {{ event_key() }} as event_id,
+        *,
+        {{ category_level(1) }} as category_l1,
+        {{ category_level(2) }} as category_l2,
+        {{ category_level(3) }} as category_l3
+    from events_cleaned
+
+)
+
+select * from events
