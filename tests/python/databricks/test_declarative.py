@@ -37,7 +37,7 @@ class Declared:
         self.home = Home(folder / "local")
         self.databricks = databricks
 
-    def build(self, file: Path, policies: str, *options: str) -> dict[str, int]:
+    def build(self, file: Path, policies: str) -> dict[str, int]:
         """Load the file, build on both engines, and compare."""
         self.home.load(file)
         rows = bronze_rows(self.home, f"parse_filename(_source_file) = '{file.name}'")
@@ -45,7 +45,7 @@ class Declared:
         self.databricks.warehouse.land(f"{LANDING}/{file.name}", landed)
         self.home.dbt("build", *WITHOUT_TESTS)
         variables = f"{{declarative: true, policies: {policies}}}"
-        self.databricks.dbt("build", "--vars", variables, *options)
+        self.databricks.dbt("build", *WITHOUT_TESTS, "--vars", variables)
         return differences(self.home, self.databricks, METADATA)
 
 
@@ -75,12 +75,12 @@ def batches(declared: Declared) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def first(declared: Declared, batches: list[Path]) -> dict[str, int]:
-    return declared.build(batches[0], "table", *WITHOUT_TESTS)
+    return declared.build(batches[0], "table")
 
 
 @pytest.fixture(scope="module")
 def second(declared: Declared, batches: list[Path], first: dict[str, int]) -> dict[str, int]:
-    return declared.build(batches[1], "attribute", "--exclude-resource-type", "unit_test")
+    return declared.build(batches[1], "attribute")
 
 
 def test_first_build_equals_duckdb(first: dict[str, int]) -> None:
