@@ -40,6 +40,14 @@ def repeat_buyers(number: int) -> list[str]:
     return lines
 
 
+def views_before(orders: Iterable[str]) -> list[str]:
+    """Return a view in the same tracker session some minutes before each order of a repeat buyer.
+
+    Loaded after the orders, they are late and change all that is stored of these sessions.
+    """
+    return [order.replace("12:00:00 UTC,purchase", "11:50:00 UTC,view") for order in orders]
+
+
 def write(file: Path, lines: Iterable[str]) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     text = "\n".join([",".join(PUBLISHED_COLUMN_NAMES), *lines]) + "\n"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from project.home import CHECKOUT
 from project.targets import databricks_targets
 from support.built_platform import DEPLOYER, built_platform
 from support.databricks_runs import CATALOG, PIPELINE, DatabricksHome
+from support.fork_server import start
 from workspace.bundle import deployed, read_bundle
 
 SILVER, GOLD = f"{CATALOG}.silver_layer", f"{CATALOG}.gold_layer"
@@ -212,8 +215,16 @@ def test_a_built_target_is_as_declared(
 
 @pytest.mark.warehouse
 def test_the_job_reads_what_is_declared_from_the_files(
-    connected: DatabricksHome, capsys: pytest.CaptureFixture[str]
+    connected: DatabricksHome,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def fork(command: list[str], *, env: dict[str, str], cwd: Path, **_: Any) -> Any:
+        return start("dbt", command[3:], env, cwd).ends()
+
+    # It parses as one of its own would, which test_offline_dbt.py starts, after fewer imports.
+    forks = SimpleNamespace(run=fork, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT)
+    monkeypatch.setattr("workspace.offline_dbt.subprocess", forks)
     done, undone, expected = CHANGES["mask dropped"]
     connected.warehouse.execute(done)
     try:
