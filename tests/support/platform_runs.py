@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,11 +115,6 @@ class Home:
     def start_dbt(self, *arguments: str) -> Run:
         """Start `dbt ...` on the local target."""
         return _start_dbt(self.folder, arguments, WITHOUT_ARTIFACTS)
-
-    def dbt_program(self, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run the program `dbt`, which imports and parses everything, and check its exit code."""
-        program = str(Path(sys.executable).with_name("dbt"))
-        return run_command([program, "--no-use-colors", *arguments], expect, _below(self.folder))
 
     @contextmanager
     def held(self, run: Run) -> Iterator[None]:
