@@ -169,7 +169,7 @@ def test_killed_builds(stages: Stages, tmp_path: Path) -> None:
         for _ in range(KILLS_IN_A_CHAIN):
             run = home.start_dbt(*command)
             # Counted in relations, a kill hits the work however busy the machine is.
-            wait_until_part_is_built(run, moments.uniform(0, 0.9))
+            wait_until_part_is_built(run, moments.uniform(0, 0.8))
             time.sleep(moments.uniform(0, 0.05))
             codes.append(run.kill())
             seen.append(leftovers(home))
