@@ -27,6 +27,7 @@ from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
+from threading import local
 from time import monotonic
 from types import SimpleNamespace
 from typing import IO, Any, Final
@@ -202,6 +203,7 @@ def _serve(listener: socket.socket) -> None:
     _parse_without_threads()
     _compile_once()
     _find_ctes_without_parser()
+    _describe_inputs_once()
     manifests: dict[tuple[str, ...], Any] = {}
     for request, descriptors in _requests(listener):
         program, arguments, environment, folder = json.loads(request)
@@ -340,6 +342,37 @@ def _find_ctes_without_parser() -> None:
 _WITH: Final = re.compile(
     r"((?:\s+|--[^\n]*\n|/\*.*?\*/)*)(with)(\s+)(?!recursive\b)([^;]+)", re.DOTALL | re.IGNORECASE
 )
+
+
+def _describe_inputs_once() -> None:
+    """Spare dbt from asking DuckDB for a table's columns for each unit test that it is input of.
+
+    A run builds a table before the unit tests of what reads it.
+    """
+    runner = import_module("dbt.task.test").TestRunner
+    adapter = import_module("dbt.adapters.duckdb.impl").DuckDBAdapter
+    execute, find = runner.execute_unit_test, adapter.get_columns_in_relation
+    kept: dict[str, Any] = {}
+    thread = local()
+
+    def execute_marked(test: Any, *nodes: Any) -> Any:
+        thread.is_testing = True
+        try:
+            return execute(test, *nodes)
+        finally:
+            thread.is_testing = False
+
+    def find_or_take(self: Any, relation: Any) -> Any:
+        # The rows of a test are in a relation of its own, whose name others may have.
+        if not getattr(thread, "is_testing", False) or "__dbt_tmp" in relation.identifier:
+            return find(self, relation)
+        name = str(relation)
+        if not kept.get(name):
+            kept[name] = find(self, relation)
+        return kept[name]
+
+    runner.execute_unit_test = execute_marked
+    adapter.get_columns_in_relation = find_or_take
 
 
 def _compile_macros(manifest: Any) -> None:
