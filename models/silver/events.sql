@@ -9,7 +9,6 @@ events_cleaned as (
 events as (
 
     select
-        {{ event_key() }} as event_id,
         *,
         {{ category_level(1) }} as category_l1,
         {{ category_level(2) }} as category_l2,
