@@ -9,7 +9,14 @@ events_cleaned as (
 events as (
 
     select
-        *,
+        {{ event_columns() }},
+        _source_file,
+        _ingested_at,
+        _first_batch_id,
+        _batch_id,
+        session_id,
+        event_date,
+        event_hour,
         {{ category_level(1) }} as category_l1,
         {{ category_level(2) }} as category_l2,
         {{ category_level(3) }} as category_l3
