@@ -6,9 +6,8 @@ import argparse
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from benchmarks import seven_months
 from benchmarks.measure import CommandFailed
 from benchmarks.phases import MILLION, Results, machine, run
 from generator.generate import MOST_EVENTS
@@ -17,6 +16,9 @@ from project.errors import UserError, require_extra
 from project.home import CHECKOUT, claim, home
 from project.output import show
 from project.settings import without_dbt_flags
+
+if TYPE_CHECKING:
+    from benchmarks.report import Goal
 
 HELP: Final = "measure speed and memory, and write the page of benchmarks"
 
@@ -54,39 +56,38 @@ def execute(arguments: argparse.Namespace) -> int:
     """
     require_extra("bench", "chdb", "matplotlib", "polars", "pyspark")
     require_extra("databricks", "dbt.adapters.databricks")
-    from benchmarks import report
-
     if arguments.work == home() / "bench":
         claim(home())
-    if arguments.seven_months:
-        return _seven_months(arguments)
+    measure = _measure_months if arguments.seven_months else _measure
     try:
-        # Write after each size, so that a late failure does not lose an hour's work.
         with without_dbt_flags():
-            for results in run(arguments.events or MILLION, arguments.work, _log):
-                _write(results, arguments.out, arguments.work)
+            goals = measure(arguments)
     except CommandFailed as error:
         raise UserError(*str(error).splitlines()) from error
-    goals = report.goals(results)
     for goal in goals:
         show(f"{'met   ' if goal.is_met else 'missed'} {goal.name}: {goal.found} ({goal.limit})")
-    show(f"written: {arguments.out / 'benchmarks.md'}")
     return int(not all(goal.is_met for goal in goals))
 
 
-def _seven_months(arguments: argparse.Namespace) -> int:
-    try:
-        with without_dbt_flags():
-            measured = seven_months.run(
-                arguments.events or seven_months.EVENTS, arguments.work, _log
-            )
-    except CommandFailed as error:
-        raise UserError(*str(error).splitlines()) from error
-    text = seven_months.page(measured, machine())
+def _measure(arguments: argparse.Namespace) -> list[Goal]:
+    from benchmarks import report
+
+    # Write after each size, so that a late failure does not lose an hour's work.
+    for results in run(arguments.events or MILLION, arguments.work, _log):
+        _write(results, arguments.out, arguments.work)
+    show(f"written: {arguments.out / 'benchmarks.md'}")
+    return report.goals(results)
+
+
+def _measure_months(arguments: argparse.Namespace) -> list[Goal]:
+    from benchmarks import seven_months
+
+    measured = seven_months.run(arguments.events or MOST_EVENTS, arguments.work, _log)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "seven_months.md").write_text(text, encoding="utf-8")
-    show(f"written: {arguments.out / 'seven_months.md'}")
-    return int("**missed**" in text)
+    page = arguments.out / "seven_months.md"
+    page.write_text(seven_months.page(measured, machine()), encoding="utf-8")
+    show(f"written: {page}")
+    return seven_months.goals(measured)
 
 
 def _write(results: Results, out: Path, work: Path) -> None:

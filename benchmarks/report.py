@@ -30,10 +30,10 @@ def goals(results: Results) -> list[Goal]:
     """Compare a run with the project's goals for 110 million events."""
     size = results.sizes[-1]
     full = size.load + size.build
-    found = [_at_most("platform / plain script, without tests", full.wall / size.plain.wall, 1.25)]
+    found = [at_most("platform / plain script, without tests", full.wall / size.plain.wall, 1.25)]
     if results.test:
         ratio = (full.wall + results.test.wall) / size.plain.wall
-        found.append(_at_most("platform / plain script, with all data tests", ratio, 1.6))
+        found.append(at_most("platform / plain script, with all data tests", ratio, 1.6))
     if results.spark and results.spark_baseline:
         ratio = results.spark.wall / results.spark_baseline.wall
         name = f"PySpark / platform at {results.spark_events:,} events"
@@ -43,19 +43,19 @@ def goals(results: Results) -> list[Goal]:
         name = f"fastest peer / platform, core steps, {results.core_events:,} events"
         found.append(Goal(name, ">= 1", f"{ratio:.2f}", ratio >= 1))
     peak = max(usage.peak_memory for usage in (full, results.test or full)) / GIB
-    found.append(_at_most("peak resident memory, GiB", peak, 10))
+    found.append(at_most("peak resident memory, GiB", peak, 10))
     for name, limit in ((_DAY, None), (_LATE, 20), (_NOTHING, 15)):
         if name in results.updates:
             update = results.updates[name]
             seconds = update.whole.wall
             if limit:
-                found.append(_at_most(f"update, {name}, seconds", seconds, limit))
+                found.append(at_most(f"update, {name}, seconds", seconds, limit))
             else:
                 share = 100 * seconds / full.wall
-                found.append(_at_most(f"update, {name}, % of the full build", share, 6))
+                found.append(at_most(f"update, {name}, % of the full build", share, 6))
     same = [size.same_day.wall for size in results.sizes if size.same_day]
     if len(same) == len(SAME_DAY):
-        found.append(_at_most("the same day on 64 M / on 16 M events", same[1] / same[0], 1.5))
+        found.append(at_most("the same day on 64 M / on 16 M events", same[1] / same[0], 1.5))
     return found
 
 
@@ -64,7 +64,8 @@ def _fastest_peer(results: Results) -> Usage:
     return min(peers, key=lambda usage: usage.wall)
 
 
-def _at_most(name: str, found: float, limit: float) -> Goal:
+def at_most(name: str, found: float, limit: float) -> Goal:
+    """Return a goal that is met up to a limit."""
     return Goal(name, f"<= {limit:g}", f"{found:.2f}", found <= limit)
 
 
@@ -87,11 +88,16 @@ def page(results: Results) -> str:
 
 
 def _goals_section(results: Results) -> list[str]:
+    return ["## Goals", goals_table(goals(results))]
+
+
+def goals_table(found: Iterable[Goal]) -> str:
+    """Return the goals as a table in Markdown."""
     rows = [
         [goal.name, goal.limit, goal.found, "met" if goal.is_met else "**missed**"]
-        for goal in goals(results)
+        for goal in found
     ]
-    return ["## Goals", _table(["", "goal", "measured", ""], rows)]
+    return table(["", "goal", "measured", ""], rows)
 
 
 def _largest_size_section(results: Results) -> list[str]:
@@ -129,7 +135,7 @@ def _updates_section(results: Results) -> list[str]:
             f"{update.load.wall:.1f}",
             f"{update.build.wall:.1f}",
             f"{update.whole.wall:.1f}",
-            _size(update.whole.peak_memory),
+            size_of(update.whole.peak_memory),
         ]
         for name, update in results.updates.items()
     ]
@@ -137,7 +143,7 @@ def _updates_section(results: Results) -> list[str]:
         "## Updates",
         f"The best of {RUNS} runs, each from the database of the whole build: first the 61st day,"
         " then the late events, then nothing.",
-        _table(["after 60 days", "load", "build", "both", "peak memory"], rows),
+        table(["after 60 days", "load", "build", "both", "peak memory"], rows),
     ]
 
 
@@ -147,7 +153,7 @@ def _growth_section(results: Results) -> list[str]:
     return [
         "## Growth",
         "![Seconds and memory by number of events](benchmarks/growth.svg)",
-        _table(head, [_growth(size) for size in results.sizes]),
+        table(head, [_growth(size) for size in results.sizes]),
     ]
 
 
@@ -183,7 +189,7 @@ def _growth(size: Size) -> list[str]:
         f"{full.wall:.1f}",
         f"{size.plain.wall:.1f}",
         f"{full.wall / size.plain.wall:.2f}",
-        _size(full.peak_memory),
+        size_of(full.peak_memory),
         f"{size.database_bytes / size.csv_bytes:.2f}",
         f"{size.same_day.wall:.1f}" if size.same_day else "",
     ]
@@ -196,27 +202,29 @@ def _largest(parts: dict[str, Usage]) -> list[tuple[str, Usage]]:
 
 
 def _usages(rows: Iterable[tuple[str, Usage]]) -> str:
-    return _table(
+    return table(
         ["", "seconds", "processor seconds", "peak memory", "read", "written"],
         [
             [
                 name,
                 f"{usage.wall:.1f}",
                 f"{usage.cpu:.1f}",
-                _size(usage.peak_memory),
-                _size(usage.read),
-                _size(usage.written),
+                size_of(usage.peak_memory),
+                size_of(usage.read),
+                size_of(usage.written),
             ]
             for name, usage in rows
         ],
     )
 
 
-def _size(number: int) -> str:
+def size_of(number: int) -> str:
+    """Return a number of bytes as text."""
     return f"{number / GIB:.2f} GiB" if number >= GIB / 10 else f"{number / MIB:.1f} MiB"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
     rule = "|".join([":---"] + ["---:"] * (len(head) - 1))
     lines = [" | ".join(head), rule, *(" | ".join(row) for row in rows)]
     return "\n".join(f"| {line} |" if line != rule else f"|{line}|" for line in lines)

@@ -242,7 +242,7 @@ def _serve(listener: socket.socket) -> None:
 
 def is_parsed_before(program: str, arguments: Sequence[str]) -> bool:
     """Whether a run in the checkout runs dbt, and needs no project of its own."""
-    if program == "ecommerce" and arguments[0] not in ("erase", "run"):
+    if program == "ecommerce" and not {"erase", "run"} & {*arguments[:1]}:
         return False
     own = {"parse", "--project-dir"} & set(arguments)
     return not own and "DBT_SCHEMA_PREFIX" not in os.environ
@@ -251,7 +251,7 @@ def is_parsed_before(program: str, arguments: Sequence[str]) -> bool:
 def is_without_log(program: str, arguments: Sequence[str]) -> bool:
     """Whether a run writes no log file, or a whole run of the platform one that no test reads."""
     if program == "ecommerce":
-        return arguments[0] == "run"
+        return arguments[:1] == ["run"]
     is_asked = any(option.startswith(("--log-", "--debug")) for option in arguments)
     return os.environ.get("DBT_LOG_LEVEL_FILE") == "none" and not is_asked
 

@@ -137,12 +137,12 @@ def model(dbt: Any, session: Any) -> Any:
         value_bins.collect("pandas").sort("frequency", "value_bin").to_native(),
         int(dbt.config.meta_get("clv_min_repeat_buyers")),
     )
-    types = ", ".join(f"{c} {'bigint' if c in GROUP else 'double'}" for c in scores)  # for no rows
+    # Unlike DuckDB, Spark infers no types from no rows, and may keep the nan of pandas.
+    types = ", ".join(f"{name} {'bigint' if name in GROUP else 'double'}" for name in scores)
     to_engine = getattr(session, "createDataFrame", lambda rows, _: session.from_df(rows))
     scored = buyers.join(nw.from_native(to_engine(scores, types)), on=GROUP, how="left")
     own_share, orders = nw.col("own_share"), nw.col("expected_orders_90d")
     order_value = own_share * value.cast(nw.Float64) + (1 - own_share) * nw.col("shop_value")
-    # DuckDB reads the nan of pandas as null, Spark only with Arrow enabled.
     return scored.select(
         *buyers.collect_schema().names(),
         nw.col("probability_alive", "expected_orders_90d").fill_nan(None),

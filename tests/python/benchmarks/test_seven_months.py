@@ -44,7 +44,7 @@ def test_each_size_is_built_and_then_gets_a_day(
 
     monkeypatch.setattr(seven_months, "SIZES", (10_000, 20_000))
     monkeypatch.setattr(seven_months, "DAYS", 61)
-    monkeypatch.setattr(seven_months, "EVENTS", 305_000)
+    monkeypatch.setattr(seven_months, "MOST_EVENTS", 305_000)
     monkeypatch.setattr(Platform, "load", load)
     monkeypatch.setattr(Platform, "build", lambda _: Built(SECOND, {}))
     measured = seven_months.run(20_000, tmp_path / "bench", lambda _: None)

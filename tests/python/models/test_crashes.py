@@ -25,11 +25,12 @@ pytestmark = pytest.mark.kills
 
 SEED: Final = 20191001
 KILLED_LOADS: Final = 40
-# A load is killed, and so is the next, which should have recovered.
-KILLS_OF_A_DATABASE: Final = 2
-# Each chain: a build is killed, and so are the next ones, which should have recovered.
-CHAINS: Final = ("update", "full refresh", "first build")
-KILLS_IN_A_CHAIN: Final = 6
+# Each chain: a build is killed, and so are the next two, which should have recovered.
+CHAINS: Final = ("update", "full refresh", "first build") * 2
+KILLS_IN_A_CHAIN: Final = 3
+# The chains, both of updates, that begin with every leftover, and that end among other writers.
+WITH_LEFTOVERS: Final = 0
+WITH_OTHER_WRITERS: Final = 3
 
 # Every relation that `make run` builds; tests only read.
 BUILD: Final = ("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
@@ -134,23 +135,23 @@ def test_killed_loads(landing: Path, tmp_path: Path) -> None:
     run.ends()
     seconds = run.seconds
     moments = random.Random(SEED)
-    killed = 0
-    while killed < KILLED_LOADS:
-        home = Home(tmp_path / f"home_{killed}")
-        for _ in range(KILLS_OF_A_DATABASE):
+    for number in range(KILLED_LOADS):
+        moment = moments.uniform(0, 0.95)
+        code = 0
+        while code != -signal.SIGKILL:
+            home = Home(tmp_path / f"home_{number}")
+            shutil.rmtree(home.folder, ignore_errors=True)
             run = home.start(*load(home, landing))
-            time.sleep(moments.uniform(0, 0.95) * seconds)
+            time.sleep(moment * seconds)
             code = run.kill()
             assert code in (0, -signal.SIGKILL)
-            killed += code == -signal.SIGKILL
             if code == 0:
-                # The machine is less busy than it was: kills have to come sooner.
+                # The machine is less busy than it was: this kill has to come sooner.
                 seconds = min(0.9 * seconds, run.seconds)
-                break
         # In this process, which saves a third of the time.
         report = local_loader.load(landing, home.database)
         assert report.count(Status.LOADED, Status.ALREADY_LOADED) == len(report.files)
-        assert differing_queries(home, whole, BRONZE) == [], f"kill {killed} of seed {SEED}"
+        assert differing_queries(home, whole, BRONZE) == [], f"kill {number} of seed {SEED}"
         assert leftovers(home) == []
         shutil.rmtree(home.folder)
 
@@ -159,25 +160,25 @@ def test_killed_builds(stages: Stages, tmp_path: Path) -> None:
     """The builds also remove leftovers of any kill, and no other writer disturbs the last one."""
     moments = random.Random(SEED)
     codes, seen = [], []
-    for kind in CHAINS:
-        home = copy(stages.loaded, tmp_path / kind)
+    for number, kind in enumerate(CHAINS):
+        home = copy(stages.loaded, tmp_path / f"home_{number}")
         command = (*BUILD, "--full-refresh") if kind == "full refresh" else BUILD
         if kind == "first build":
             drop_layers(home)
-        if kind == "update":
+        if number == WITH_LEFTOVERS:
             add_leftovers(home)
         for _ in range(KILLS_IN_A_CHAIN):
             run = home.start_dbt(*command)
             # Counted in relations, a kill hits the work however busy the machine is.
-            wait_until_part_is_built(run, moments.uniform(0, 0.8))
-            time.sleep(moments.uniform(0, 0.05))
+            wait_until_part_is_built(run, moments.uniform(0, 0.9))
+            time.sleep(moments.uniform(0, 0.1))
             codes.append(run.kill())
             seen.append(leftovers(home))
         run = home.start_dbt(*command)
-        if kind == "update":
+        if number == WITH_OTHER_WRITERS:
             expect_no_other_writer(run, home, stages.landing)
         run.ends()
-        assert differences(home, stages.built) == {}, f"{kind}, seed {SEED}"
+        assert differences(home, stages.built) == {}, f"{kind}, chain {number}, seed {SEED}"
         assert differing_queries(home, stages.built, SNAPSHOTS) == []
         assert leftovers(home) == []
         shutil.rmtree(home.folder)

@@ -43,10 +43,8 @@ from support.spark_runs import (
     with_values,
 )
 from support.system_tables import TABLES, plant_events
-from warehouse import dml, notebook
 from warehouse.context import Context
-from warehouse.engine import Engine, folder_sql, reads_files
-from warehouse.ledger import Key
+from warehouse.engine import Engine, reads_files
 from warehouse.server import Warehouse
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
@@ -90,15 +88,6 @@ def without_rows() -> Iterator[None]:
     def answer(context: Context, text: str) -> pa.Table:
         return pa.table({"actual_or_expected": []}) if UNIT_TEST in text else query(context, text)
 
-    def one_row(context: Context, key: Key) -> str:
-        """A Python model reads its input, and cannot infer types from no row."""
-        relation = context.ledger.relation(key)
-        folder = context.engine.new_table(dml.table_schema(relation))
-        schema = context.engine.query(f"select * from {folder_sql(folder)}").schema
-        row = context.engine.frame(pa.Table.from_pylist([{}], schema))
-        context.engine.append_frame(folder, row)
-        return folder
-
     def append_values(engine: Engine, folder: str, sql: str) -> int:
         return 0 if reads_files(sql) else append(engine, folder, sql)
 
@@ -110,7 +99,6 @@ def without_rows() -> Iterator[None]:
         patch.setattr(Context, "query", answer)
         patch.setattr(Engine, "append", append_values)
         patch.setattr(Engine, "change", change_values)
-        patch.setattr(notebook, "_readable_folder", one_row)
         yield
 
 
