@@ -30,7 +30,7 @@ ifneq ($(strip $(UNKNOWN)),)
 $(error $(strip $(UNKNOWN)): no such variable; there are $(SETTINGS))
 endif
 
-.PHONY: help run test pytest check slow lint lint-aside lint-sql lint-types lint-python lint-spelling bench \
+.PHONY: help run test pytest check quick slow lint lint-aside lint-sql lint-types lint-python lint-spelling bench \
 	figures lineage alerts ai-bi verify-published clean
 
 help: ## Show this help
@@ -51,7 +51,10 @@ lint-aside: .venv/installed .venv-tools/installed
 pytest: .venv/installed .venv-tools/installed
 	$(PYTEST)
 
-check: lint ## Run in 90 seconds what most changes can break: lint, types, unit and project tests
+check: .venv/installed .venv-tools/installed ## Run in 90 seconds what most changes can break: lint, types, unit and project tests
+	@$(MAKE) --no-print-directory --keep-going --jobs quick lint
+
+quick: .venv/installed .venv-tools/installed
 	$(PYTEST) -m "$(QUICK)"
 
 slow: .venv/installed .venv-tools/installed ## Run the tests that `make check` leaves out: make slow [SHARD=1 SHARDS=4]

@@ -20,6 +20,8 @@ from ecommerce import cli
 from support.built_gold import built_gold
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 LIMITS = Limits(rows=500, seconds=60, memory=256 * MIB)
 

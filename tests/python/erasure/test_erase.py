@@ -15,6 +15,8 @@ from support.databricks_runs import WITHOUT_TESTS
 from support.event_batches import FIRST, line, write
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.slow
+
 USER: Final = 5
 # The user's events are one of two files, and all of the third.
 FILES: Final = {

@@ -27,6 +27,8 @@ from project.home import CHECKOUT
 from support.built_gold import built_gold
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.slow
+
 PERSONAL = ("user_id",)
 # Values that a format may lose or change.
 TRICKY = """

@@ -19,6 +19,8 @@ from generator.generate import generate
 from project.home import TRUTH
 from support.platform_runs import Home
 
+pytestmark = pytest.mark.slow
+
 FIRST_DAY = date(2019, 10, 1)
 MARTS = ("+price_changes", "+brand_switching", "+product_affinity")
 # Longer windows than an analyst would take, and more products: less sampling error.

@@ -64,6 +64,7 @@ def loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bronze]:
         yield Bronze(connection, tmp_path.resolve())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_line_is_lost(loaded: Bronze, request: pytest.FixtureRequest, part: int) -> None:
     wanted = request.config.getoption("--mutations")

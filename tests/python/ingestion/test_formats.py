@@ -104,6 +104,7 @@ def test_every_format_gives_the_rows_of_its_csv_text(
         assert connection.execute(f"select path from {bronze.LEDGER}").fetchall() == [(str(path),)]
 
 
+@pytest.mark.slow
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )

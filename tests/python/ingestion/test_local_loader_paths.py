@@ -170,6 +170,7 @@ def rows_of(
     return report, connection.execute(sql).fetchall()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )

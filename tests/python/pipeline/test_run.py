@@ -286,6 +286,7 @@ def is_ending(home: Home) -> bool:
     return (home.folder / "docs" / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_a_wrong_variable_stops_a_run_before_any_work(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
