@@ -70,4 +70,4 @@ def test_goals_are_met_up_to_their_limits() -> None:
     text = page([QUARTER, worse], {"cores": "2"})
     assert "| seconds an event / at 100,000,000 | <= 1.15 | 1.25 | **missed** |" in text
     assert "| peak memory, GiB | <= 10 | 11.00 | **missed** |" in text
-    assert "| 400,000,000 | 52 | 4.0 GiB | 8.0 GiB | 2000 | 5.00 | 11.00 GiB | 1.5 |" in text
+    assert "| 400,000,000 | 52 | 4.00 GiB | 8.00 GiB | 2000 | 5.00 | 11.00 GiB | 1.5 |" in text
