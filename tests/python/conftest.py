@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Generator, Iterator
 from functools import cache
@@ -50,6 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Give all test processes one folder, and one in memory for temporary files."""
+    # A shell's background job ignores Ctrl-C, and so would each command that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # No test connects by TLS, and the connector would read all certificates for each connection.
     os.environ["SSL_CERT_FILE"] = os.devnull
     if SESSION_FOLDER not in os.environ:
