@@ -20,7 +20,7 @@ from warehouse.ledger import Relation
 from warehouse.session import Entry
 from warehouse.sql_text import quote
 
-pytestmark = pytest.mark.warehouse
+pytestmark = [pytest.mark.warehouse, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
