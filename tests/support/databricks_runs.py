@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -107,6 +107,10 @@ class DatabricksHome:
         """
         return self.warehouse.execute(statement, PIPELINE, CATALOG)
 
+    def read(self, table: str, columns: Sequence[str]) -> pa.Table:
+        """Return the rows of a table."""
+        return self.query(f"select {', '.join(columns)} from {table}")
+
 
 def unprotected(warehouse: Warehouse) -> list[str]:
     """Return policies in silver and gold that differ from the access policy."""
@@ -168,16 +172,16 @@ def copy_project(folder: Path, *edits: tuple[str, str, str]) -> Path:
     return project
 
 
-class Queryable(Protocol):
+class Readable(Protocol):
     """An engine with the tables of target dev."""
 
-    def query(self, statement: str, /) -> pa.Table:
-        """Return the rows of a query."""
+    def read(self, table: str, columns: Sequence[str], /) -> pa.Table:
+        """Return the rows of a table, `schema.name`."""
 
 
 def differences(
     home: Home,
-    databricks: Queryable,
+    databricks: Readable,
     ignore: Collection[str] = (),
     *,
     is_refreshed: bool = False,
@@ -210,7 +214,7 @@ def differences(
             kept = [at for at, name in enumerate(all_names) if name not in ignore]
             names, types = [all_names[at] for at in kept], [all_types[at] for at in kept]
             # DuckDB reads the local variable `other`.
-            other = databricks.query(f"select {', '.join(names)} from {table}")
+            other = databricks.read(table, names)
             typed = ", ".join(
                 f"cast({name} as {type_}) as {name}"
                 for name, type_ in zip(names, types, strict=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -100,6 +100,7 @@ class SparkTarget:
 
     def __init__(self, spark: SparkSession) -> None:
         self.spark = spark
+        self._rows: dict[str, pa.Table] = {}
 
     def analyze(self, sql: str) -> DataFrame:
         """Parse and analyze a query in Spark; only names of relations are changed."""
@@ -109,8 +110,13 @@ class SparkTarget:
         """Rows of a query."""
         return self.analyze(sql).toArrow()
 
+    def read(self, table: str, columns: Sequence[str]) -> pa.Table:
+        """Return the rows of a relation, as they are stored."""
+        return self._rows[table.rpartition(".")[2]].select(columns)
+
     def store(self, relation: str, rows: pa.Table) -> None:
         """Replace the rows of a relation."""
+        self._rows[relation] = rows
         self.spark.createDataFrame(rows).coalesce(1).createOrReplaceGlobalTempView(relation)
 
     def stored(self, relation: str) -> DataFrame | None:

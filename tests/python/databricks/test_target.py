@@ -4,135 +4,55 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from project.home import CHECKOUT
 from project.variables import project_variables
-from support.databricks_runs import (
-    CATALOG,
-    WITHOUT_TESTS,
-    DatabricksHome,
-    differences,
-    running_warehouse,
-    unprotected,
-)
+from support.databricks_runs import CATALOG, unprotected
 from support.described_columns import columns_without_yml
-from support.event_batches import FIRST, SECOND, THIRD, repeat_buyers, views_before, write
-from support.platform_runs import LAYERS, Home
+from support.dev_builds import Build, DevBuilds, dev_builds
+from support.platform_runs import LAYERS
 from warehouse.ledger import Relation
 from warehouse.session import Entry
 from warehouse.sql_text import quote
 
-pytestmark = pytest.mark.warehouse
-
-# Enough for most quality rules and for every segment; the lifetime model gets buyers of its own.
-EVENTS, DIRTY, BUYERS = 12_000, 0.01, 250
-BUILD = ("build", *WITHOUT_TESTS)
-# One build runs the data tests on the warehouse; more would only take longer.
-TESTED_BUILD = ("build", "--exclude-resource-type", "unit_test")
-
-
-@dataclass(frozen=True)
-class Build:
-    """The statements of one `dbt build`, and how its tables differ from DuckDB's."""
-
-    sent: list[Entry]
-    differences: dict[str, int]
-
-    def texts(self, kind: str) -> list[str]:
-        """Return the statements of a kind, without dbt's leading comment."""
-        return [entry.text for entry in self.sent if entry.kind == kind]
-
-
-class Both:
-    """The same rows on both engines."""
-
-    def __init__(self, home: Home, databricks: DatabricksHome) -> None:
-        self.home = home
-        self.databricks = databricks
-
-    def load(self, *folders: Path) -> None:
-        """Load new files of the folders locally, and land the same rows in the warehouse."""
-        newest = "1970-01-01"
-        if self.home.database.exists():
-            [(newest,)] = self.home.query("select max(_ingested_at) from bronze_layer.events_raw")
-        for folder in folders:
-            self.home.load(folder)
-        self.databricks.land(self.home, f"_ingested_at > '{newest}'")
-        self.home.dbt("build", *WITHOUT_TESTS)
-
-    def build(self, *command: str) -> Build:
-        """Build on the warehouse and compare."""
-        self.databricks.warehouse.journal.clear()
-        self.databricks.dbt(*command)
-        sent = list(self.databricks.warehouse.journal.entries)
-        is_refreshed = "--full-refresh" in command
-        return Build(sent, differences(self.home, self.databricks, is_refreshed=is_refreshed))
+pytestmark = [pytest.mark.warehouse, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
-    folder = tmp_path_factory.mktemp("databricks")
-    with running_warehouse() as warehouse:
-        yield Both(Home(folder / "local"), DatabricksHome(folder / "dev", warehouse))
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevBuilds]:
+    with dev_builds(tmp_path_factory.mktemp("databricks")) as both:
+        MANIFEST.update(json.loads((both.incremental / "manifest.json").read_text("utf-8")))
+        yield both
 
 
 @pytest.fixture(scope="module")
-def first(both: Both, tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Generated days except every third, hand-made lines, and real rows of October if present."""
-    pool, landing = tmp_path_factory.mktemp("pool"), both.home.folder / "files"
-    both.home.run(
-        *("generate", "--events", str(EVENTS), "--days", "61"),
-        *("--dirty", str(DIRTY), "--out", str(pool)),
-    )
-    write(landing / "batch_1.csv", [*FIRST, *repeat_buyers(BUYERS)])
-    for file in real_rows("2019-10"):
-        shutil.copy(file, landing)
-    for number, file in enumerate(sorted(pool.glob("*.csv"))):
-        batch = landing if number % 3 else both.home.folder / "late"
-        batch.mkdir(exist_ok=True)
-        shutil.move(file, batch)
-    both.load(landing)
-    return both.build(*BUILD, "--write-json")
+def first(both: DevBuilds) -> Build:
+    return both.builds.first
 
 
 @pytest.fixture(scope="module")
-def second(both: Both, first: Build) -> Build:
-    """The other days, all late except the last, and events that join and move sessions."""
-    late = both.home.folder / "late"
-    write(late / "batch_2.csv", [*SECOND, *views_before(repeat_buyers(BUYERS)[:40])])
-    write(late / "batch_3.csv", THIRD)
-    for file in real_rows("2019-11"):
-        shutil.copy(file, late)
-    both.load(late)
-    return both.build(*TESTED_BUILD)
+def second(both: DevBuilds) -> Build:
+    return both.builds.second
 
 
 @pytest.fixture(scope="module")
-def again(both: Both, second: Build) -> Build:
-    return both.build(*BUILD)
+def again(both: DevBuilds) -> Build:
+    return both.builds.again
 
 
 @pytest.fixture(scope="module")
-def refreshed(both: Both, again: Build) -> Build:
-    return both.build(*BUILD, "--full-refresh")
+def refreshed(both: DevBuilds) -> Build:
+    return both.builds.refreshed
 
 
-def real_rows(month: str) -> list[Path]:
-    """Return files of real rows, if they are beside the checkout."""
-    return sorted((CHECKOUT.parent / "shared" / "data").glob(f"{month}*_head.csv"))
-
-
-def relations(both: Both) -> list[Relation]:
+def relations(both: DevBuilds) -> list[Relation]:
     """Return the tables and views of the models and snapshots."""
-    held = both.databricks.warehouse.ledger.relations
+    held = both.dev.warehouse.ledger.relations
     return [held[relation_key(node)] for node in manifest_nodes("model", "snapshot")]
 
 
@@ -148,24 +68,22 @@ def test_build_after_a_second_batch_equals_duckdb(second: Build) -> None:
     assert second.differences == {}
 
 
-def test_the_lifetime_model_was_fitted_on_both_engines(both: Both, second: Build) -> None:
+def test_the_lifetime_model_was_fitted_on_both_engines(both: DevBuilds) -> None:
     table = "intermediate_layer.customer_lifetime_value"
     query = f"select count(*) from {table} where probability_alive < 1"
-    assert both.home.query(query)[0][0] > 100
+    assert both.local.query(query)[0][0] > 100
 
 
-def test_the_second_batch_replaced_events_of_old_tracker_sessions(
-    both: Both, second: Build
-) -> None:
+def test_the_second_batch_replaced_events_of_old_tracker_sessions(both: DevBuilds) -> None:
     query = "select count(distinct session_id) from silver_layer.events_replaced"
-    assert both.home.query(query)[0][0] > 10
+    assert both.local.query(query)[0][0] > 10
 
 
-def test_the_data_has_all_segments_and_most_rules(both: Both, second: Build) -> None:
+def test_the_data_has_all_segments_and_most_rules(both: DevBuilds) -> None:
     segments = "select distinct user_segment from silver_layer.users_dim"
-    assert {one for (one,) in both.home.query(segments)} >= {*project_variables()["user_segments"]}
+    assert {one for (one,) in both.local.query(segments)} >= {*project_variables()["user_segments"]}
     rules = "select distinct rejection_reason from silver_layer.events_quarantined"
-    assert len(both.home.query(rules)) >= 12
+    assert len(both.local.query(rules)) >= 12
 
 
 def test_a_build_without_new_rows_changes_nothing(again: Build) -> None:
@@ -295,7 +213,7 @@ def test_descriptions_and_grants_are_sent_once(first: Build, again: Build) -> No
         assert sent == [created, is_snapshot * (1 + tags)], node["name"]
 
 
-def test_every_table_and_column_has_its_comment(both: Both, refreshed: Build) -> None:
+def test_every_table_and_column_has_its_comment(both: DevBuilds) -> None:
     described = {node["name"]: set(node["columns"]) for node in manifest_nodes("model", "snapshot")}
     for relation in relations(both):
         assert relation.comment, relation.key
@@ -303,11 +221,11 @@ def test_every_table_and_column_has_its_comment(both: Both, refreshed: Build) ->
         assert commented == described[relation.key[2]], relation.key
 
 
-def test_policies_survive_later_runs_and_a_full_refresh(both: Both, refreshed: Build) -> None:
-    assert unprotected(both.databricks.warehouse) == []
+def test_policies_survive_later_runs_and_a_full_refresh(both: DevBuilds) -> None:
+    assert unprotected(both.dev.warehouse) == []
 
 
-def test_marts_have_their_primary_keys(both: Both, refreshed: Build) -> None:
+def test_marts_have_their_primary_keys(both: DevBuilds) -> None:
     held = {
         relation.key[2]: (constraint.columns, constraint.rely)
         for relation in relations(both)
@@ -330,7 +248,7 @@ def key_in_yml(node: dict[str, Any]) -> tuple[str, ...]:
     return tuple(arguments.get("columns") or [arguments["column_name"]])
 
 
-def test_large_tables_are_clustered(both: Both, refreshed: Build) -> None:
+def test_large_tables_are_clustered(both: DevBuilds) -> None:
     clustered = {r.key[2]: list(r.cluster_by) for r in relations(both) if r.cluster_by}
     declared = {
         node["name"]: node["config"]["liquid_clustered_by"]
@@ -340,7 +258,7 @@ def test_large_tables_are_clustered(both: Both, refreshed: Build) -> None:
     assert clustered == declared and len(declared) > 4
 
 
-def test_tables_carry_their_layer(both: Both, refreshed: Build) -> None:
+def test_tables_carry_their_layer(both: DevBuilds) -> None:
     for relation in relations(both):
         if not relation.is_view:
             layer = "gold" if relation.key[1] == "gold_layer" else "silver"
@@ -360,9 +278,8 @@ def test_queries_are_tagged(second: Build) -> None:
     )
 
 
-def test_docs_describe_the_warehouse(both: Both, refreshed: Build) -> None:
-    both.databricks.dbt("docs", "generate", "--write-json")
-    catalog = json.loads((both.databricks.folder / "target" / "catalog.json").read_text("utf-8"))
+def test_docs_describe_the_warehouse(both: DevBuilds) -> None:
+    catalog = json.loads((both.incremental / "catalog.json").read_text("utf-8"))
     assert not catalog["errors"]
     for node in manifest_nodes("model", "snapshot"):
         described = catalog["nodes"][node["unique_id"]]
@@ -371,20 +288,14 @@ def test_docs_describe_the_warehouse(both: Both, refreshed: Build) -> None:
         assert columns_without_yml(node, manifest_nodes("model"), found) == set(), node["name"]
 
 
-def test_schemas_have_the_fixed_names(both: Both, refreshed: Build) -> None:
-    schemas = {key[1] for key in both.databricks.warehouse.ledger.schemas}
+def test_schemas_have_the_fixed_names(both: DevBuilds) -> None:
+    schemas = {key[1] for key in both.dev.warehouse.ledger.schemas}
     assert schemas == {"default", "bronze_layer", *LAYERS}
 
 
-def test_no_temporary_relation_remains(both: Both, refreshed: Build) -> None:
-    built = both.databricks.warehouse.ledger.relations
+def test_no_temporary_relation_remains(both: DevBuilds) -> None:
+    built = both.dev.warehouse.ledger.relations
     assert [quote(key) for key in built if "__dbt" in key[2]] == []
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _manifest(both: Both, first: Build) -> None:
-    text = (both.databricks.folder / "target" / "manifest.json").read_text("utf-8")
-    MANIFEST.update(json.loads(text))
 
 
 MANIFEST: dict[str, Any] = {}

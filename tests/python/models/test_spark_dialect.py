@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -24,15 +22,8 @@ from project.home import CHECKOUT
 from support import databricks_clauses
 from support.auto_loader_runs import require_java
 from support.databricks_clauses import CLAUSES, Clause
-from support.databricks_runs import (
-    CATALOG,
-    WITHOUT_TESTS,
-    DatabricksHome,
-    bronze_rows,
-    differences,
-    running_warehouse,
-)
-from support.event_batches import FIRST, SECOND, THIRD, repeat_buyers, write
+from support.databricks_runs import CATALOG, bronze_rows, differences
+from support.dev_builds import UNIT_TEST, DevBuilds, dev_builds
 from support.platform_runs import PREPARED, Home
 from support.spark_runs import (
     Compiled,
@@ -43,15 +34,11 @@ from support.spark_runs import (
     with_values,
 )
 from support.system_tables import TABLES, plant_events
-from warehouse.context import Context
-from warehouse.engine import Engine, reads_files
 from warehouse.server import Warehouse
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
+# The first test waits for all builds, and a slow machine takes five times as long.
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(1200)]
 
-# In the query that compares the rows of a model with those that its unit test expects.
-UNIT_TEST = "dbt_internal_unit_test_expected as"
-REFRESHED = ("users_dim", "sessions", "customer_lifetime_value")
 # They read Databricks' system tables, or the clock by a function that DuckDB does not have.
 NOT_ON_DUCKDB = {
     *("cost_by_day", "privilege_changes", "refused_attempts", "who_read_personal_columns"),
@@ -63,8 +50,7 @@ NOT_ON_DUCKDB = {
 class Runs:
     """Two batches on DuckDB, and what dbt compiled and sent for them on target dev."""
 
-    first: Home
-    second: Home
+    both: DevBuilds
     whole: list[Compiled]
     incremental: list[Compiled]
     sent: list[str]
@@ -72,73 +58,17 @@ class Runs:
     unmodeled: dict[str, pa.Table]
     analyses: dict[str, pa.Table]
 
-    def sent_for(self, node: str, kind: str) -> list[str]:
-        """Return statements of a node that contain a text, as sent."""
-        return [s for s in self.sent if f'.{node}"}} */' in s and kind in s]
-
-
-@contextmanager
-def without_rows() -> Iterator[None]:
-    """Check and record what is sent, and keep no row that a query finds in a table.
-
-    What dbt sends follows from no such row, and Spark and DuckDB compute them all.
-    """
-    query, append, change = Context.query, Engine.append, Engine.change
-
-    def answer(context: Context, text: str) -> pa.Table:
-        return pa.table({"actual_or_expected": []}) if UNIT_TEST in text else query(context, text)
-
-    def append_values(engine: Engine, folder: str, sql: str) -> int:
-        return 0 if reads_files(sql) else append(engine, folder, sql)
-
-    def change_values(engine: Engine, sql: str) -> None:
-        if not sql.startswith("merge"):
-            change(engine, sql)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Context, "query", answer)
-        patch.setattr(Engine, "append", append_values)
-        patch.setattr(Engine, "change", change_values)
-        yield
-
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     require_java()
-    folder = tmp_path_factory.mktemp("runs")
-    home, first = Home(folder / "second"), Home(folder / "first")
-    first.folder.mkdir()
-    pool, landing, late = folder / "pool", folder / "landing", folder / "late"
-    home.run("generate", "--events", "4000", "--days", "14", "--dirty", "0.02", "--out", str(pool))
-    write(landing / "batch_1.csv", [*FIRST, *repeat_buyers(250)])
-    write(late / "batch_2.csv", SECOND)
-    write(late / "batch_3.csv", THIRD)
-    for number, file in enumerate(sorted(pool.glob("*.csv"))):
-        shutil.move(file, landing if number % 3 else late)
-
-    with running_warehouse() as warehouse:
-        dev = DatabricksHome(folder / "dev", warehouse)
-        home.load(landing)
-        dev.land(home)
-        with without_rows():
-            dev.dbt("build", *WITHOUT_TESTS, "--write-json")
-        whole = compiled(folder / "dev" / "target")
-        home.dbt("build", *WITHOUT_TESTS)
-        shutil.copyfile(home.database, first.database)
-
-        home.load(late)
-        home.dbt("build", *WITHOUT_TESTS)
-        with without_rows():
-            dev.dbt("build", "--exclude-resource-type", "test")
-            # Compiles every model, test and analysis as the next build would.
-            dev.dbt("docs", "generate", "--write-json")
-            incremental = compiled(folder / "dev" / "target")
-            dev.dbt("run", "--full-refresh", "--select", *REFRESHED)
-        plant_events(warehouse)
-        load(warehouse, home, "source_files")
-        load(warehouse, home, "run_history")
+    with dev_builds(tmp_path_factory.mktemp("runs")) as both:
+        home, dev = both.local, both.dev
+        incremental = compiled(both.incremental)
+        plant_events(dev.warehouse)
+        load(dev.warehouse, home, "run_history")
         unmodeled = {
-            name.rpartition(".")[2]: warehouse.read(name)
+            name.rpartition(".")[2]: dev.warehouse.read(name)
             for name in (*TABLES, f"{CATALOG}.silver_layer.run_history")
         }
         unmodeled["tables"] = dev.query("select * from system.information_schema.tables")
@@ -147,10 +77,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
             for node in incremental
             if node.kind == "analysis"
         }
-        sent = [entry.text for entry in warehouse.journal.entries if entry.kind != "REST"]
-    manifest = json.loads((folder / "dev" / "target" / "manifest.json").read_text("utf-8"))
+    manifest = json.loads((both.incremental / "manifest.json").read_text("utf-8"))
     unit_tests = len(manifest["unit_tests"])
-    return Runs(first, home, whole, incremental, sent, unit_tests, unmodeled, analyses)
+    return Runs(
+        both,
+        compiled(both.whole),
+        incremental,
+        both.builds.sent(),
+        unit_tests,
+        unmodeled,
+        analyses,
+    )
 
 
 def load(warehouse: Warehouse, home: Home, table: str) -> None:
@@ -191,9 +128,10 @@ class Built:
 def built(runs: Runs, spark: SparkSession) -> Built:
     target = SparkTarget(spark)
     found = []
-    for home, nodes, statement in (
-        (runs.first, in_both_builds(runs), "create or replace table"),
-        (runs.second, runs.incremental, "create or replace temporary view"),
+    builds = runs.both.builds
+    for home, build, nodes, kind in (
+        (runs.both.first, builds.first, in_both_builds(runs), "CREATE TABLE"),
+        (runs.both.local, builds.second, runs.incremental, "CREATE TEMPORARY VIEW"),
     ):
         target.store("events_raw", bronze_rows(home))
         for node in nodes:
@@ -202,8 +140,8 @@ def built(runs: Runs, spark: SparkSession) -> Built:
             if node.kind == "model":
                 target.build(node)
             elif node.kind == "snapshot":
-                [sent] = runs.sent_for(node.name, statement)
-                target.snapshot(node.name, sent)
+                [statement] = [t for t in build.texts(kind) if f'.{node.name}"}} */' in t]
+                target.snapshot(node.name, statement)
         found.append(differences(home, target, only=[node.name for node in nodes]))
     return Built(target, *found)
 
