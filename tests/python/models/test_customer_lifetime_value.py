@@ -49,7 +49,7 @@ clv = load_model()
 
 
 # By path, because lifetimes.datasets needs an older setuptools.
-DATASETS = Path(distribution("lifetimes").locate_file("lifetimes/datasets"))
+DATASETS = Path(str(distribution("lifetimes").locate_file("lifetimes/datasets")))
 
 
 @pytest.fixture(scope="module")
