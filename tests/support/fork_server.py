@@ -204,6 +204,7 @@ def _serve(listener: socket.socket) -> None:
     _compile_once()
     _find_ctes_without_parser()
     _describe_inputs_once()
+    _read_dates_alike()
     manifests: dict[tuple[str, ...], Any] = {}
     for request, descriptors in _requests(listener):
         program, arguments, environment, folder = json.loads(request)
@@ -373,6 +374,13 @@ def _describe_inputs_once() -> None:
 
     runner.execute_unit_test = execute_marked
     adapter.get_columns_in_relation = find_or_take
+
+
+def _read_dates_alike() -> None:
+    """Keep the expressions of dates, which agate would make twice for each result of a query."""
+    parsedatetime = import_module("parsedatetime")
+    vars(parsedatetime)["Constants"] = cache(parsedatetime.Constants)
+    parsedatetime.Constants(localeID=None)
 
 
 def _compile_macros(manifest: Any) -> None:

@@ -17,7 +17,6 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
-from pyiceberg.catalog.sql import SqlCatalog
 
 from ecommerce import cli
 from export import command, formats
@@ -122,6 +121,9 @@ def test_delta_by_deltalake(home: Home, exported: Callable[[str], Path]) -> None
 
 
 def test_iceberg_by_pyiceberg(home: Home, exported: Callable[[str], Path]) -> None:
+    # All processes of a session import this file, and only one should pay for the catalog.
+    from pyiceberg.catalog.sql import SqlCatalog
+
     catalog = SqlCatalog("gold", uri=f"sqlite:///{exported('iceberg') / 'catalog.db'}")
     assert_has_gold(
         home, lambda table: of_arrow(catalog.load_table(("gold_layer", table)).scan().to_arrow())

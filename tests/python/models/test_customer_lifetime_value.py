@@ -5,19 +5,18 @@ import logging
 import warnings
 from collections.abc import Iterator
 from datetime import date
+from importlib.metadata import distribution
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import duckdb
-import lifetimes
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
-from lifetimes import ModifiedBetaGeoFitter
 from numpy.typing import NDArray
 from scipy.special import hyp2f1
 
@@ -50,7 +49,7 @@ clv = load_model()
 
 
 # By path, because lifetimes.datasets needs an older setuptools.
-DATASETS = Path(lifetimes.__file__).with_name("datasets")
+DATASETS = Path(str(distribution("lifetimes").locate_file("lifetimes/datasets")))
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +69,9 @@ def cdnow_orders() -> pd.DataFrame:
 
 def fit_other(x: Floats, t_x: Floats, age: Floats) -> Any:
     """Return the model as another implementation fits it."""
+    # All processes of a session import this file, and only one should pay for the other model.
+    from lifetimes import ModifiedBetaGeoFitter
+
     fitter = ModifiedBetaGeoFitter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
