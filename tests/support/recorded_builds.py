@@ -33,22 +33,17 @@ class Builds:
     update: Recording
     refresh: Recording
 
-    def build(
-        self, home: Home, models: Sequence[str] | None = None, dies_after: int | None = None
-    ) -> None:
-        """Replay a build of the home's database, by default of all models and to its end."""
-        self._replay(home, self.update, models, dies_after)
-
-    def full_refresh(self, home: Home, dies_after: int | None = None) -> None:
-        """Replay a full refresh of the home's database, by default to its end."""
-        self._replay(home, self.refresh, None, dies_after)
-
-    def _replay(
-        self, home: Home, update: Recording, models: Sequence[str] | None, dies_after: int | None
-    ) -> None:
+    def build(self, home: Home, models: Sequence[str] | None = None) -> None:
+        """Replay a build of the home's database, by default of all models."""
         with duckdb.connect(str(home.database)) as connection:
             connection.execute(_SMALL)
-            replay(connection, self.first, update, models, dies_after, few_rows=True)
+            replay(connection, self.first, self.update, models, few_rows=True)
+
+    def full_refresh(self, home: Home) -> None:
+        """Replay a full refresh of the home's database."""
+        with duckdb.connect(str(home.database)) as connection:
+            connection.execute(_SMALL)
+            replay(connection, self.first, self.refresh, few_rows=True)
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,8 @@ pytestmark = [pytest.mark.kills, pytest.mark.spark, pytest.mark.timeout(900)]
 # The second job starts on what the first one left when it was killed.
 JOBS: Final = 2
 STATES_OF_A_JOB: Final = 10
-STATES_OF_A_BATCH: Final = 2
-# Two are about the time of a micro-batch.
-LONGEST_DELAY: Final = 0.15
+# About the time of a micro-batch.
+LONGEST_DELAY: Final = 0.3
 
 
 def start_job(folder: Path, landing: Path) -> subprocess.Popen[str]:
@@ -99,16 +98,15 @@ class Landing:
 def states(folder: Path, landing: Landing, draw: random.Random) -> Iterator[Path]:
     """Run the job, and yield copies of the folder as a kill at that time would leave it."""
     done = len(batches(folder, "commits"))
-    # So many files that the job never ends. A micro-batch has one of each folder.
-    batches_to_start = STATES_OF_A_JOB // STATES_OF_A_BATCH
-    landing.land((done + batches_to_start + 2) * 4 // 3 - landing.landed)
+    # More files than states, so that the job never ends. A micro-batch has one of each folder.
+    landing.land((done + STATES_OF_A_JOB + 2) * 4 // 3 - landing.landed)
     job = start_job(folder, landing.folder)
     try:
         assert job.stdout is not None
         assert job.stdout.readline() == "ready\n"
         for number in range(STATES_OF_A_JOB):
             # Counted in micro-batches, a kill hits the work however busy the machine is.
-            while len(batches(folder, "offsets")) <= done + number // STATES_OF_A_BATCH:
+            while len(batches(folder, "offsets")) <= done + number:
                 assert job.poll() is None, "the job has ended"
                 time.sleep(0.002)
             time.sleep(draw.uniform(0, LONGEST_DELAY))
@@ -145,7 +143,7 @@ def test_kills_neither_lose_nor_duplicate_a_row(spark: SparkSession, tmp_path: P
         _, expected = local_rows(landing.folder, tmp_path / "local.duckdb")
         assert set(expected.values()) == {1}
         left = shutil.copytree(folder, tmp_path / "left")
-        for state in killed:
+        for state in [shutil.copytree(left, tmp_path / "killed_itself"), *killed]:
             found = recover(spark, state, folder, landing.folder)
             assert found == expected, state.name
         shutil.rmtree(folder)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -23,17 +20,17 @@ from ingestion import local_loader
 from ingestion.file_load import Status
 from support.fork_server import Run
 from support.platform_runs import Home, differences
-from support.recorded_builds import recorded_runs
 
 pytestmark = pytest.mark.kills
 
 SEED: Final = 20191001
 KILLED_LOADS: Final = 40
-# Seconds; a load takes some tenths of one.
-LONGEST_DELAY: Final = 0.1
-STATES_OF_A_BUILD: Final = 7
-# About as many as a build has.
-COMMITS: Final = 40
+# Each chain: a build is killed, and so are the next two, which should have recovered.
+CHAINS: Final = ("update", "full refresh", "first build") * 2
+KILLS_IN_A_CHAIN: Final = 3
+# The chains, both of updates, that begin with every leftover, and that end among other writers.
+WITH_LEFTOVERS: Final = 0
+WITH_OTHER_WRITERS: Final = 3
 
 # Every relation that `make run` builds; tests only read.
 BUILD: Final = ("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
@@ -49,8 +46,6 @@ BRONZE: Final = (
     "select * exclude _ingested_at, rank() over (order by _ingested_at)"
     " from {0}.bronze_layer.loaded_files",
 )
-# The record by which a build with nothing new keeps all tables.
-INPUTS: Final = "select 1 from silver_layer.model_definitions where definition = 'inputs'"
 
 
 @pytest.fixture(scope="module")
@@ -134,107 +129,62 @@ _DIFFER: Final = (
 )
 
 
-def state_left(run: Run, home: Home, folder: Path) -> Home | None:
-    """Copy what a kill would leave now; return None if the run has ended.
-
-    SIGKILL leaves on the disk what is there while SIGSTOP holds the process. So one run leaves many
-    such states.
-    """
-    with suppress(ProcessLookupError):
-        os.kill(run.pid, signal.SIGSTOP)
-    # Threads that run on another core stop at their next interrupt.
-    time.sleep(0.02)
-    if not run.is_running():
-        return None
-    folder.mkdir()
-    for file in home.folder.glob(f"{home.database.name}*"):
-        shutil.copyfile(file, folder / file.name)
-    os.kill(run.pid, signal.SIGCONT)
-    return Home(folder)
-
-
 def test_killed_loads(landing: Path, tmp_path: Path) -> None:
     whole = Home(tmp_path / "whole")
-    whole.run(*load(whole, landing))
-    draw = random.Random(SEED)
-    states: list[Home] = []
-    while len(states) < KILLED_LOADS:
-        states += states_of_a_load(landing, tmp_path / f"killed_after_{len(states)}", draw)
-    interrupted = 0
-    for state in states[:KILLED_LOADS]:
-        # In this process, which saves a third of the time.
-        report = local_loader.load(landing, state.database)
-        assert report.count(Status.LOADED, Status.ALREADY_LOADED) == len(report.files)
-        assert differing_queries(state, whole, BRONZE) == [], f"{state.folder}, seed {SEED}"
-        assert leftovers(state) == []
-        interrupted += report.count(Status.LOADED) > 0
-    assert interrupted >= 0.9 * KILLED_LOADS
-
-
-def states_of_a_load(landing: Path, folder: Path, draw: random.Random) -> Iterator[Home]:
-    """Yield what kills of one load, at several moments, would leave."""
-    home = Home(folder)
-    run = home.start(*load(home, landing))
-    for number in count():
-        time.sleep(draw.uniform(0, LONGEST_DELAY))
-        if not (state := state_left(run, home, folder.with_name(f"{folder.name}_and_{number}"))):
-            return
-        yield state
-
-
-@pytest.mark.parametrize("kind", ["update", "full refresh", "first build"])
-def test_killed_builds(stages: Stages, tmp_path: Path, kind: str) -> None:
-    """dbt recovers from one state after one more kill, and replays of it from all others.
-
-    That dbt decides in any of these states what a replay does, it shows in the one.
-    """
-    draw = random.Random(f"{SEED} {kind}")
-    command = (*BUILD, "--full-refresh") if kind == "full refresh" else BUILD
-    home = copy(stages.loaded, tmp_path / "home")
-    if kind == "first build":
-        drop_layers(home)
-    states = states_of_a_build(home, command, draw)
-    print(f"left by the killed: {[leftovers(state) for state in states]}")
-    assert len(states) >= STATES_OF_A_BUILD - 1
-    by_dbt = states.pop(draw.randrange(len(states)))
-    if kind == "update":
-        add_leftovers(by_dbt)
-    run = by_dbt.start_dbt(*command)
-    wait_until_part_is_built(run, draw.uniform(0, 0.9))
-    run.kill()
-    run = by_dbt.start_dbt(*command)
-    if kind == "update":
-        expect_no_other_writer(run, by_dbt, stages.landing)
+    run = whole.start(*load(whole, landing))
     run.ends()
-    assert differing_queries(by_dbt, stages.built, SNAPSHOTS) == []
-    builds = recorded_runs().builds
-    replayed = builds.full_refresh if kind == "full refresh" else builds.build
-    for state in states:
-        # Else dbt would keep the tables that the killed build had to replace.
-        assert state.query(INPUTS) == []
-        if kind != "first build":
-            # dbt's snapshots are not replayed.
-            old = differing_queries(state, stages.loaded, SNAPSHOTS)
-            assert not {*old} & {*differing_queries(state, stages.built, SNAPSHOTS)}
-        replayed(state, dies_after=draw.randint(1, COMMITS))
-        replayed(state)
-    for state in (by_dbt, *states):
-        assert differences(state, stages.built) == {}, f"{state.folder}, seed {SEED}"
-        assert leftovers(state) == []
+    seconds = run.seconds
+    moments = random.Random(SEED)
+    for number in range(KILLED_LOADS):
+        moment = moments.uniform(0, 0.95)
+        code = 0
+        while code != -signal.SIGKILL:
+            home = Home(tmp_path / f"home_{number}")
+            shutil.rmtree(home.folder, ignore_errors=True)
+            run = home.start(*load(home, landing))
+            time.sleep(moment * seconds)
+            code = run.kill()
+            assert code in (0, -signal.SIGKILL)
+            if code == 0:
+                # The machine is less busy than it was: this kill has to come sooner.
+                seconds = min(0.9 * seconds, run.seconds)
+        # In this process, which saves a third of the time.
+        report = local_loader.load(landing, home.database)
+        assert report.count(Status.LOADED, Status.ALREADY_LOADED) == len(report.files)
+        assert differing_queries(home, whole, BRONZE) == [], f"kill {number} of seed {SEED}"
+        assert leftovers(home) == []
+        shutil.rmtree(home.folder)
 
 
-def states_of_a_build(home: Home, command: Sequence[str], draw: random.Random) -> list[Home]:
-    """Return what kills of one build, at several moments, would leave."""
-    run = home.start_dbt(*command)
-    states = []
-    for number in range(STATES_OF_A_BUILD):
-        # Counted in relations, a kill hits the work however busy the machine is.
-        wait_until_part_is_built(run, 0.9 * (number + draw.random()) / STATES_OF_A_BUILD)
-        time.sleep(draw.uniform(0, LONGEST_DELAY))
-        if state := state_left(run, home, home.folder.with_name(f"state_{number}")):
-            states.append(state)
-    run.kill()
-    return states
+def test_killed_builds(stages: Stages, tmp_path: Path) -> None:
+    """The builds also remove leftovers of any kill, and no other writer disturbs the last one."""
+    moments = random.Random(SEED)
+    codes, seen = [], []
+    for number, kind in enumerate(CHAINS):
+        home = copy(stages.loaded, tmp_path / f"home_{number}")
+        command = (*BUILD, "--full-refresh") if kind == "full refresh" else BUILD
+        if kind == "first build":
+            drop_layers(home)
+        if number == WITH_LEFTOVERS:
+            add_leftovers(home)
+        for _ in range(KILLS_IN_A_CHAIN):
+            run = home.start_dbt(*command)
+            # Counted in relations, a kill hits the work however busy the machine is.
+            wait_until_part_is_built(run, moments.uniform(0, 0.9))
+            time.sleep(moments.uniform(0, 0.1))
+            codes.append(run.kill())
+            seen.append(leftovers(home))
+        run = home.start_dbt(*command)
+        if number == WITH_OTHER_WRITERS:
+            expect_no_other_writer(run, home, stages.landing)
+        run.ends()
+        assert differences(home, stages.built) == {}, f"{kind}, chain {number}, seed {SEED}"
+        assert differing_queries(home, stages.built, SNAPSHOTS) == []
+        assert leftovers(home) == []
+        shutil.rmtree(home.folder)
+    print(f"seed {SEED}: {codes.count(-9)} of {len(codes)} builds killed")
+    print(f"left by the killed: {[names for names in seen if names]}")
+    assert codes.count(-9) >= 15
 
 
 def wait_until_part_is_built(run: Run, share: float) -> None:
@@ -262,8 +212,8 @@ def add_leftovers(home: Home) -> None:
     with duckdb.connect(str(home.database)) as connection:
         for table in built:
             for left in ("__dbt_backup", "__dbt_tmp"):
-                connection.execute(f"create or replace table {table}{left} as from {table}")
-    assert len(leftovers(home)) >= 2 * len(built)
+                connection.execute(f"create table {table}{left} as from {table}")
+    assert len(leftovers(home)) == 2 * len(built)
 
 
 def expect_no_other_writer(run: Run, home: Home, data: Path) -> None:
