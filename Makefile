@@ -20,6 +20,17 @@ override PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscop
 # It would look for garbage for two fifths of its time, in parsed SQL that leaves little.
 override SQLFLUFF := $(BIN)/python -c \
 	"import gc; gc.set_threshold(200_000); from sqlfluff.cli.commands import cli; cli()"
+# Which Python sets up: PYTHON, else of the python3 on PATH the first with its optimizations.
+# Version managers build theirs without by default, and dbt then takes a quarter more time.
+override ABOUT_PYTHON := import ensurepip, sys, sysconfig; \
+	options = sysconfig.get_config_var("CONFIG_ARGS") or ""; \
+	fast = sys.base_prefix == "/usr" or "--enable-optimizations" in options; \
+	print((3, 11) <= sys.version_info[:2] < (3, 14) and ("fast" if fast else "slow"))
+override CHOOSE_PYTHON := python=; while read -r found; do \
+	case "$$("$$found" -c '$(ABOUT_PYTHON)' 2>/dev/null </dev/null)" in \
+		fast) python="$$found"; break;; \
+		slow) python="$${python:-$$found}";; \
+	esac; done <<<"$${PYTHON-$$(type -ap python3)}"
 # The markers of pyproject.toml: what a change needs on its way is without them.
 override QUICK := not (benchmarks or browser or kills or slow or spark or warehouse or workspace)
 
@@ -111,9 +122,9 @@ clean: .venv/runtime ## Remove what `make run` made
 
 # What a local run needs. The checks need more, which the next rule adds to the same folder.
 .venv/runtime: requirements.txt pyproject.toml
-	@"$${PYTHON-python3}" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
-		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
-	"$${PYTHON-python3}" -m venv .venv
+	@$(CHOOSE_PYTHON); test -n "$$python" \
+		|| { echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }; \
+	echo "$$python -m venv .venv"; "$$python" -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -129,7 +140,7 @@ clean: .venv/runtime ## Remove what `make run` made
 # Programs whose pins conflict with ours. The stand-in for a Databricks workspace needs another
 # DuckDB; mypy 2, twice as fast as mypy 1, needs a newer pathspec than dbt admits; colibri reads
 # twice as many columns with the one version of sqlglot that we tried it with.
-.venv-tools/installed: requirements-tools.txt
-	"$${PYTHON-python3}" -m venv .venv-tools
+.venv-tools/installed: requirements-tools.txt | .venv/runtime
+	$(BIN)/python -m venv .venv-tools
 	.venv-tools/bin/python -m pip install --quiet --require-hashes --requirement $<
 	@touch $@

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -133,6 +134,72 @@ def test_full_is_1_or_0(checkout: Path, value: str) -> None:
     assert result.returncode == 2
     assert "error: FULL is 1 to rebuild every table" in result.stderr
     assert result.stdout == ""
+
+
+# Answers as a Python of another version, built in another way, and sets nothing up.
+INTERPRETER = """#!{executable}
+import sys, sysconfig
+if sys.argv[1] == "-c":
+    sys.version_info, sys.base_prefix = ({version}), "{prefix}"
+    sysconfig.get_config_vars()["CONFIG_ARGS"] = "{options}"
+    exec(sys.argv[2])
+"""
+FAST, SLOW = "'--enable-shared' '--enable-optimizations'", "'--enable-shared'"
+
+
+def python(folder: Path, version: str = "3, 11", prefix: str = "/opt", options: str = "") -> str:
+    folder.mkdir()
+    path = folder / "python3"
+    path.write_text(
+        INTERPRETER.format(
+            executable=sys.executable, version=version, prefix=prefix, options=options
+        )
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+def set_up(checkout: Path, *pythons: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Set up with these alone as the Pythons of PATH."""
+    tools = checkout / "tools"
+    tools.mkdir(exist_ok=True)
+    for name in ("make", "touch"):
+        program = shutil.which(name)
+        assert program
+        (tools / name).unlink(missing_ok=True)
+        (tools / name).symlink_to(program)
+    os.utime(checkout / ".venv" / "runtime", (0, 0))
+    folders = [*(str(Path(found).parent) for found in pythons), str(tools)]
+    return make(checkout, ".venv/runtime", PATH=os.pathsep.join(folders), **variables)
+
+
+def chosen(result: subprocess.CompletedProcess[str]) -> str:
+    assert result.returncode == 0, result.stderr
+    return result.stdout.partition(" -m venv .venv\n")[0]
+
+
+def test_the_first_python_with_its_optimizations_sets_up(checkout: Path, tmp_path: Path) -> None:
+    slow = python(tmp_path / "slow", options=SLOW)
+    fast = python(tmp_path / "fast", options=FAST)
+    other = python(tmp_path / "other", version="3, 14", options=FAST)
+    system = python(tmp_path / "system", prefix="/usr")
+    assert chosen(set_up(checkout, slow, fast)) == fast
+    assert chosen(set_up(checkout, slow, system, fast)) == system
+    assert chosen(set_up(checkout, fast, system)) == fast
+    assert chosen(set_up(checkout, other, slow, fast)) == fast
+    assert chosen(set_up(checkout, slow, fast, PYTHON=slow)) == slow
+
+
+def test_without_one_the_first_that_is_supported_sets_up(checkout: Path, tmp_path: Path) -> None:
+    slow = python(tmp_path / "slow", options=SLOW)
+    slower = python(tmp_path / "slower")
+    old = python(tmp_path / "old", version="3, 10", options=FAST)
+    assert chosen(set_up(checkout, old, slow, slower)) == slow
+    assert chosen(set_up(checkout, slower, slow)) == slower
+    for refused in (set_up(checkout, old), set_up(checkout), set_up(checkout, slow, PYTHON=old)):
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("Python 3.11 to 3.13 is needed: make PYTHON=python3.12")
+        assert refused.stdout == ""
 
 
 def test_a_refused_clean_removes_nothing(checkout: Path, tmp_path: Path) -> None:
