@@ -205,6 +205,7 @@ def _serve(listener: socket.socket) -> None:
     _find_ctes_without_parser()
     _describe_inputs_once()
     _read_dates_alike()
+    _gather_macros_at_once()
     manifests: dict[tuple[str, ...], Any] = {}
     for request, descriptors in _requests(listener):
         program, arguments, environment, folder = json.loads(request)
@@ -381,6 +382,47 @@ def _read_dates_alike() -> None:
     parsedatetime = import_module("parsedatetime")
     vars(parsedatetime)["Constants"] = cache(parsedatetime.Constants)
     parsedatetime.Constants(localeID=None)
+
+
+def _gather_macros_at_once() -> None:
+    """Make the macros of each node's context in one go, a tenth of the time of dbt.
+
+    dbt makes each by five calls, and looks up each name in up to five namespaces.
+    """
+    macros = import_module("dbt.context.macros")
+    generator = import_module("dbt.clients.jinja").MacroGenerator
+
+    def keep(
+        self: Any, macro: Any, context: Any = None, node: Any = None, stack: Any = None
+    ) -> None:
+        self.macro, self.context, self.node, self.stack = macro, context, node, stack
+
+    class Namespace(dict[str, Any]):
+        get_from_package = macros.MacroNamespace.get_from_package
+
+        def __init__(self, own: Any, root: Any, internal: Any, packages: Any) -> None:
+            # What comes later wins.
+            super().__init__(internal)
+            self.update({"dbt": internal, **packages, **root, **own})
+            self.global_project_namespace, self.packages = internal, packages
+
+    def build(self: Any, by_package: Any, context: Any) -> Namespace:
+        made = {
+            package: {
+                name: generator(macro, context, self.node, self.thread_ctx)
+                for name, macro in found.items()
+            }
+            for package, found in by_package.items()
+        }
+        internal: dict[str, Any] = {}
+        for package in reversed(self.internal_package_names_order):
+            internal.update(made.get(package, {}))
+        packages = {key: made[key] for key in made if key not in self.internal_package_names}
+        own, root = (packages.get(key, {}) for key in (self.search_package, self.root_package))
+        return Namespace(own, root, internal, packages)
+
+    generator.__init__ = keep
+    macros.MacroNamespaceBuilder.build_namespace = build
 
 
 def _compile_macros(manifest: Any) -> None:
