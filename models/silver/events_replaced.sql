@@ -22,13 +22,29 @@ touched_parts as (
 
 ),
 
-stored_events as (
+known_sessions as (
 
+    -- Sessions are a fifth of the events.
     select
-        events.*,
-        {{ tracker_part('events.user_session') }} as tracker_part
-    from {{ last_build('events_cleaned') }} as events
+        session_id,
+        user_id,
+        tracker_part
+    from {{ last_build('sessions') }}
 
+    union all
+
+    -- Of events that a build wrote before it died, which no session counts yet.
+    select
+        session_id,
+        user_id,
+        {{ tracker_part() }} as tracker_part
+    from {{ since_last_batch(last_build('events_cleaned'), of='sessions') }}
+
+),
+
+touched_sessions as (
+    select * from known_sessions
+    where {{ has_key_in('known_sessions', ['user_id', 'tracker_part'], 'touched_parts') }}
 ),
 
 events_replaced as (
@@ -44,8 +60,8 @@ events_replaced as (
         events.session_id,
         events.event_date,
         events.event_hour
-    from stored_events as events
-    where {{ has_key_in('events', ['user_id', 'tracker_part'], 'touched_parts') }}
+    from {{ last_build('events_cleaned') }} as events
+    where {{ has_key_in('events', ['user_id', 'session_id'], 'touched_sessions') }}
 
 )
 
