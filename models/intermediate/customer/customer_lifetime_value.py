@@ -38,10 +38,10 @@ def log_probability_alive(theta: Any, x: Floats, t_x: Floats, age: Floats) -> Fl
 
 
 def mbg_nbd_log_likelihood(theta: Any, x: Floats, t_x: Floats, age: Floats, n: Floats) -> float:
-    """Log-likelihood of theta = (r, alpha, a, b), [1]."""
-    r, alpha, a, b = theta
-    orders = gammaln(r + x) - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + age)
-    stayed = betaln(a, b + x + 1) - betaln(a, b)
+    """Log-likelihood of theta = (r, alpha, a, b), [1]. Of many groups, few differ in x = k."""
+    (r, alpha, a, b), k, of_x = theta, np.arange(x.max() + 1), x.astype(int)
+    orders = gammaln(r + k)[of_x] - gammaln(r) + r * np.log(alpha) - (r + x) * np.log(alpha + age)
+    stayed = betaln(a, b + k + 1)[of_x] - betaln(a, b)
     # The likelihood is a sum, alive or left at the last order; P(alive) is its first term's share.
     return float(np.sum(n * (orders + stayed - log_probability_alive(theta, x, t_x, age))))
 
