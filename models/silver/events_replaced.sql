@@ -24,7 +24,7 @@ touched_parts as (
 
 known_sessions as (
 
-    -- Sessions are a fifth of the events.
+    -- A fifth of the rows of the events, to find which of them are touched.
     select
         session_id,
         user_id,

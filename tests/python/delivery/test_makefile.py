@@ -166,8 +166,8 @@ def set_up(checkout: Path, *pythons: str, **variables: str) -> subprocess.Comple
     for name in ("make", "touch"):
         program = shutil.which(name)
         assert program
-        (tools / name).unlink(missing_ok=True)
-        (tools / name).symlink_to(program)
+        if not (tools / name).exists():
+            (tools / name).symlink_to(program)
     os.utime(checkout / ".venv" / "runtime", (0, 0))
     folders = [*(str(Path(found).parent) for found in pythons), str(tools)]
     return make(checkout, ".venv/runtime", PATH=os.pathsep.join(folders), **variables)
