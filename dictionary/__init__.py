@@ -16,7 +16,7 @@ same code and data always give the same file. Its shape is that of the classes i
       "grain": "One row per order, ...", "description": "One row per order, ... their first?",
       "key": ["session_id"], "row_of": null, "owner": "", "rows": 1280,
       "tests": ["`products <= units`", ...],    in words; those of one column are with the column
-      "rules": ["Each buyer's orders count from 1 ...", ...],       what the unit tests show
+      "rules": ["Main category and brand have the most revenue. Revenue over ...", ...],
       "upstream": ["order_lines", "sessions"], "downstream": [],    stored tables
       "row_sources": ["sessions.is_order"],     columns of filters and joins
       "pages": ["dashboard_sales"],             exposures that read the table

@@ -280,7 +280,8 @@ class _Project:
         rules: dict[str, list[str]] = {name: [] for name in self._nodes}
         for test in self._manifest["unit_tests"].values():
             if test["model"] in rules and test["description"]:
-                rules[test["model"]].append(" ".join(test["description"].split()))
+                title = test["name"].replace("_", " ").capitalize()
+                rules[test["model"]].append(f"{title}. {' '.join(test['description'].split())}")
         return {name: sorted(found) for name, found in rules.items()}
 
     @cached_property

@@ -72,7 +72,7 @@ class Table:
     tests: list[str]
     """Data tests of whole rows and of the table, in words."""
     rules: list[str]
-    """Rules that unit tests show, in words."""
+    """Rules that unit tests show: the name of each as a sentence, then its description."""
     upstream: list[str]
     """Stored tables that it reads, sorted; ephemeral models between them are left out."""
     downstream: list[str]

@@ -8,12 +8,6 @@
 
 -- depends_on: {{ ref('batch_totals') }}
 
-{#- Inlined: DuckDB materializes a CTE that is read twice, and all events do not fit in memory. -#}
-{%- set events = with_changed_keys(
-    ref('events_cleaned'), ['product_id', 'event_date'],
-    changed_in=ref('events_cleaned'), batch_column='_first_batch_id'
-) %}
-
 with
 
 days as (
@@ -29,7 +23,10 @@ days as (
         {% endfor %}
         count(*) as events,
         max(_batch_id) as _batch_id
-    from {{ events }}
+    from {{ with_changed_keys(
+        ref('events_cleaned'), ['product_id', 'event_date'],
+        changed_in=ref('events_cleaned'), batch_column='_first_batch_id'
+    ) }}
     group by product_id, event_date
 
 ),
@@ -63,7 +60,7 @@ seconds_of_changing_days as (
             partition by events.product_id, events.event_time
             order by {{ event_key('events') }}
         ) as rank_in_second
-    from {{ events }} as events
+    from {{ ref('events_cleaned') }} as events
     inner join changing_days
         on
             events.product_id = changing_days.product_id

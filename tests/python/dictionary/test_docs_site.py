@@ -53,7 +53,8 @@ def test_descriptions_say_key_rows_tests_and_rules(shown: dict[str, Any]) -> Non
     [pages] = re.findall(r"\*\*Pages\*\*: (.+)", text)
     assert {"Overview", "Sales"} <= set(pages.split(", "))
     assert "dashboard_" not in pages
-    assert "* Each buyer's orders count from 1" in text
+    title = "* Orders of a buyer are numbered by time and session id. "
+    assert f"{title}Each buyer's orders count from 1" in text
 
 
 def test_columns_say_where_they_come_from(shown: dict[str, Any]) -> None:
