@@ -62,7 +62,7 @@ lint-aside: .venv/installed .venv-tools/installed
 pytest: .venv/installed .venv-tools/installed
 	$(PYTEST)
 
-check: .venv/installed .venv-tools/installed ## Run in 90 seconds what most changes can break: lint, types, unit and project tests
+check: .venv/installed .venv-tools/installed ## Run in minutes what most changes can break: lint, types, unit and project tests
 	@$(MAKE) --no-print-directory --keep-going --jobs quick lint
 
 quick: .venv/installed .venv-tools/installed

@@ -280,8 +280,7 @@ class _Project:
         rules: dict[str, list[str]] = {name: [] for name in self._nodes}
         for test in self._manifest["unit_tests"].values():
             if test["model"] in rules and test["description"]:
-                title = test["name"].replace("_", " ").capitalize()
-                rules[test["model"]].append(f"{title}. {' '.join(test['description'].split())}")
+                rules[test["model"]].append(words.of_unit_test(test))
         return {name: sorted(found) for name, found in rules.items()}
 
     @cached_property

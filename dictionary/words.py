@@ -55,12 +55,21 @@ def of_test(test: Mapping[str, Any], columns: Iterable[str], variables: Mapping[
             return Words({column: [said]}, []) if column else Words({}, [said])
 
 
+def of_unit_test(test: Mapping[str, Any]) -> str:
+    """Return the rule that a unit test of a manifest shows: its name, then its description."""
+    return f"{_sentence(test['name'])}. {' '.join(test['description'].split())}"
+
+
 def _of_name(test: Mapping[str, Any]) -> str:
     """Return the words of a test in SQL: its description, or its name, which is a sentence."""
     text = " ".join(test["description"].split())
     if text:
         return str(text)
-    words = test["name"].removeprefix("assert_").replace("_", " ")
+    return _sentence(test["name"].removeprefix("assert_"))
+
+
+def _sentence(name: str) -> str:
+    words = name.replace("_", " ")
     return f"{words[:1].upper()}{words[1:]}"
 
 
