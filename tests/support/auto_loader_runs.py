@@ -19,7 +19,6 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet
 import pyspark
-import pytest
 from pyspark.sql import SparkSession
 
 if __name__ == "__main__":
@@ -31,6 +30,7 @@ from ingestion import auto_loader, bronze
 from ingestion.load_report import LoadReport
 from ingestion.local_loader import load
 from support.dirty_files import HEADER, Lines
+from support.prerequisites import missing
 
 CACHE: Final = Path(__file__).resolve().parents[2] / ".pytest_cache" / "d" / "spark"
 # Short runs end before optimizing compilers pay off. The code of the quick compiler would fill its
@@ -62,10 +62,7 @@ def require_java() -> None:
     """Without Java, skip the test; in continuous integration, fail it."""
     if java():
         return
-    message = "Spark on the JVM needs Java 17: install it, or set JAVA_HOME"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    missing("Spark on the JVM needs Java 17: install it, or set JAVA_HOME")
 
 
 def class_data() -> str:

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from support.prerequisites import missing
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS: Final = (
@@ -26,10 +27,7 @@ def running_browser() -> Iterator[Browser]:
     """Start Chromium; without it skip the test, or fail where CI has to have it."""
     program = _program() or _installed()
     if program is None:
-        reason = "Chromium is missing: apt-get install chromium"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing("Chromium is missing: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=list(_FLAGS))
         yield browser

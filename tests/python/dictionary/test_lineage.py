@@ -12,6 +12,7 @@ from dictionary import colibri, lineage
 from dictionary.lineage import ModelLineage, Sources
 from project.errors import UserError
 from support.platform_runs import Home
+from support.prerequisites import missing
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_the_committed_lineage_is_that_of_the_sql(compiled: dict[str, Any]) -> None:
     if not colibri.PROGRAM.exists():
-        pytest.skip("colibri is absent: `make .venv-tools/installed` installs it")
+        missing("colibri is absent: `make .venv-tools/installed` installs it")
     found = lineage.to_json(colibri.read_from_sql(compiled))
     # Not an assertion on two texts of a thousand lines, which pytest would compare for minutes.
     is_current = found == lineage.FILE.read_text("utf-8")

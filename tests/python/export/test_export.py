@@ -25,6 +25,7 @@ from project.errors import UserError
 from project.home import CHECKOUT
 from support.built_gold import built_gold
 from support.platform_runs import Home
+from support.prerequisites import missing
 
 pytestmark = pytest.mark.slow
 
@@ -195,7 +196,7 @@ def test_duckdb_files_by_an_older_version(
 ) -> None:
     python = CHECKOUT / ".venv-tools" / "bin" / "python"
     if not python.exists():
-        pytest.skip("no older DuckDB: `make .venv-tools/installed` makes it")
+        missing("no older DuckDB: `make .venv-tools/installed` makes it")
     file = exported("duckdb") / "gold.duckdb" if is_export else home.database
     found = json.loads(subprocess.check_output([python, "-c", OLD_CLIENT, file], text=True))
     assert found["version"].startswith("1.")
