@@ -11,8 +11,8 @@
         ('invalid_event_time', "event_time is null
             or event_time < cast('" ~ var('earliest_event_date') ~ "' as timestamp)
             or event_time > _ingested_at + interval 1 day"),
-        ('unknown_event_type', "event_type is null
-            or event_type not in ('" ~ var('event_types') | join("', '") ~ "')"),
+        ('unknown_event_type', "coalesce(event_type, '') not in ('"
+            ~ var('event_types') | join("', '") ~ "')"),
         ('invalid_product_id', is_rescued('product_id')),
         ('missing_product_id', "coalesce(product_id, 0) <= 0 and not " ~ is_rescued('product_id')),
         ('invalid_category_id', is_rescued('category_id')),
@@ -23,7 +23,7 @@
         ('missing_user_session', "user_session is null"),
         ('invalid_price', "price is null or raw_price < 0
             or price > " ~ var('highest_price')),
-        ('zero_price_purchase', "event_type = 'purchase' and price = 0"),
+        ('zero_price_purchase', "price = 0 and event_type = 'purchase'"),
     ]) }}
 {%- endmacro %}
 

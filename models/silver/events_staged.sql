@@ -5,9 +5,6 @@
 {%- do function('mask_personal_text') -%}
 {%- do function('sees_segment') -%}
 
-{%- set texts = ['event_type', 'category_code', 'brand', 'user_session'] -%}
-{%- set blanks = "'" ~ var('blanks') ~ "'" -%}
-
 with
 
 raw_events as (
@@ -18,16 +15,9 @@ raw_events as (
 
 trimmed as (
 
-    -- A first and a last character are cheaper to look up than a text is to trim.
     select
-        {% for text in texts %}
-            case
-                when
-                    contains({{ blanks }}, substring({{ text }}, 1, 1))
-                    or contains({{ blanks }}, substring({{ text }}, -1, 1))
-                    then trim(both {{ blanks }} from {{ text }})
-                else {{ text }}
-            end as trimmed_{{ text }},
+        {% for text in ['event_type', 'category_code', 'brand', 'user_session'] %}
+            {{ trimmed(text) }} as trimmed_{{ text }},
         {% endfor %}
         *
     from raw_events
