@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -89,6 +89,23 @@ class Platform:
         """Build models and snapshots."""
         return self._dbt("build", *_WITHOUT_TESTS)
 
+    def needed_for(self, tables: Iterable[str]) -> set[str]:
+        """Return the names of the last build's nodes that tables are made of, with their own."""
+        manifest = json.loads((self.home / "target" / "manifest.json").read_text("utf-8"))
+        parents = {
+            _name(node): [_name(parent) for parent in parents]
+            for node, parents in manifest["parent_map"].items()
+            if node.startswith(("model.", "snapshot.", "seed."))
+        }
+        found: set[str] = set()
+        to_follow = [name for name in tables if name in parents]
+        while to_follow:
+            name = to_follow.pop()
+            if name not in found:
+                found.add(name)
+                to_follow += [parent for parent in parents[name] if parent in parents]
+        return found
+
     def core(self, data: Path) -> Core:
         """Load a folder, and build what the peers build and all that it needs."""
         self.reset()
@@ -120,8 +137,12 @@ class Platform:
         measured = measure([dbt, "--no-use-colors", *arguments], CHECKOUT, variables)
         results = json.loads((target / "run_results.json").read_text("utf-8"))["results"]
         return Built(
-            measured.usage, {r["unique_id"].split(".")[2]: _part(measured, r) for r in results}
+            measured.usage, {_name(part["unique_id"]): _part(measured, part) for part in results}
         )
+
+
+def _name(unique_id: str) -> str:
+    return unique_id.split(".")[2]
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -108,7 +108,7 @@ def test_a_peer_that_counts_otherwise_ends_the_benchmark(
 
 def page_of(platform: float, fastest: float) -> str:
     """Return the page of a run in which the platform and its fastest peer took these seconds."""
-    size = Size(1, 1, 1, SECOND, SECOND, {"sessions": SECOND}, 1, SECOND, {"raw": SECOND}, 1)
+    size = Size(1, 1, 1, SECOND, SECOND, {"sessions": SECOND}, 0.0, 1, SECOND, {"raw": SECOND}, 1)
     walls = {"platform": platform, "Polars": fastest, "chDB": fastest + 1}
     core = {name: replace(SECOND, wall=wall) for name, wall in walls.items()}
     return report.page(Results(1, {}, [size], core=core, core_events=10_000_000))
