@@ -18,18 +18,17 @@
 
 with
 
-visits as (
+events as (
 
     -- The feed has whole sessions of either sign. Five in six have one category, whose events need
     -- not be put in order; those that are taken back are few.
     select
+        session_id,
+        event_time,
+        event_date,
         {{ category }} as category,
         _sign,
-        _batch_id,
-        lag({{ category }}) over (
-            partition by session_id, _sign order by event_time, {{ event_key() }}
-        ) as previous_category,
-        min(event_date) over (partition by session_id, _sign) as session_date
+        _batch_id
     from {{ changes(ref('event_changes')) }}
     where
         _sign = -1
@@ -37,6 +36,19 @@ visits as (
             select sessions.session_id from {{ sessions }} as sessions
             where sessions.single_category_l1 is null
         )
+
+),
+
+visits as (
+
+    -- Within a second the order is not known: events of a category are one visit.
+    select
+        *,
+        lag(category) over (
+            partition by session_id, _sign order by event_time, category
+        ) as previous_category,
+        min(event_date) over (partition by session_id, _sign) as session_date
+    from events
 
 ),
 
