@@ -100,7 +100,7 @@ def read_directory(archive: Path) -> Directory:
 def _list(archive: Path) -> Directory:
     try:
         with zipfile.ZipFile(archive) as opened:
-            infos = [info for info in opened.infolist() if not info.is_dir()]
+            infos = [info for info in opened.infolist() if _is_file(info)]
             heads = {info.filename: _head(opened, info) for info in infos if _is_unknown(info)}
     except _DIRECTORY_ERRORS as error:
         raise damaged("zip", error) from error
@@ -127,6 +127,11 @@ def _list(archive: Path) -> Directory:
     if not members and not unread:
         raise NotReadableError("holds no .csv file; pass the archive that has the events")
     return Directory(members, unread)
+
+
+def _is_file(info: zipfile.ZipInfo) -> bool:
+    """Whether a member is a file; one without a name is nothing that could be asked for."""
+    return bool(PurePosixPath(info.filename).parts) and not info.is_dir()
 
 
 def _is_unknown(info: zipfile.ZipInfo) -> bool:

@@ -58,8 +58,9 @@ class LineTooLongError(ValueError):
     """A physical line exceeds `MAX_LINE_BYTES`, which bounds the memory."""
 
     def __init__(self, start: bytes) -> None:
-        hint = f"; {_CR_ALONE}" if b"\r" in start.rstrip(b"\r\n") else ""
-        super().__init__(f"a line is longer than {MAX_LINE_BYTES:,} bytes{hint}")
+        has_cr = b"\r" in start.rstrip(b"\r\n")
+        remedy = _CR_ALONE if has_cr else "end each event with LF, or leave the line out"
+        super().__init__(f"a line is longer than {MAX_LINE_BYTES:,} bytes; {remedy}")
 
 
 @dataclass

@@ -158,6 +158,9 @@ def _discover(data: Path, option: str) -> Landed:
         )
     if not data.exists():
         raise UserError(f"{data}: no such file or folder; pass one with {option}")
+    folders = data.resolve().parts[: -1 if data.is_file() else None]
+    if reason := next(filter(None, map(partition_reason, folders)), ""):
+        return _landed([Unread(data, reason)])
     if data.is_file():
         if format_by_name(data.name) is not None:
             return _landed([data.resolve()])

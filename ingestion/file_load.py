@@ -32,6 +32,7 @@ from ingestion.file_sample import (
     is_published,
     judge,
     read_sample,
+    require_one_form,
     require_whole_ids,
 )
 from ingestion.formats import Format, NotReadableError
@@ -41,6 +42,7 @@ from ingestion.landing_files import (
     Layout,
     Profile,
     profile,
+    sample_pieces,
 )
 from ingestion.line_blocks import read_blocks
 from ingestion.typed_text import Texts
@@ -171,7 +173,11 @@ def load_file(
     except UnicodeEncodeError:
         report = FileReport(path, Status.REFUSED, message="its name is not UTF-8, rename it")
     except OSError as error:
-        report = FileReport(path, Status.REFUSED, message=f"cannot be read: {error.strerror}")
+        remedy = (
+            "get permission to read it" if isinstance(error, PermissionError) else "copy it again"
+        )
+        message = f"cannot be read: {error.strerror}; {remedy}"
+        report = FileReport(path, Status.REFUSED, message=message)
     return replace(report, seconds=perf_counter() - started)
 
 
@@ -212,8 +218,8 @@ def _load_new(
     transaction: _Transaction,
 ) -> FileReport:
     """Load a file that the ledger does not know. Raises NotLoadedError and OSError."""
-    with refusals(path, before), _counting(path, before) as (counted, look_through):
-        judged = judge_file(connection, path, look_through, lambda: counted.result().pieces)
+    with refusals(path, before), _counting(path, before) as (counted, look_through, pieces):
+        judged = judge_file(connection, path, look_through, pieces)
         new = _NewFile(path, before, counted, judged)
         texts = judged.texts
         while True:
@@ -228,8 +234,8 @@ def _load_new(
 @contextmanager
 def _counting(
     path: Path, identity: Identity
-) -> Iterator[tuple[Future[Profile], Callable[[], object]]]:
-    """Yield the coming profile of a file, and what waits for it if it must come first.
+) -> Iterator[tuple[Future[Profile], Callable[[], object], Callable[[], Sequence[bytes]]]]:
+    """Yield the coming profile of a file, what waits for it if it must come first, and pieces.
 
     That of a large file of plain text comes from a thread, so that the scan need not wait.
     """
@@ -239,12 +245,13 @@ def _counting(
         def look_through() -> None:
             counted.set_result(profile(path))
 
-        yield counted, look_through
+        yield counted, look_through, lambda: counted.result().pieces
         return
     is_ended = Event()
     with ThreadPoolExecutor(max_workers=1) as executor:
         try:
-            yield executor.submit(profile, path, lambda: not is_ended.is_set()), lambda: None
+            coming = executor.submit(profile, path, lambda: not is_ended.is_set())
+            yield coming, lambda: None, lambda: sample_pieces(path)
         finally:
             is_ended.set()
 
@@ -285,11 +292,13 @@ def judge_file(
     require_readable(path)
     first, sample = _inspect(connection, path, FEW_LINES)
     look_through()
+    further = pieces()
+    require_one_form(sample.layout, [*(record.content for record in sample.records), *further])
     if is_published(sample):
-        require_whole_ids(sample, pieces())
+        require_whole_ids(sample, further)
         return Judged(first, sample.layout, Texts.PUBLISHED)
     _, sample = _inspect(connection, path, HEAD_LINES)
-    judge(connection, sample, pieces())
+    judge(connection, sample, further)
     return Judged(first, sample.layout, Texts.ALL if sample.lacks_zone else Texts.ZONED)
 
 
@@ -438,6 +447,7 @@ def _record(
         [ingested_at],
     )
     rows, rescued = row or (0, 0)
+    counted = new.counted.result()
     if not rows:
         raise NotLoadedError(Status.EMPTY, "has a header and no line of data yet")
     connection.execute(
@@ -446,12 +456,14 @@ def _record(
             str(new.path),
             new.identity.size,
             new.identity.modified_ns,
-            new.counted.result().content_hash,
+            counted.content_hash,
             rows,
             rescued,
             ingested_at,
         ],
     )
+    # All of it: of a large file, only parts were at hand before.
+    require_one_form(new.judged.layout, counted.pieces)
     if Identity.of(new.path) != new.identity:
         raise NotLoadedError(Status.GROWING, "")
     note = WITHOUT_ZONE if texts is Texts.ALL else ""

@@ -11,7 +11,7 @@ import io
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -28,8 +28,8 @@ from ingestion.csv_records import (
     printable,
     repetitions,
 )
-from ingestion.event_schema import REQUIRED_COLUMN_NAMES
-from ingestion.header import shown, unique_names
+from ingestion.event_schema import EVENT_COLUMN_NAMES, REQUIRED_COLUMN_NAMES
+from ingestion.header import LINE_ENDS, UUID, shown, unique_names
 from ingestion.landing_files import Layout
 from ingestion.typed_text import MAX_BIGINT, MAX_EXACT, lacks_zone
 from project.variables import project_variables
@@ -38,6 +38,14 @@ HEAD_LINES: Final = 1000
 HEAD_BYTES: Final = 1 << 20
 FEW_LINES: Final = 20
 _MOST_REASONS: Final = 3
+# So many names of event columns are no values.
+_FEWEST_NAMES: Final = 5
+# What a line must have to be a further header or several events, if it is.
+_ODD: Final = re.compile(
+    rb"event_time|\r.|[\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]", re.IGNORECASE
+)
+# Behind a comma: cents, or the hundreds of thousands.
+_PART_OF_PRICE: Final = re.compile("[0-9]{1,2}|[0-9]{3}([.][0-9]+)?")
 _RAGGED_SHARE: Final = 0.1
 
 _VARIABLES: Final = project_variables()
@@ -65,7 +73,7 @@ _PUBLISHED: Final = {
     "event_time": re.compile("[0-9-]{10} ([01][0-9]|2[0-3])(:[0-5][0-9]){2} UTC"),
     "event_type": re.compile("|".join(_EVENT_TYPES)),
     "product_id": re.compile("[1-9][0-9]{0,17}"),
-    "category_id": re.compile("[1-9][0-9]{0,18}"),
+    "category_id": re.compile("[1-9][0-9]{0,17}|[1-8][0-9]{18}"),
     "price": re.compile("[0-9]{1,9}[.][0-9]{1,2}"),
     "user_id": re.compile("[1-9][0-9]{0,17}"),
     "user_session": re.compile("(?=.*[1-9a-f])[0-9a-f-]{36}"),
@@ -217,12 +225,76 @@ def require_whole_ids(sample: Sample, pieces: Sequence[bytes]) -> None:
     """
     for piece in pieces:
         part = replace(sample, records=tuple(_records(piece, 1, sample.layout.width)))
+        _require_unmoved(part, "further down")
         for column in _IDS:
             if example := _rounded_id(part, column, _CHANCE / len(pieces)):
                 raise UnusableError(
                     f"{column} cannot be used, such as {shown(example[1])} further down ({_ROUNDED}"
                     f", like most of them there); {_LOST}"
                 )
+
+
+def require_one_form(layout: Layout, parts: Iterable[bytes]) -> None:
+    """Raise UnusableError for a further header of other columns, or lines of several events.
+
+    Files that are joined may have the same columns in another order, and other line ends. A line of
+    two events may be a slip, and is a malformed row.
+    """
+    lines = {line for part in parts if _ODD.search(part) for line in part.split(b"\n")}
+    hidden = 0
+    for line in sorted(filter(_ODD.search, lines)):
+        text = printable(line)
+        _check_is_no_other_header(layout, text)
+        hidden += _hidden_events(layout, line, text)
+        if hidden > 1:
+            remedy = cr_remedy(text) if "\r" in text else "end each with LF"
+            raise UnusableError(f"a line holds several events: {shown(text)}; {remedy}")
+
+
+def _check_is_no_other_header(layout: Layout, text: str) -> None:
+    columns = [name for name in layout.names if name in EVENT_COLUMN_NAMES]
+    fields = [field.strip(' "\ufeff').lower() for field in text.split(",")]
+    names = [field for field in fields if field in EVENT_COLUMN_NAMES]
+    if len(set(names)) >= _FEWEST_NAMES and names != columns:
+        raise UnusableError(
+            f"a further header has other columns, or another order of them: {shown(text)};"
+            " make it the first line of another file"
+        )
+
+
+def _hidden_events(layout: Layout, line: bytes, text: str) -> int:
+    """Return how many events a line holds beyond the first."""
+    if any(record.fields for record in RecordReader(io.BytesIO(line)).records(layout.width)):
+        return 0
+    commas = layout.width.least - 1
+    return max(0, sum(part.count(",") >= commas for part in LINE_ENDS.split(text)) - 1)
+
+
+def _require_unmoved(sample: Sample, place: str = "") -> None:
+    """Raise UnusableError if a comma inside a price has moved values into the next columns.
+
+    Without an additional column, which takes what is then too much, such a line is malformed.
+    """
+    names = sample.layout.names
+    price, session = names.index("price"), names.index("user_session")
+    if not set(names[price + 1 :]) - set(EVENT_COLUMN_NAMES):
+        return
+    for record, fields in sample.rows:
+        if _is_moved([*fields, ""], names, price, session):
+            value = shown(",".join(fields[price : price + 2]))
+            raise UnusableError(
+                f"price cannot be used, such as {value} {place or f'in line {record.number}'}"
+                f" (a comma inside it moves what follows); {_REMEDIES['price']}"
+            )
+
+
+def _is_moved(fields: list[str], names: Sequence[str], price: int, session: int) -> bool:
+    has_part = fields[price].isdigit() and _PART_OF_PRICE.fullmatch(fields[price + 1]) is not None
+    if names[price + 1].startswith("_c"):
+        return has_part
+    following = fields[session + 1]
+    is_id = bool(UUID.fullmatch(following)) or (has_part and not following.isdigit())
+    return following != "" and is_id and fields[session].isdigit()
 
 
 def judge(
@@ -235,6 +307,7 @@ def judge(
     """
     if not sample.records:
         return
+    _require_unmoved(sample)
     for column in _IDS:
         if example := _rounded_id(sample, column):
             raise UnusableError(

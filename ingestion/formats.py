@@ -124,7 +124,9 @@ _FOREIGN_SIGNATURES: Final = (
 _TAG: Final = re.compile(rb"<[a-zA-Z!?]")
 _PICKLE_START: Final = re.compile(rb"\x80[\x02-\x05]")
 # Office programs write zip archives, whose first member shows whose they are.
-_OFFICE: Final = re.compile(rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|mimetype|_rels/)", re.DOTALL)
+_OFFICE: Final = re.compile(
+    rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|mimetype|_rels/|docProps/)", re.DOTALL
+)
 
 _ENCRYPTED: Final = {
     **dict.fromkeys((".gpg", ".pgp"), "is encrypted; decrypt it: gpg -d"),
@@ -266,7 +268,7 @@ def unread_reason(name: str, head: bytes) -> str:
     if reason := _foreign_content(head):
         # Pages, notes and settings of any folder are no data.
         is_data = reason not in _DOCUMENTS or _inner_format(lower) is not None
-        return reason if is_data else ""
+        return reason if is_data or _is_wide_events_text(head, reason) else ""
     found = format_by_content(head)
     stem, _, compression = lower.rpartition(".")
     if found in (Format.GZIP, Format.ZSTD) and f".{compression}" in _SYNONYMS:
@@ -317,6 +319,12 @@ def _event_fields(fields: Iterable[str]) -> int:
 def _is_events_text(head: bytes) -> bool:
     line = _first_line(head)
     return any(_event_fields(line.split(s)) >= _FEWEST_NAMES for s in _SEPARATORS_AND_COMMA)
+
+
+def _is_wide_events_text(head: bytes, reason: str) -> bool:
+    encodings = {_UTF16: ("utf-16", "utf-16-le", "utf-16-be"), _UTF32: ("utf-32",)}
+    texts = (head.decode(encoding, "ignore") for encoding in encodings.get(reason, ()))
+    return any(_is_events_text(text.encode()) for text in texts)
 
 
 def _first_line(head: bytes) -> str:

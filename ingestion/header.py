@@ -20,7 +20,7 @@ from ingestion.landing_files import PUBLISHED_LAYOUT, Layout
 MAX_NAMES: Final = 100
 """The widest export of click streams that we know has 40 columns."""
 
-# What other trackers call the required columns, without case and punctuation.
+# What other trackers call the columns, without case and punctuation.
 _ALIASES: Final = {
     "event_time": "timestamp eventtimestamp time datetime date ts createdat occurredat",
     "event_type": "event eventname type action activity behavior",
@@ -29,14 +29,18 @@ _ALIASES: Final = {
     "price": "amount value cost unitprice productprice itemprice revenue",
     "user_id": "user uid customer customerid visitor visitorid client clientid shopperid",
     "user_session": "session sessionid sessionkey sessiontoken usersessionid visit visitid",
+    "category_code": "category categoryname categorypath",
+    "brand": "brandname manufacturer",
 }
 _SHOWN_CHARACTERS: Final = 60
 # They end a line for some programs, and none for this reader.
 _SEPARATORS: Final = "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+LINE_ENDS: Final = re.compile(f"[{_SEPARATORS}]")
+"""What ends a line for some program."""
 _INSTANT: Final = re.compile(
     r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}[ T][0-9]{1,2}:[0-9]{2}|[0-9]{8}T[0-9]{4}"
 )
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)
 # Fewer event columns than this are no header of events, and may be an event's values.
 _FEW_NAMES: Final = 3
@@ -85,8 +89,8 @@ def read_layout(first: Record, is_event: Callable[[list[str]], bool]) -> Layout:
     _check_holds_no_event(names)
     missing = [
         f"{name} is missing" + (f"; {shown(hints[name])} looks like it" if name in hints else "")
-        for name in REQUIRED_COLUMN_NAMES
-        if name not in known
+        for name in EVENT_COLUMN_NAMES
+        if name not in known and (name in REQUIRED_COLUMN_NAMES or name in hints)
     ]
     if missing:
         raise HeaderError(f"{'; '.join(missing)}: name all columns in the header")
@@ -140,7 +144,7 @@ def _check_is_one_line(line: str) -> None:
 def _check_holds_no_event(names: list[str]) -> None:
     """Raise HeaderError if fields are values, or too many for names."""
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
-    values = [name for name in names if _INSTANT.search(name) or _UUID.search(name)]
+    values = [name for name in names if _INSTANT.search(name) or UUID.search(name)]
     if values or len(numbers) > _MOST_NUMBERS:
         raise HeaderError(
             f"the header and an event are one line: {shown((values or numbers)[0])} is no name;"
@@ -154,15 +158,17 @@ def _check_holds_no_event(names: list[str]) -> None:
 
 
 def _hints(others: list[str], known: list[str]) -> dict[str, str]:
-    """Return by missing required column the other name that looks like it."""
+    """Return by missing column the other name that looks like it, required columns first."""
     by_letters = {re.sub(r"[\W_]", "", name.lower()): name for name in reversed(others)}
     hints = {}
-    for column in REQUIRED_COLUMN_NAMES:
+    optional = [name for name in EVENT_COLUMN_NAMES if name not in REQUIRED_COLUMN_NAMES]
+    for column in (*REQUIRED_COLUMN_NAMES, *optional):
         if column in known:
             continue
         letters = column.replace("_", "")
         similar = get_close_matches(letters, by_letters, n=1, cutoff=0.8)
-        begun = [name for name in by_letters if name.startswith(letters)]
+        # A required column is somewhere; `brand_id` may be what it says.
+        begun = [n for n in by_letters if n.startswith(letters) and column not in optional]
         aliases = [alias for alias in _ALIASES[column].split() if alias in by_letters]
         for found in (*similar, *begun, *aliases):
             hints[column] = by_letters.pop(found)

@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ from ingestion.formats import Format
 _BLOCK_BYTES: Final = 1 << 20
 _PIECE_BYTES: Final = 1 << 14
 _MOST_PIECES: Final = 8
+_MOST_ODD_LINES: Final = 100
+_NAME: Final = EVENT_COLUMN_NAMES[0].encode()
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Profile:
     is_regular: bool
     """Valid UTF-8, no NUL, and all lines end the same way: LF without any CR, or CR LF."""
     pieces: tuple[bytes, ...] = ()
-    """Physical lines from places that are spread evenly over the file."""
+    """Physical lines from places that are spread evenly over the file, and its odd lines."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ def profile(path: Path, is_wanted: Callable[[], bool] = lambda: True) -> Profile
     digest = xxhash.xxh3_128()
     is_parquet = format_of(path) is Format.PARQUET
     pieces: list[bytes] = []
+    odd: list[bytes] = []
     blocks, blocks_per_piece = 0, 1
     with open_content(path, digest.update) as (source, _):
         while block := source.read(_BLOCK_BYTES):
@@ -116,6 +120,8 @@ def profile(path: Path, is_wanted: Callable[[], bool] = lambda: True) -> Profile
             last = block[-1:]
             if blocks % blocks_per_piece == 0:
                 pieces.append(_middle_lines(block))
+            if len(odd) < _MOST_ODD_LINES:
+                odd += _odd_lines(block)
             blocks += 1
             if len(pieces) > _MOST_PIECES:
                 pieces = pieces[::2]
@@ -134,22 +140,27 @@ def profile(path: Path, is_wanted: Callable[[], bool] = lambda: True) -> Profile
         and not has_nul
         and returns == returns_before_feed
         and returns in (0, lines_fed),
-        pieces=tuple(pieces),
+        pieces=(*pieces, b"".join(odd)),
     )
 
 
 def sample_pieces(path: Path) -> list[bytes]:
-    """Return the `pieces` that `profile` takes of a text, and read little else. Raises OSError."""
+    """Return the `pieces` that `profile` takes of a text, and read little else. Raises OSError.
+
+    Odd lines are those of the blocks that the pieces are from.
+    """
     blocks = -(-path.stat().st_size // _BLOCK_BYTES)
     step = 1
     while blocks > step * _MOST_PIECES:
         step *= 2
-    pieces = []
+    pieces, odd = [], []
     with path.open("rb") as stream:
         for block in range(0, blocks, step):
             stream.seek(block * _BLOCK_BYTES)
-            pieces.append(_middle_lines(stream.read(_BLOCK_BYTES)))
-    return pieces
+            content = stream.read(_BLOCK_BYTES)
+            pieces.append(_middle_lines(content))
+            odd += _odd_lines(content)
+    return [*pieces, b"".join(odd)]
 
 
 def require_short_lines(path: Path) -> None:
@@ -180,6 +191,16 @@ def _middle_lines(block: bytes) -> bytes:
     middle = len(block) // 2
     piece = block[middle : middle + _PIECE_BYTES]
     return piece[piece.find(b"\n") + 1 : piece.rfind(b"\n") + 1]
+
+
+def _odd_lines(block: bytes) -> list[bytes]:
+    """Return the lines that may be headers or hold several events, each with an LF."""
+    has_lone_cr = block.count(b"\r") > block.count(b"\r\n")
+    if not has_lone_cr and _NAME not in block:
+        return []
+    lines = (line.removesuffix(b"\r") for line in block.split(b"\n"))
+    odd = (line + b"\n" for line in lines if b"\r" in line or _NAME in line)
+    return list(islice(odd, _MOST_ODD_LINES))
 
 
 def _feed(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> bool:

@@ -195,6 +195,10 @@ def test_a_folder_with_a_column_in_its_name_is_not_read(folder: Path, tmp_path: 
     }
     with pytest.raises(UserError, match=r"brand=samsung: has the values of brand in the name"):
         discover(folder / "brand=samsung")
+    inner = write(folder / "brand=samsung" / "month=10" / "part-1.csv", csv_text(Lines()))
+    for below in (inner, inner.parent):
+        with pytest.raises(UserError, match=r"has the values of brand in the name of the folder"):
+            discover(below)
     archive = write_zip(folder / "c.zip", {"brand=a/d.csv": csv_text(Lines()), "e.csv": b"x"})
     expanded = expand(discover(archive))
     assert expanded.files == (archive / "e.csv",)

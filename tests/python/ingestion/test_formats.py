@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from ingestion import bronze
 from ingestion.contents import open_content
+from ingestion.discovery import discover
 from ingestion.file_load import WITHOUT_ZONE, FileReport, Status, load_file
 from ingestion.formats import format_by_name, unread_reason
 from ingestion.local_loader import load
@@ -252,7 +253,7 @@ def test_files_of_an_archive_that_cannot_be_read_are_named(tmp_path: Path) -> No
         with pytest.warns(UserWarning, match="Duplicate"):
             for name in ("twice.csv", "twice.csv"):
                 archive.writestr(name, csv_text(new))
-        for name in ("a.tsv", "b.csv.bz2", "_c.csv", "d.zip", "e.parquet"):
+        for name in ("a.tsv", "b.csv.bz2", "_c.csv", "d.zip", "e.parquet", "."):
             archive.writestr(name, b"x")
     (landing / "cut.zip").write_bytes((landing / "names.zip").read_bytes()[:-40])
     write_zip(landing / "empty.zip", {})
@@ -297,6 +298,17 @@ def readable(value: object) -> str:
 
 
 UTF16: Final = EVENTS.decode().encode("utf-16")
+
+
+def test_a_text_of_events_that_a_spreadsheet_saved_is_named(tmp_path: Path) -> None:
+    write_zip(tmp_path / "a.zip", {"events.csv": EVENTS})
+    tabs = EVENTS.decode().replace(",", "\t")
+    for number, encoding in enumerate(("utf-16", "utf-16-le", "utf-16-be", "utf-32")):
+        (tmp_path / f"{number}.txt").write_bytes(tabs.encode(encoding))
+        (tmp_path / f"note {number}.txt").write_bytes(("Remember: " * 9).encode(encoding))
+    left_out = {other.path.name: other.reason for other in discover(tmp_path).unread}
+    assert left_out.keys() == {"0.txt", "1.txt", "2.txt", "3.txt"}
+    assert all("save it as UTF-8" in reason for reason in left_out.values())
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,24 @@ def with_ids(column: str, ids: list[str]) -> bytes:
     return text(*[lines.line(**{column: number}) for number in ids])
 
 
+def joined_pairs() -> list[str]:
+    """Return two lines of two events each."""
+    first, second, third, fourth = good(4)
+    return [f"{first}\r{second}", f"{third}\r{fourth}"]
+
+
+def reordered(row: str) -> str:
+    """Return a row with product and category, and code and brand, in each other's place."""
+    values = row.split(",")
+    order = [NAMES.index(name) for name in (*NAMES[:2], "category_id", "product_id", "brand")]
+    return ",".join(values[n] for n in [*order, *sorted(set(range(9)) - set(order))])
+
+
+def moved(row: str, price: str = "2,50") -> str:
+    """Return a row with a comma in its price, without quotes."""
+    return ",".join([*row.split(",")[:6], price, *row.split(",")[7:]])
+
+
 CATEGORIES: Final = [2053013555631882655, 2053013558920217191, 2053013561579406073]
 
 # What is wrong -> the file, and what its refusal says.
@@ -90,7 +108,7 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "CR alone without a header": ("\r".join(good()).encode(), "its lines end in CR alone"),
     "CR alone after the header": (
         f"{HEADER}\n".encode() + "\r".join(good()).encode(),
-        "line 2 cannot be split into 9 fields: .*; its lines end in CR alone",
+        "a line holds several events: .*; its lines end in CR alone",
     ),
     "LF and CR swapped": (
         text(*good(), end="\n\r"),
@@ -327,6 +345,75 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         text(*[line[:50] for line in good()]),
         "line 2 cannot be split into 9 fields",
     ),
+    "a further header with its columns in another order": (
+        text(*good(), reordered(HEADER), *map(reordered, good())),
+        "a further header has other columns, or another order of them: `event_time,.*first line",
+    ),
+    "a further header with other columns, in quotes": (
+        text(*good(), ",".join(f'"{name.upper()}"' for name in [*NAMES[:5], *NAMES[6:]])),
+        "a further header has other columns",
+    ),
+    "a sorted file whose header has come last": (
+        "\n".join([*map(reordered, good()), reordered(HEADER)]).encode(),
+        "cannot be used|a further header has other columns",
+    ),
+    "a further header far below": (
+        text(*good(HEAD_LINES * 20), reordered(HEADER), *good(HEAD_LINES * 10)),
+        "a further header has other columns",
+    ),
+    "CR ends the last lines": (
+        text(*good(), "\r".join(good())),
+        "a line holds several events: `2019-10-01 .*; its lines end in CR alone",
+    ),
+    "CR ends two lines far below": (
+        text(*good(HEAD_LINES * 20), *joined_pairs(), *good(HEAD_LINES * 10)),
+        "a line holds several events: .*; remove it, and end lines with LF",
+    ),
+    "a line separator ends lines": (
+        text(*good(), "\u2028".join(good())),
+        "a line holds several events: .*; end each with LF",
+    ),
+    "a decimal comma moves values into a column without a name": (
+        text(*[moved(row) for row in good()], header=f"{HEADER},"),
+        "price cannot be used, such as `2,50` in line 2 .a comma inside it moves what follows",
+    ),
+    "a decimal comma in one row moves values into a note": (
+        text(*good(), *map(moved, good(1)), *good(), header=f"{HEADER},note"),
+        "price cannot be used, such as `2,50` in line 5",
+    ),
+    "a thousands comma far below moves values": (
+        text(
+            *good(HEAD_LINES * 2),
+            *[moved(row, "1,590.00") for row in good(500)],
+            *good(HEAD_LINES * 2),
+            header=f"{HEADER},",
+        ),
+        "price cannot be used, such as `1,590.00` further down",
+    ),
+    "a decimal comma in a price at the end": (
+        text(
+            "2019-10-01 00:00:00 UTC,view,1004767,2053013555631882655,,,541312140,s,35,79",
+            header="event_time,event_type,product_id,category_id,category_code,brand,user_id,"
+            "user_session,price,",
+        ),
+        "price cannot be used, such as `35,79` in line 2",
+    ),
+    "category ids above a bigint": (
+        with_each(category_id="9300000000000000001"),
+        "category_id cannot be used, .*above 9223372036854775807",
+    ),
+    "an optional column in another case": (
+        renamed(category_code="categoryCode", brand="Brand Name"),
+        "category_code is missing; `categoryCode` looks like it; brand is missing; `Brand Name`",
+    ),
+    "an optional column with a misspelled name": (
+        renamed(category_code="catgory_code"),
+        "category_code is missing; `catgory_code` looks like it",
+    ),
+    "an optional column behind a character that prints nothing": (
+        renamed(brand="\u200bbrand"),
+        "brand is missing; .* looks like it",
+    ),
     "each line for another reason": (
         text(
             Lines().line(price="free"),
@@ -447,6 +534,17 @@ READ: Final[dict[str, tuple[bytes, list[str | None]]]] = {
         [None] * 3,
     ),
     "no category code": (without("category_code"), [None] * 3),
+    "sessions with numbers and a note": (
+        text(
+            *[",".join([*row.split(",")[:8], f"{n},checked"]) for n, row in enumerate(good(), 9)],
+            header=f"{HEADER},note",
+        ),
+        ['{"note":"checked"}'] * 3,
+    ),
+    "a brand with a CR in quotes": (
+        text(*[row.replace(",samsung,", ',"sam\rsung",') for row in good()]),
+        [None] * 3,
+    ),
     "no brand": (without("brand"), [None] * 3),
     "blank lines before the header": (text(*good(), header=f"\n \r\n{HEADER}"), [None] * 3),
     "a category that is a float by chance": (

@@ -45,6 +45,8 @@ NOTHING: Final = (
     *("#N/A N/A", "#NA", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "pd.NA", "NA_character_"),
     *("#SPILL!", "#CALC!", "#FIELD!", "#GETTING_DATA", "#ERROR!"),
     *("__HIVE_DEFAULT_PARTITION__", "(not set)", "(none)"),
+    *("-nan(ind)", "NA_integer_", "pd.NaT", "np.nan", "<NaN>", "(NA)", "[nan]", "\\\\N", "$null$"),
+    *("DBNull", "(missing)", "#BLOCKED!", "#NV", "#WERT!"),
 )
 FILLERS: Final = ("\u115f", "\u1160", "\u3164", "\uffa0")
 RESCUED: Final = {
