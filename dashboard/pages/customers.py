@@ -104,7 +104,7 @@ def _expected(tables: Tables) -> Figure:
         f"{formats.compact(total)} are expected in the next 90 days"
         if rows
         else "Expected revenue by segment",
-        "A model of past orders, BG/NBD and Gamma-Gamma; it knows of no campaign and no season.",
+        "A model of past orders, MBG/NBD and Gamma-Gamma; it knows of no campaign and no season.",
         _SEGMENT_COLUMNS,
         rows,
         figures.ranked_bars(rows, "user_segment", "expected_revenue_90d", "money"),
@@ -284,7 +284,8 @@ def _churn(tables: Tables) -> Figure:
         f"{high['customers']:,} of {buyers:,} buyers are likely gone"
         if high
         else "Buyers by risk of churn",
-        "Risk from days since the last purchase against the buyer's own rhythm.",
+        "Risk by days since the last purchase, with the same limits for every buyer (vars"
+        " churn_medium_risk_after_days and churn_after_days).",
         (
             Column("churn_risk", "Risk"),
             Column("customers", "Buyers", "integer"),
