@@ -358,8 +358,12 @@ def test_tables_sort_by_keyboard_and_give_csv(browser: Browser, shops: Shops) ->
         page.goto((site / "sales.html").as_uri())
         assert page.evaluate("document.documentElement.dataset.theme") == theme == "dark"
         page.goto((site / "dictionary.html").as_uri())
+        entries = page.locator(".entry").count()
+        assert page.locator(".entry:visible").count() == entries
         page.fill("#search", "pareto_class")
-        assert page.locator(".entry:visible").count() >= 1
+        found = page.locator(".entry:visible").count()
+        assert 1 <= found < entries
+        assert page.locator("#found").text_content().startswith(f"{found} table")
         assert page.locator("tr.match").first.is_visible()
         assert not tab.errors
 
