@@ -74,12 +74,14 @@ def _steps(tables: Tables) -> Figure:
 
 def _abandonment(tables: Tables) -> Figure:
     days = recent(tables.rows("funnel", "days"))
-    totals = tables.row("funnel", "steps")
-    carts = totals["sessions_with_cart"]
-    bought = totals["sessions_with_cart_and_purchase"]
+    # Of a day whose purchases are missing, every cart would count as abandoned.
+    complete = [day for day in days if day["is_complete"]]
+    carts = sum(day["sessions_with_cart"] for day in complete)
+    bought = sum(day["sessions_with_cart_and_purchase"] for day in complete)
     return Figure(
         "abandonment",
-        f"{formats.percent(1 - bought / carts)} of the sessions with a cart buy nothing"
+        f"{formats.percent(1 - bought / carts)} of the sessions with a cart buy nothing on complete"
+        " days"
         if carts
         else "Cart abandonment by day",
         "Share of the day's sessions with a cart event that have no purchase. Each shopper may buy"

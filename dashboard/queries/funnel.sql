@@ -6,8 +6,6 @@ select
     cast(sum(sessions_with_view) as bigint) as sessions_with_view,
     cast(sum(sessions_view_then_cart) as bigint) as sessions_view_then_cart,
     cast(sum(sessions_view_cart_purchase_in_order) as bigint) as sessions_in_order,
-    cast(sum(sessions_with_cart) as bigint) as sessions_with_cart,
-    cast(sum(sessions_with_cart_and_purchase) as bigint) as sessions_with_cart_and_purchase,
     cast(sum(sessions_with_purchase) as bigint) as sessions_with_purchase,
     cast(sum(sessions_purchase_without_cart) as bigint) as sessions_without_cart
 from gold_layer.conversion_funnel
@@ -36,6 +34,7 @@ select
     day_kind,
     is_complete,
     sessions_with_cart,
+    sessions_with_cart_and_purchase,
     cart_abandonment_rate,
     view_then_cart_rate,
     session_conversion_rate,

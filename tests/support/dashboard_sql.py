@@ -815,7 +815,8 @@ TITLES: Final[Mapping[str, str]] = {
     "categories-switches": 'select "From", "To", "Times" from figure limit 1',
     "funnel-steps": """
         select "Share of sessions" from figure where "Step" = 'with a purchase'""",
-    "funnel-abandonment": "select avg((not is_bought)::int) from s where is_carted",
+    "funnel-abandonment": """
+        select avg((not is_bought)::int) from s join d using (day) where is_carted and is_whole""",
     "funnel-categories": """
         select "Category", "Conversion" from figure where "Sessions" >= 100
         order by 2 desc limit 1""",
