@@ -183,8 +183,8 @@ def _loyalty(tables: Tables) -> Figure:
     best = rows[0] if rows else None
     return Figure(
         "loyalty",
-        f"{best['from_brand']} keeps {formats.percent(best['share_of_from_brand'])} of its buyers"
-        f" in {best['category_l2']}"
+        f"After {best['from_brand']}, {formats.percent(best['share_of_from_brand'])} of the next"
+        f" purchases in {best['category_l2']} are of the brand again"
         if best
         else "Loyalty by brand",
         "Of a buyer's consecutive purchases in a subcategory, the share that stay with the brand;"

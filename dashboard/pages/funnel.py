@@ -11,6 +11,8 @@ from dashboard.periods import recent
 from dashboard.tables import Row, Tables
 
 TITLE: Final = "Funnel and carts"
+_MANY_SESSIONS: Final = 100
+"""From which a category's conversion is more than chance."""
 
 
 def build(tables: Tables) -> Page:
@@ -104,11 +106,12 @@ def _abandonment(tables: Tables) -> Figure:
 
 def _categories(tables: Tables) -> Figure:
     rows = tables.rows("funnel", "categories")
-    many = [row for row in rows if row["sessions"] >= 100 and row["conversion_rate"]]
+    many = [row for row in rows if row["sessions"] >= _MANY_SESSIONS and row["conversion_rate"]]
     best = max(many, key=lambda row: row["conversion_rate"], default=None)
     return Figure(
         "categories",
-        f"{best['category_l1']} converts best: {formats.percent(best['conversion_rate'])}"
+        f"Of categories with {_MANY_SESSIONS} sessions and more, {best['category_l1']} converts"
+        f" best: {formats.percent(best['conversion_rate'])}"
         if best
         else "Conversion by category",
         "A session counts in each category it touched, so categories do not add up to the shop.",

@@ -148,7 +148,8 @@ def _sessions_by_day(days: Sequence[Row]) -> list[Figure]:
     return [
         Figure(
             "sessions-by-day",
-            f"Most sessions on {formats.day(most['event_date'])}: {most['sessions']:,}"
+            f"Of the complete days, most sessions on {formats.day(most['event_date'])}:"
+            f" {most['sessions']:,}"
             if most
             else "Sessions by day",
             "Sessions that began on the day. Visitors of several days cannot be added up.",
@@ -160,11 +161,11 @@ def _sessions_by_day(days: Sequence[Row]) -> list[Figure]:
         ),
         Figure(
             "conversion-by-day",
-            f"Conversion was highest on {formats.day(best['event_date'])}:"
+            f"Of the complete days, conversion was highest on {formats.day(best['event_date'])}:"
             f" {formats.percent(best['session_conversion_rate'])}"
             if best
             else "Conversion by day",
-            "Share of the day's sessions with a purchase, among complete days.",
+            "Share of the day's sessions with a purchase.",
             DAY_COLUMNS,
             shown,
             figures.daily_bars(shown, "session_conversion_rate", "percent", height=170),

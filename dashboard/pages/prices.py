@@ -126,7 +126,8 @@ def _categories(tables: Tables) -> Figure:
     first = next((row for row in rows if row["category_l1"] != "(none)"), None)
     return Figure(
         "categories",
-        f"Prices move most in {first['category_l1']}: {first['changes']:,} changes"
+        f"Of the named categories, prices move most in {first['category_l1']}:"
+        f" {first['changes']:,} changes"
         if first
         else "Changes by category",
         "Elasticity is the change of purchases per view relative to that of the price, less the"

@@ -14,6 +14,7 @@ from dashboard.tables import Row, Tables
 TITLE: Final = "Sales"
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _VALUE_STEPS: Final = ("0+", "25+", "50+", "100+", "200+", "400+", "800+", "1600+")
+_STEP_WIDTHS: Final = "From 50 on, each step is twice as wide as the one before."
 
 
 def build(tables: Tables) -> Page:
@@ -232,9 +233,9 @@ def _order_values(tables: Tables) -> Figure:
         if rows
         else "Orders by value",
         f"The average, {formats.money(middle['average_value'])}, is higher: few large orders"
-        " pull it up. Each step is twice as wide as the one before."
+        f" pull it up. {_STEP_WIDTHS}"
         if rows and middle["average_value"] > middle["median_value"]
-        else "Each step is twice as wide as the one before.",
+        else _STEP_WIDTHS,
         (
             Column("name", "Order value"),
             Column("orders", "Orders", "integer"),

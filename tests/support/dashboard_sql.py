@@ -818,8 +818,8 @@ TITLES: Final[Mapping[str, str]] = {
     "funnel-abandonment": """
         select avg((not is_bought)::int) from s join d using (day) where is_carted and is_whole""",
     "funnel-categories": """
-        select "Category", "Conversion" from figure where "Sessions" >= 100
-        order by 2 desc limit 1""",
+        select 100, "Category", "Conversion" from figure where "Sessions" >= 100
+        order by 3 desc limit 1""",
     "funnel-cart-categories": """
         select "Category", "Value" / sum("Value") over () from figure limit 1""",
     "funnel-recovery": 'select "Category", "Bought later" from figure limit 1',

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import duckdb
 
-from dashboard.pages import customers, funnel
+from dashboard.pages import categories, customers, funnel, overview, prices, sales
 from dashboard.tables import Row, Tables
 
 
@@ -43,3 +44,45 @@ def test_carts_of_a_day_without_its_purchases_are_not_abandoned() -> None:
     assert title == "52.0% of the sessions with a cart buy nothing on complete days"
     title = funnel._abandonment(tables_of(funnel__days=days[1:])).title
     assert title == "Cart abandonment by day"
+
+
+def test_a_title_of_a_part_of_its_rows_says_which() -> None:
+    busy = {"category_l1": "toys", "sessions": 100, "conversion_rate": 0.1}
+    rare = {"category_l1": "rare", "sessions": 99, "conversion_rate": 0.9}
+    title = funnel._categories(tables_of(funnel__categories=[busy, rare])).title
+    assert title == "Of categories with 100 sessions and more, toys converts best: 10.0%"
+    moves = [{"category_l1": "(none)", "changes": 9}, {"category_l1": "toys", "changes": 5}]
+    title = prices._categories(tables_of(prices__categories=moves)).title
+    assert title == "Of the named categories, prices move most in toys: 5 changes"
+    days: list[dict[str, Any]] = [
+        {
+            "event_date": date(2019, 11, day),
+            "day_kind": kind,
+            "is_complete": kind == "complete",
+            "sessions": day,
+            "session_conversion_rate": day / 100,
+        }
+        for day, kind in ((1, "complete"), (2, "catch_up"))
+    ]
+    assert [figure.title for figure in overview._sessions_by_day(days)] == [
+        "Of the complete days, most sessions on 1 Nov 2019: 1",
+        "Of the complete days, conversion was highest on 1 Nov 2019: 1.00%",
+    ]
+
+
+def test_loyalty_is_a_share_of_purchases_not_of_buyers() -> None:
+    row = {"from_brand": "vivo", "category_l2": "phones", "share_of_from_brand": 0.737}
+    title = categories._loyalty(tables_of(categories__loyalty=[row])).title
+    assert title == "After vivo, 73.7% of the next purchases in phones are of the brand again"
+
+
+def test_order_values_say_from_where_their_steps_double() -> None:
+    limits = [int(step.rstrip("+")) for step in sales._VALUE_STEPS]
+    widths = [high - low for low, high in pairwise(limits)]
+    doubles = [
+        low
+        for low, (width, wider) in zip(limits[1:], pairwise(widths), strict=False)
+        if wider == 2 * width
+    ]
+    assert doubles == limits[2:-1]
+    assert sales._STEP_WIDTHS.startswith(f"From {doubles[0]} on, each step is twice as wide")
