@@ -214,3 +214,27 @@ def test_lineage_ends_at_the_page_that_reads_a_table() -> None:
     assert len(read) >= 9
     for page, tables in read.items():
         assert tables <= exposures[page], page
+
+
+def test_text_on_every_shade_of_a_heat_map_can_be_read() -> None:
+    css = (CHECKOUT / "dashboard" / "assets" / "site.css").read_text("utf-8")
+    blocks = [dict(re.findall(r"(--[\w-]+): (#\w{6});", block)) for block in css.split("{")]
+    themes = [block for block in blocks if "--ramp0" in block]
+    # Light, dark by the system and by choice, paper.
+    assert len(themes) == 4
+    for theme in themes:
+        shades = [luminance(theme[f"--ramp{step}"]) for step in range(len(figures.RAMP))]
+        assert shades in (sorted(shades), sorted(shades, reverse=True))
+        for step, shade in enumerate(shades):
+            ink = luminance(theme["--ramp-ink-dark" if step >= 4 else "--ramp-ink"])
+            # WCAG 2.2, AA for text of normal size.
+            assert (max(ink, shade) + 0.05) / (min(ink, shade) + 0.05) >= 4.5, (step, theme)
+
+
+def luminance(color: str) -> float:
+    """Return the relative luminance of `#rrggbb` as WCAG defines it."""
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
