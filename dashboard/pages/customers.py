@@ -12,6 +12,9 @@ from dashboard.tables import Row, Tables
 TITLE: Final = "Customers"
 _SECOND_ORDER_STEPS: Final = ("same day", "1-3", "4-7", "8-14", "15-30", "later")
 _NEW, _RETURNING = "first orders", "later orders"
+_NO_EXPECTATION: Final = (
+    "no lifetime value model: fewer repeat buyers than var clv_min_repeat_buyers, or none fits them"
+)
 
 
 def build(tables: Tables) -> Page:
@@ -60,7 +63,12 @@ def _tiles(tables: Tables) -> list[Tile]:
             "Expected revenue, 90 days",
             engagement["expected_revenue_90d"],
             formats.compact,
-            Change(None, "a model's expectation, not a plan"),
+            Change(
+                None,
+                _NO_EXPECTATION
+                if engagement["expected_revenue_90d"] is None
+                else "a model's expectation, not a plan",
+            ),
         ),
     ]
 
@@ -104,7 +112,9 @@ def _expected(tables: Tables) -> Figure:
         f"{formats.compact(total)} are expected in the next 90 days"
         if rows
         else "Expected revenue by segment",
-        "A model of past orders, MBG/NBD and Gamma-Gamma; it knows of no campaign and no season.",
+        "A model of past orders, MBG/NBD and Gamma-Gamma; it knows of no campaign and no season."
+        if rows
+        else f"{_NO_EXPECTATION[0].upper()}{_NO_EXPECTATION[1:]}.",
         _SEGMENT_COLUMNS,
         rows,
         figures.ranked_bars(rows, "user_segment", "expected_revenue_90d", "money"),

@@ -86,3 +86,19 @@ def test_order_values_say_from_where_their_steps_double() -> None:
     ]
     assert doubles == limits[2:-1]
     assert sales._STEP_WIDTHS.startswith(f"From {doubles[0]} on, each step is twice as wide")
+
+
+def test_without_a_lifetime_value_model_the_page_says_why_it_expects_nothing() -> None:
+    segment: dict[str, Any] = {"user_segment": "new", "expected_revenue_90d": None}
+    engagement: dict[str, Any] = {"customers": 9, "buyers": 5, "expected_revenue_90d": None}
+    repeat = {"observed_buyers": 0, "returned_buyers": 0, "buyers_of_two": 0, "median_days": None}
+    tables = tables_of(
+        customers__segments=[segment],
+        customers__engagement=[engagement],
+        customers__repeat_rate=[repeat],
+    )
+    assert "clv_min_repeat_buyers" in customers._expected(tables).caution
+    assert "clv_min_repeat_buyers" in customers._tiles(tables)[-1].change.text
+    engagement["expected_revenue_90d"] = segment["expected_revenue_90d"] = 5
+    assert "clv_min_repeat_buyers" not in customers._expected(tables).caution
+    assert customers._tiles(tables)[-1].change.text == "a model's expectation, not a plan"
