@@ -46,7 +46,12 @@ class Period:
     @property
     def average_order_value(self) -> Decimal | None:
         """Revenue per order; None without one."""
-        return self.revenue / self.orders if self.orders else None
+        return _average_order_value(self.days)
+
+    @property
+    def complete_average_order_value(self) -> Decimal | None:
+        """The same among complete days."""
+        return _average_order_value(self.complete)
 
     @property
     def conversion(self) -> float | None:
@@ -62,6 +67,11 @@ class Period:
         """Return the average of a column per complete day; None without one."""
         values = [float(day[column]) for day in self.complete]
         return sum(values) / len(values) if values else None
+
+
+def _average_order_value(days: Sequence[Row]) -> Decimal | None:
+    orders = sum(day["orders"] for day in days)
+    return sum((day["revenue"] for day in days), Decimal(0)) / orders if orders else None
 
 
 def _conversion(days: Sequence[Row]) -> float | None:

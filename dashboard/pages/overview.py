@@ -62,7 +62,10 @@ def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
             now.average_order_value,
             formats.money,
             formats.change(
-                now.average_order_value, before.average_order_value, _AGAINST, reason=reason
+                now.complete_average_order_value,
+                before.complete_average_order_value,
+                _AGAINST,
+                reason=reason,
             ),
         ),
         tile("Sessions", now.sessions, formats.integer, per_day("sessions")),
@@ -83,7 +86,9 @@ def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
             ),
         ),
     ]
-    return Section(f"The last {PERIOD_DAYS} days", tiles=tiles, note=comparison.note)
+    # Who buys on several days counts once, so that buyers of single days give no average.
+    note = comparison.note + ("" if reason else " The change of buyers counts all days.")
+    return Section(f"The last {PERIOD_DAYS} days", tiles=tiles, note=note)
 
 
 def _all_tiles(tables: Tables, days: Sequence[Row]) -> Section:

@@ -703,7 +703,7 @@ CHANGES: Final[Mapping[str, str]] = {
     "index/The last 28 days: Average order value": """
         select sum(revenue) filter (where is_now) / sum(orders) filter (where is_now)
             / (sum(revenue) filter (where is_before) / sum(orders) filter (where is_before)) - 1, 28
-        from by_day""",
+        from by_day where is_whole""",
     "index/The last 28 days: Sessions": _change("sessions"),
     "index/The last 28 days: Conversion of sessions": """
         select 100.0 * (avg(is_bought::int) filter (where is_now)

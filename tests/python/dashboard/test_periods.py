@@ -6,9 +6,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import duckdb
+
 from dashboard import formats
 from dashboard.pages import overview
 from dashboard.periods import DRAWN_DAYS, compared, recent, without_verdict
+from dashboard.tables import Tables
 
 
 def days(number: int, *, incomplete: tuple[int, ...] = ()) -> list[dict[str, Any]]:
@@ -34,6 +37,20 @@ def test_an_incomplete_day_does_not_lower_the_average() -> None:
     assert "2 days of both periods left out" in comparison.note
 
 
+def test_the_overview_compares_what_its_note_says() -> None:
+    buyers = {"buyers": 9, "buyers_28d": 6, "buyers_28d_before": 3}
+    tables = Tables(duckdb.connect(), {("shop", "buyers"): [buyers]})
+    # Orders of the two days without revenue would lower the average to 4.64.
+    section = overview._recent_tiles(tables, compared(days(56, incomplete=(50, 51))))
+    changes = {tile.label: tile.change.rate for tile in section.tiles}
+    assert changes["Average order value"] == 0
+    assert changes["Buyers"] == 1
+    assert section.note.endswith("left out. The change of buyers counts all days.")
+    section = overview._recent_tiles(tables, compared(days(55)))
+    assert "Changes compare" not in section.note
+    assert "buyers" not in section.note
+
+
 def test_a_part_of_a_period_is_not_compared() -> None:
     comparison = compared(days(55))
     assert comparison.reason == "no full period before: the data begin on 1 Oct 2019"
@@ -42,6 +59,7 @@ def test_a_part_of_a_period_is_not_compared() -> None:
 def test_no_day_has_no_rate() -> None:
     comparison = compared([])
     assert comparison.now.average_order_value is None
+    assert comparison.now.complete_average_order_value is None
     assert comparison.now.conversion is None
     assert comparison.now.daily("revenue") is None
     assert comparison.reason
