@@ -138,8 +138,13 @@ def _weekly(tables: Tables) -> Figure:
 
 
 def _brand_shares(tables: Tables) -> Figure:
+    partial = {
+        row["month"]
+        for row in tables.rows("shop", "visitors_by_month")
+        if not row["is_whole_month"]
+    }
     rows = [
-        {**row, "name": formats.month(row["month"])}
+        {**row, "name": formats.month(row["month"]) + ("*" if row["month"] in partial else "")}
         for row in tables.rows("categories", "brand_shares")
     ]
     order = [row["brand"] for row in tables.rows("shop", "top_brands")]
@@ -153,7 +158,12 @@ def _brand_shares(tables: Tables) -> Figure:
         f" {latest[-1]['name']}"
         if latest
         else "Share of the brands by month",
-        "The ten largest brands; share of the revenue of the month, all products.",
+        "The ten largest brands; share of the revenue of the month, all products."
+        + (
+            " Months marked * have days that are not in the data."
+            if any(row["month"] in partial for row in rows)
+            else ""
+        ),
         (
             Column("brand", "Brand"),
             Column("name", "Month"),

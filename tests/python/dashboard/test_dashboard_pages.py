@@ -102,3 +102,22 @@ def test_without_a_lifetime_value_model_the_page_says_why_it_expects_nothing() -
     engagement["expected_revenue_90d"] = segment["expected_revenue_90d"] = 5
     assert "clv_min_repeat_buyers" not in customers._expected(tables).caution
     assert customers._tiles(tables)[-1].change.text == "a model's expectation, not a plan"
+
+
+def test_shares_of_brands_mark_a_month_with_days_that_are_missing() -> None:
+    months = [date(2019, 10, 1), date(2019, 11, 1)]
+    figure = categories._brand_shares(
+        tables_of(
+            categories__brand_shares=[
+                {"brand": "vivo", "month": month, "revenue": 5, "revenue_share": 0.5}
+                for month in months
+            ],
+            shop__top_brands=[{"brand": "vivo"}],
+            shop__visitors_by_month=[
+                {"month": month, "is_whole_month": month.month == 10} for month in months
+            ],
+        )
+    )
+    assert [row["name"] for row in figure.rows] == ["Oct 2019", "Nov 2019*"]
+    assert figure.title == "vivo has 50.0% of the revenue in Nov 2019*"
+    assert "marked *" in figure.caution
