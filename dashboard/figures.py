@@ -229,12 +229,20 @@ def ranked_bars(
     text: Label | None = None,
     marked: str = "",
 ) -> Draw:
-    """Draw one bar a row in their order, with the value behind it; `marked` rows are hollow."""
+    """Draw one bar a row in their order, with the value behind it; `marked` rows are hollow.
+
+    A name with line feeds has its lines below each other where they are too long for one.
+    """
     shown = text or _short(value, kind)
     described = label or _described(name, value, kind)
 
     def draw(width: int) -> dict[str, Any]:
-        longest = max((len(str(row[name])) for row in rows), default=1)
+        names = [str(row[name]).replace("\n", " ") for row in rows]
+        longest = max(map(len, names), default=1)
+        if longest * _CHARACTER + 12 > width * 0.42:
+            names = [str(row[name]) for row in rows]
+            longest = max((len(line) for text in names for line in text.split("\n")), default=1)
+        lines = max((text.count("\n") + 1 for text in names), default=1)
         limit = int(min(longest * _CHARACTER + 12, width * 0.42))
         room = max((len(shown(row)) for row in rows), default=1) * (_CHARACTER + 0.6) + 10
         data = _data(
@@ -253,10 +261,11 @@ def ranked_bars(
                 "_order:O",
                 title=None,
                 axis=alt.Axis(
-                    labelExpr=_names(rows, name, limit / _CHARACTER - 1),
+                    labelExpr=_list([_cut_lines(text, limit / _CHARACTER - 1) for text in names]),
                     labelLimit=limit + 8,
                     # The browser's font can be wider than the one that measured the texts.
                     minExtent=limit,
+                    labelOffset=-7 * (lines - 1),
                     labelColor=_INK,
                     ticks=False,
                     domain=False,
@@ -276,7 +285,7 @@ def ranked_bars(
         texts = base.mark_text(align="left", dx=5, aria=False).encode(
             x=alt.X("_end:Q", title=None, axis=None, scale=across), text=_TEXT
         )
-        return _spec(alt.layer(bars, texts), data, width, max(len(rows), 1) * 25 + 6)
+        return _spec(alt.layer(bars, texts), data, width, max(len(rows), 1) * (11 + 14 * lines) + 6)
 
     return draw
 
@@ -286,12 +295,18 @@ def _cut(text: str, characters: float) -> str:
     return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
+def _cut_lines(text: str, characters: float) -> str | list[str]:
+    """Return a label, as a list where it has several lines."""
+    lines = [_cut(line, characters) for line in text.split("\n")]
+    return lines if len(lines) > 1 else lines[0]
+
+
 def _names(rows: Sequence[Row], name: str, characters: float) -> str:
     """Return an expression that names each position, as two rows may have the same name."""
     return _list([_cut(str(row[name]), characters) for row in rows])
 
 
-def _list(names: Sequence[str]) -> str:
+def _list(names: Sequence[str | list[str]]) -> str:
     return f"{json.dumps(list(names))}[datum.value]"
 
 
@@ -388,6 +403,10 @@ def heat_map(
         longest = max((len(name) for name in down_names.values()), default=1)
         plot = width - longest * _CHARACTER - 20
         fits = text is not None and plot / max(len(xs), 1) >= 34
+        widest = max((len(name) for name in across_names.values()), default=1) * _CHARACTER
+        # Of numbers and dates a reader knows those between two labels, of names not. Small letters
+        # are narrower than the average.
+        is_upright = any(isinstance(x, str) for x in xs) and widest > plot / len(xs) * 1.2
         data = _data(
             rows,
             label,
@@ -403,10 +422,10 @@ def heat_map(
                 "_x:O",
                 title=across_title,
                 axis=alt.Axis(
-                    labelAngle=0,
+                    labelAngle=-90 if is_upright else 0,
                     ticks=False,
                     domain=False,
-                    labelOverlap=True,
+                    labelOverlap=not is_upright,
                     labelExpr=_list([across_names[x] for x in xs]),
                 ),
                 scale=alt.Scale(paddingInner=0.06, paddingOuter=0),
@@ -435,7 +454,7 @@ def heat_map(
                     text=_TEXT, fill=alt.Fill("_ink:N", scale=None)
                 )
             )
-        bottom = 44 if across_title else 26
+        bottom = (44 if across_title else 26) + (widest if is_upright else 0)
         return _spec(alt.layer(*layers), data, width, max(len(ys), 1) * cell + bottom)
 
     return draw

@@ -45,7 +45,11 @@ def _pairs(tables: Tables) -> list[Section]:
 
 def _basis(found: Sequence[Row], basis: str, title: str, caution: str) -> Figure:
     rows = [
-        {**row, "name": f"{_product(row, 'a')} + {_product(row, 'b')}"}
+        {
+            **row,
+            "name": f"{_product(row, 'a')} + {_product(row, 'b')}",
+            "lines": f"{_product(row, 'a')} +\n{_product(row, 'b')}",
+        }
         for row in found
         if row["basis"] == basis
     ]
@@ -72,7 +76,7 @@ def _basis(found: Sequence[Row], basis: str, title: str, caution: str) -> Figure
         rows,
         figures.ranked_bars(
             rows,
-            "name",
+            "lines",
             "pair_count",
             "integer",
             text=lambda row: f"{row['pair_count']:,}, lift {row['lift']:.1f}",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
 from typing import Any
 
 import duckdb
+import pytest
 
-from dashboard.pages import categories, customers, funnel, overview, prices, sales
+from dashboard import drawing, markup
+from dashboard.elements import Figure
+from dashboard.pages import categories, customers, funnel, overview, paths, prices, sales
 from dashboard.tables import Row, Tables
 
 
@@ -121,3 +125,40 @@ def test_shares_of_brands_mark_a_month_with_days_that_are_missing() -> None:
     assert [row["name"] for row in figure.rows] == ["Oct 2019", "Nov 2019*"]
     assert figure.title == "vivo has 50.0% of the revenue in Nov 2019*"
     assert "marked *" in figure.caution
+
+
+@pytest.mark.parametrize("width", [markup.NARROW, markup.WIDTHS["full"]])
+def test_both_products_of_a_pair_can_be_read_at_every_width(width: int) -> None:
+    pair = {
+        "basis": "order",
+        "pair_count": 1,
+        "lift": 2.0,
+        **{"product_a": 1004856, "brand_a": "samsung", "product_b": 5100816, "brand_b": "xiaomi"},
+    }
+    [order, _] = paths._pairs(tables_of(paths__pairs=[pair]))[0].figures
+    drawn = text_of(order, width)
+    assert "samsung 1004856 +" in drawn
+    assert "xiaomi 5100816" in drawn
+
+
+@pytest.mark.parametrize("width", [markup.NARROW, markup.WIDTHS["full"]])
+def test_every_category_of_the_paths_is_named_at_every_width(width: int) -> None:
+    names = ["electronics", "appliances", "computers", "furniture", "auto", "apparel"]
+    steps = [
+        {"from_category_l1": start, "to_category_l1": end, "steps": 1}
+        for start in ["(entry)", *names]
+        for end in [*names, "(exit)"]
+    ]
+    [matrix] = paths._steps(tables_of(paths__steps=steps))[0].figures
+    # A category is a row and a column.
+    drawn = text_of(matrix, width)
+    assert [name for name in names if drawn.count(name) != 2] == []
+    assert "(exit)" in drawn
+
+
+def text_of(figure: Figure, width: int) -> str:
+    """Return all text that a chart of this width draws; a label without room is transparent."""
+    assert figure.draw is not None
+    svg = drawing.to_svg(figure.draw(width), figure.title, "chart")
+    svg = re.sub(r'<text[^>]* opacity="0"[^>]*>.*?</text>', "", svg)
+    return " ".join(re.findall(r">([^<>]+)</t(?:ext|span)>", svg))
