@@ -104,6 +104,8 @@
     });
   }
 
+  const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
   function dictionary() {
     const input = document.getElementById("search");
     if (!input) return;
@@ -128,7 +130,7 @@
         columns += matches.length;
       }
       document.getElementById("found").textContent =
-        words.length ? `${found} tables, ${columns} columns` : "";
+        words.length ? `${counted(found, "table")}, ${counted(columns, "column")}` : "";
     };
     input.addEventListener("input", search);
     const reveal = () => {

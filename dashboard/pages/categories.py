@@ -217,7 +217,8 @@ def _switches(tables: Tables) -> Figure:
     first = rows[0] if rows else None
     return Figure(
         "switches",
-        f"From {first['from_brand']} to {first['to_brand']}: {first['switches']:,} times"
+        f"From {first['from_brand']} to {first['to_brand']}:"
+        f" {formats.counted(first['switches'], 'time')}"
         if first
         else "No buyer changed the brand",
         "Consecutive purchases of a buyer in one subcategory with another brand, the most frequent"

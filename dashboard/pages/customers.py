@@ -57,7 +57,7 @@ def _tiles(tables: Tables) -> list[Tile]:
             "Median days to the second order",
             formats.UNKNOWN if repeat["median_days"] is None else f"{repeat['median_days']:.0f}",
             repeat["median_days"],
-            Change(None, f"of {repeat['buyers_of_two']:,} buyers with two orders"),
+            Change(None, f"of {formats.counted(repeat['buyers_of_two'], 'buyer')} with two orders"),
         ),
         tile(
             "Expected revenue, 90 days",
@@ -218,7 +218,8 @@ def _scores(tables: Tables) -> Figure:
             "revenue",
             label=lambda row: (
                 f"Recency {row['recency_score']}, frequency {row['frequency_score']}:"
-                f" {row['customers']:,} customers, revenue {formats.money(row['revenue'])}"
+                f" {formats.counted(row['customers'], 'customer')},"
+                f" revenue {formats.money(row['revenue'])}"
             ),
             text=lambda row: formats.compact(row["customers"]),
             across_title="recency score",

@@ -68,7 +68,8 @@ def _steps(tables: Tables) -> Figure:
             "integer",
             text=lambda row: f"{formats.compact(row['sessions'])}  {formats.percent(row['share'])}",
             label=lambda row: (
-                f"{row['step']}: {row['sessions']:,} sessions, {formats.percent(row['share'])}"
+                f"{row['step']}: {formats.counted(row['sessions'], 'session')},"
+                f" {formats.percent(row['share'])}"
             ),
         ),
     )

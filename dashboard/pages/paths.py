@@ -81,7 +81,8 @@ def _basis(found: Sequence[Row], basis: str, title: str, caution: str) -> Figure
             "integer",
             text=lambda row: f"{row['pair_count']:,}, lift {row['lift']:.1f}",
             label=lambda row: (
-                f"{row['name']}: {row['pair_count']:,} times, lift {formats.decimal(row['lift'])}"
+                f"{row['name']}: {formats.counted(row['pair_count'], 'time')},"
+                f" lift {formats.decimal(row['lift'])}"
             ),
         ),
         "full",
@@ -130,7 +131,7 @@ def _steps(tables: Tables) -> list[Section]:
                         "share",
                         label=lambda row: (
                             f"From {row['from']} to {row['to']}: {formats.percent(row['share'])},"
-                            f" {row['steps']:,} steps"
+                            f" {formats.counted(row['steps'], 'step')}"
                         ),
                         text=lambda row: formats.percent(row["share"]) if row["steps"] else "",
                         across_title="next category",

@@ -97,7 +97,9 @@ def _weeks(tables: Tables) -> Figure:
     total = sum(row["changes"] for row in rows)
     return Figure(
         "weeks",
-        f"{cuts:,} cuts and {total - cuts:,} rises" if total else "Changes by week",
+        f"{formats.counted(cuts, 'cut')} and {formats.counted(total - cuts, 'rise')}"
+        if total
+        else "Changes by week",
         "By week from Monday; the first and the last week can be parts of weeks.",
         (
             Column("week", "Week from", "date"),
@@ -112,7 +114,8 @@ def _weeks(tables: Tables) -> Figure:
             "part",
             (_CUT, _RISE),
             label=lambda row: (
-                f"Week of {formats.day(row['week'])}: {row['changes']:,} {row['part']}"
+                f"Week of {formats.day(row['week'])}:"
+                f" {formats.counted(row['changes'], row['part'].removesuffix('s'))}"
             ),
             height=200,
         ),
@@ -127,7 +130,7 @@ def _categories(tables: Tables) -> Figure:
     return Figure(
         "categories",
         f"Of the named categories, prices move most in {first['category_l1']}:"
-        f" {first['changes']:,} changes"
+        f" {formats.counted(first['changes'], 'change')}"
         if first
         else "Changes by category",
         "Elasticity is the change of purchases per view relative to that of the price, less the"

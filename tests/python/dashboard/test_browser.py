@@ -363,8 +363,10 @@ def test_tables_sort_by_keyboard_and_give_csv(browser: Browser, shops: Shops) ->
         page.fill("#search", "pareto_class")
         found = page.locator(".entry:visible").count()
         assert 1 <= found < entries
-        assert page.locator("#found").text_content().startswith(f"{found} table")
+        assert (page.locator("#found").text_content() or "").startswith(f"{found} table")
         assert page.locator("tr.match").first.is_visible()
+        page.fill("#search", "confidence_b_to_a")
+        assert page.locator("#found").text_content() == "1 table, 1 column"
         assert not tab.errors
 
 

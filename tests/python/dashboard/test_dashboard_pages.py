@@ -162,3 +162,17 @@ def text_of(figure: Figure, width: int) -> str:
     svg = drawing.to_svg(figure.draw(width), figure.title, "chart")
     svg = re.sub(r'<text[^>]* opacity="0"[^>]*>.*?</text>', "", svg)
     return " ".join(re.findall(r">([^<>]+)</t(?:ext|span)>", svg))
+
+
+def test_one_is_singular() -> None:
+    move = {"category_l1": "toys", "changes": 1}
+    title = prices._categories(tables_of(prices__categories=[move])).title
+    assert title.endswith("toys: 1 change")
+    week = {"week": date(2019, 11, 4), "is_cut": False, "changes": 1}
+    weeks = prices._weeks(tables_of(prices__weeks=[week]))
+    assert weeks.title == "0 cuts and 1 rise"
+    assert weeks.draw is not None
+    assert "4 Nov 2019: 1 rise" in str(weeks.draw(markup.NARROW))
+    switch = {"from_brand": "vivo", "to_brand": "oppo", "switches": 1}
+    title = categories._switches(tables_of(categories__switches=[switch])).title
+    assert title == "From vivo to oppo: 1 time"
