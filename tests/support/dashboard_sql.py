@@ -134,7 +134,9 @@ create temp table visits as
 select session_id, l1, place, lag(l1) over steps as before, lead(l1) over steps as after
 from (
     select session_id, l1, lag(l1) over events as previous, row_number() over events as place
-    from e window events as (partition by session_id order by event_time, event_id)
+    -- Within a second the order is not known: a category is there once.
+    from (select distinct session_id, event_time, l1 from e)
+    window events as (partition by session_id order by event_time, l1)
 ) where previous is distinct from l1
 window steps as (partition by session_id order by place);
 
