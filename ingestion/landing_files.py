@@ -195,7 +195,7 @@ def _middle_lines(block: bytes) -> bytes:
 
 def _odd_lines(block: bytes) -> list[bytes]:
     """Return the lines that may be headers or hold several events, each with an LF."""
-    has_lone_cr = block.count(b"\r") > block.count(b"\r\n")
+    has_lone_cr = b"\r" in block and block.count(b"\r") > block.count(b"\r\n")
     if not has_lone_cr and _NAME not in block:
         return []
     lines = (line.removesuffix(b"\r") for line in block.split(b"\n"))
