@@ -30,7 +30,7 @@ class Stamp:
     """Of when a site is."""
 
     first_date: date | None
-    as_of_date: date | None
+    last_date: date | None
     """Date of the newest event."""
     loaded_at: datetime | None
     """When the newest file was loaded, UTC."""
@@ -88,9 +88,9 @@ def render(page: Page, pages: Sequence[tuple[str, str]], stamp: Stamp) -> str:
 
 
 def _stamp(stamp: Stamp) -> str:
-    if stamp.as_of_date is None:
+    if stamp.last_date is None:
         return "No events yet"
-    return f"Data of {formats.day(stamp.first_date)} to <b>{formats.day(stamp.as_of_date)}</b>"
+    return f"Data of {formats.day(stamp.first_date)} to <b>{formats.day(stamp.last_date)}</b>"
 
 
 def _section(slug: str, section: Section) -> str:

@@ -64,7 +64,7 @@ def build(
     state = tables.row("shop", "state")
     stamp = markup.Stamp(
         state["first_date"],
-        state["as_of_date"],
+        state["last_date"],
         state["loaded_at"],
         datetime.now(UTC).replace(tzinfo=None),
     )

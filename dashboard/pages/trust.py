@@ -8,7 +8,7 @@ from dashboard import figures, formats
 from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
 from dashboard.periods import without_verdict
-from dashboard.tables import Tables
+from dashboard.tables import Row, Tables
 
 TITLE: Final = "Trust"
 
@@ -35,12 +35,7 @@ def _tiles(tables: Tables) -> list[Tile]:
     rows = totals["file_rows"]
     rejected = totals["rejected_rows"]
     return [
-        Tile(
-            "Newest event",
-            formats.day(state["as_of_date"]),
-            state["as_of_date"],
-            Change(None, "recency counts from this day, not from today"),
-        ),
+        newest_event(state),
         Tile(
             "Newest file loaded",
             "none" if state["loaded_at"] is None else f"{state['loaded_at']:%d %b %Y}",
@@ -71,6 +66,22 @@ def _tiles(tables: Tables) -> list[Tile]:
             ),
         ),
     ]
+
+
+def newest_event(state: Row) -> Tile:
+    """Return the tile of the last day of the data, and of the day that recency counts from."""
+    last, as_of = state["last_date"], state["as_of_date"]
+    return Tile(
+        "Newest event",
+        formats.day(last),
+        last,
+        Change(
+            None,
+            "recency counts from this day, not from today"
+            if as_of == last
+            else f"recency counts from {formats.day(as_of)}, the as-of date",
+        ),
+    )
 
 
 def _tie_out(tables: Tables) -> Figure:

@@ -3,13 +3,19 @@
 -- name: categories
 with
 
+as_of as (
+    select max(as_of_date) as as_of_date
+    from gold_layer.customer_metrics
+),
+
 days as (
     select
-        event_date,
-        is_complete,
-        event_date > max(event_date) over () - 28 as is_recent,
-        event_date > max(event_date) over () - 56 as is_compared
+        daily_sales_summary.event_date,
+        daily_sales_summary.is_complete,
+        daily_sales_summary.event_date > as_of.as_of_date - 28 as is_recent,
+        daily_sales_summary.event_date > as_of.as_of_date - 56 as is_compared
     from gold_layer.daily_sales_summary
+    cross join as_of
 ),
 
 periods as (

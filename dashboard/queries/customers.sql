@@ -113,8 +113,8 @@ order by step;
 with
 
 as_of as (
-    select max(event_date) as as_of_date
-    from gold_layer.daily_sales_summary
+    select max(as_of_date) as as_of_date
+    from gold_layer.customer_metrics
 ),
 
 first_orders as (

@@ -3,7 +3,8 @@
 -- name: state
 select
     (select min(event_date) from gold_layer.daily_sales_summary) as first_date,
-    (select max(event_date) from gold_layer.daily_sales_summary) as as_of_date,
+    (select max(event_date) from gold_layer.daily_sales_summary) as last_date,
+    (select max(as_of_date) from gold_layer.customer_metrics) as as_of_date,
     (select max(_ingested_at) from silver_layer.source_files) as loaded_at;
 
 -- name: days
@@ -33,8 +34,8 @@ order by event_date;
 with
 
 as_of as (
-    select max(event_date) as as_of_date
-    from gold_layer.daily_sales_summary
+    select max(as_of_date) as as_of_date
+    from gold_layer.customer_metrics
 )
 
 select
@@ -135,7 +136,7 @@ repeats as (
     from first_orders
     where
         order_date
-        <= (select max(every_day.event_date) from gold_layer.daily_sales_summary as every_day) - 30
+        <= (select max(customers.as_of_date) from gold_layer.customer_metrics as customers) - 30
     group by date_trunc('month', order_date)
 )
 
