@@ -56,6 +56,7 @@
     create macro if not exists explode(list) as unnest(list);
     create macro if not exists collect_set(value) as list_distinct(list(value));
     create macro if not exists size(list) as len(list);
+    create macro if not exists raise_error(message) as error(message);
     create macro if not exists get_json_object(json, path) as
         case when json_valid(json) then json_extract_string(json, path) end;
     {% set given = env_var('ECOMMERCE_MEMORY_LIMIT', '') -%}

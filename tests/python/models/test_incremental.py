@@ -138,6 +138,38 @@ def test_a_changed_var_reclassifies_every_user(
     assert updated.query(CURRENT_SEGMENTS) == updated.query(users)
 
 
+def test_an_as_of_date_before_new_events_stops_the_build_before_it_counts_them(
+    in_batches: Home, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    shutil.copyfile(in_batches.database, home.database)
+    write(tmp_path / "newer.csv", [line("2019-10-25 10:00:00", user=1)])
+    home.load(tmp_path / "newer.csv")
+
+    def build(as_of_date: str, expect: int) -> str:
+        return home.dbt("build", "--exclude-resource-type", "unit_test",
+                        "--vars", f"as_of_date: {as_of_date}", expect=expect).stdout  # fmt: skip
+
+    output = build("2019-10-24", expect=1)
+    assert (
+        "var as_of_date is 2019-10-24, before the newest event, of 2019-10-25: set it to that day"
+        " or a later one, or to null, then build again"
+    ) in " ".join(output.split())
+    changed = differences(home, in_batches)
+    assert "silver_layer.events_cleaned" in changed
+    assert changed.keys() <= {
+        f"silver_layer.{table}"
+        for table in ("events_cleaned", "source_files", "events_quarantined")
+    }
+    # The remedy: the events that are there already are counted.
+    build("2019-10-25", expect=0)
+    assert home.query(
+        "select as_of_date::varchar,"
+        " sum(events) - (select count(*) from silver_layer.events_cleaned)"
+        " from gold_layer.customer_metrics group by 1"
+    ) == [("2019-10-25", 0)]
+
+
 def test_an_update_uses_half_the_memory_limit(refreshed: Home, tmp_path: Path) -> None:
     setting = "select current_setting('memory_limit') as used"
     hook = f"create or replace table silver_layer.memory as {setting}"
