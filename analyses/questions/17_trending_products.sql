@@ -10,5 +10,6 @@ select
     round(revenue_change_rate_28d, 2) as revenue_change_rate,
     revenue_7d
 from {{ ref('product_performance') }}
+where revenue_28d_before is not null
 order by abs(revenue_28d - revenue_28d_before) desc, product_id asc
 limit 30

@@ -137,7 +137,9 @@ def _trends(tables: Tables) -> list[Section]:
                     if first
                     else "Change of revenue by product",
                     "Revenue of the last 28 days less that of the 28 before, catch-up days"
-                    " included; the eight largest gains and losses.",
+                    " included; the eight largest gains and losses."
+                    if tables.row("products", "totals")["has_both_periods"]
+                    else "It takes 56 days to compare 28 with the 28 before.",
                     (
                         *PRODUCT_COLUMNS,
                         Column("revenue_28d", "Last 28 days", "money"),

@@ -4,7 +4,8 @@
 select
     count(*) as products,
     count(*) filter (where purchases > 0) as sold_products,
-    count(*) filter (where views > 0 and purchases = 0) as unsold_products
+    count(*) filter (where views > 0 and purchases = 0) as unsold_products,
+    count(revenue_28d_before) > 0 as has_both_periods
 from gold_layer.product_performance;
 
 -- name: classes

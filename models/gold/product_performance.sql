@@ -64,7 +64,11 @@ product_performance as (
         {{ money_average('totals.revenue', 'totals.purchases') }} as average_selling_price,
         cast(coalesce(recent.revenue_7d, 0) as decimal(18, 2)) as revenue_7d,
         cast(coalesce(recent.revenue_28d, 0) as decimal(18, 2)) as revenue_28d,
-        cast(coalesce(recent.revenue_28d_before, 0) as decimal(18, 2)) as revenue_28d_before,
+        -- Where a product has no recent event, the data reach back further than both periods.
+        cast(
+            case when recent.product_id is null then 0 else recent.revenue_28d_before end
+            as decimal(18, 2)
+        ) as revenue_28d_before,
         {{ rate('recent.revenue_28d - recent.revenue_28d_before', 'recent.revenue_28d_before') }}
             as revenue_change_rate_28d,
         product_ranks.revenue_rank,

@@ -120,8 +120,10 @@ TOTALS = {
 ORDERS = [
     # The generator removes nothing from a cart.
     line("2019-10-05 12:00:00", "remove_from_cart", user=3),
-    # The generated days are the newest 14; this user comes in two months.
+    # The generated days are the newest 14, to 14 October; this user comes in two months.
     line("2019-09-10 12:00:00", "purchase", user=1),
+    # Begins the data 56 days before their end, so that the 28 days before the newest 28 are whole.
+    line("2019-08-20 12:00:00", "purchase", user=4),
     *(
         line(f"2019-10-05 {hour}:{minute}:00", kind, product=product, code=code, user=user)
         for user, hour, kinds in (
