@@ -7,12 +7,10 @@ parsed, nothing is built. A description counts as a change: what a column means 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -245,15 +243,31 @@ def dictionary_of(checkout: Path) -> Dictionary:
 
 def dictionary_at(commit: str) -> Dictionary:
     """Return the dictionary of the project as it is in a commit; UserError if there is none."""
-    packed = subprocess.run(
-        ["git", "archive", "--format=tar", commit], cwd=CHECKOUT, capture_output=True, check=False
+    with TemporaryDirectory() as name:
+        folder, index = Path(name, "checkout"), Path(name, "index")
+        if _git(index, "read-tree", commit).returncode:
+            raise UserError(f"{commit}: is no commit here; fetch it, or name another")
+        # Git writes no path that leaves the folder. Links, which could lead out, become text files.
+        command = ("-c", "core.symlinks=false", "checkout-index", "--all", f"--prefix={folder}/")
+        written = _git(index, *command)
+        if written.returncode:
+            raise UserError(
+                f"{commit}: git cannot write it to {folder}: {' '.join(written.stderr.split())}"
+            )
+        return dictionary_of(folder)
+
+
+def _git(index: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run git on the repository of the checkout, whose own index stays as it is."""
+    environment = {**os.environ, "GIT_INDEX_FILE": str(index)}
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=CHECKOUT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    if packed.returncode:
-        raise UserError(f"{commit}: is no commit here; fetch it, or name another")
-    with TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
-            archive.extractall(folder, filter="data")
-        return dictionary_of(Path(folder))
 
 
 def _print() -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,3 +140,41 @@ def test_a_sample_change_of_the_project(request: pytest.FixtureRequest) -> None:
 def test_a_base_that_is_no_commit_is_a_user_error() -> None:
     with pytest.raises(UserError, match="no-such-commit: is no commit here; fetch it"):
         impact.dictionary_at("no-such-commit")
+
+
+def test_the_base_is_read_as_it_is_in_the_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, outside = tmp_path / "shop", tmp_path / "outside.sql"
+    outside.write_text("{{ config(materialized='ephemeral') }} select 2 as number")
+    (shop / "models").mkdir(parents=True)
+    (shop / "dbt_project.yml").write_text("{name: shop, profile: shop, vars: {gap: 30}}")
+    (shop / "profiles.yml").write_text(
+        "shop: {target: local, outputs: {local: {type: duckdb, schema: silver_layer}}}"
+    )
+    (shop / "models" / "events.sql").write_text("select 1 as number")
+    (shop / "models" / "events.yml").write_text("models: [{name: events, description: Before.}]")
+    (shop / "models" / "linked.sql").symlink_to(outside)
+    git(shop, "init", "--quiet")
+    git(shop, "add", "--all")
+    git(shop, "commit", "--quiet", "--message=shop")
+    (shop / "models" / "events.yml").write_text("models: [{name: events, description: After.}]")
+    (shop / "models" / "more.sql").write_text("select 3 as number")
+    git(shop, "add", "models/more.sql")
+    before = git(shop, "status", "--porcelain")
+    monkeypatch.setattr(impact, "CHECKOUT", shop)
+    found = impact.dictionary_at("HEAD")
+    # A link of a commit is not followed, as it may lead out of the folder.
+    assert {(table.name, table.description, table.is_stored) for table in found.tables} == {
+        ("events", "Before.", True),
+        ("linked", "", True),
+    }
+    assert git(shop, "status", "--porcelain") == before
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=shop", "-c", "user.email=shop@example.com")
+    result = subprocess.run(
+        ["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return result.stdout
