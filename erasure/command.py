@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="print the user's rows by table and lines by file, and change nothing",
     )
     parser.add_argument(
+        "--unreadable-lines",
+        action="store_true",
+        help="erase lines that hold the number though no row has the user: you have checked that"
+        " they are the user's",
+    )
+    parser.add_argument(
         "--target",
         choices=(LOCAL, *databricks_targets()),
         default=LOCAL,
@@ -47,15 +53,18 @@ def execute(args: argparse.Namespace) -> int:
 
     Raises UserError for a user without a row, and where something cannot be read or changed.
     """
-    if args.vacuum and args.dry_run:
-        raise UserError("--dry-run belongs to --user; leave it out of --vacuum")
+    options = {"dry_run": args.dry_run, "unreadable_lines": args.unreadable_lines}
+    for name, is_given in options.items():
+        if args.vacuum and is_given:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(f"{option} belongs to --user; leave it out of --vacuum")
     if args.target == LOCAL:
         from erasure import local
 
-        return local.vacuum() if args.vacuum else local.erase(args.user, dry_run=args.dry_run)
+        return local.vacuum() if args.vacuum else local.erase(args.user, **options)
     from erasure import databricks
 
     place = databricks.connected(args.target, args.warehouse_id)
     if args.vacuum:
         return databricks.vacuum(place)
-    return databricks.erase(place, args.user, dry_run=args.dry_run)
+    return databricks.erase(place, args.user, **options)

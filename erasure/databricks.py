@@ -63,11 +63,12 @@ def connected(target: str, warehouse_id: str | None) -> Place:
     return Place(client.connect(), warehouse_id, f"ecommerce_analytics_{target}", target)
 
 
-def erase(place: Place, user: int, *, dry_run: bool) -> int:
+def erase(place: Place, user: int, *, dry_run: bool, unreadable_lines: bool) -> int:
     """Erase the user from files and tables, and let no build succeed before a full refresh.
 
-    A dry run prints what would be deleted. Raises UserError for a user without a row, and for a
-    caller from whom policies hide users.
+    A dry run prints what would be deleted. Raises UserError for a user without a row, or with the
+    number in unreadable lines only, unless `unreadable_lines` says that they are the user's; and
+    for a caller from whom policies hide users.
     """
     _require_sees_users(place)
     found = statements.tables(place.query, place.catalog, SPARK)
@@ -78,6 +79,8 @@ def erase(place: Place, user: int, *, dry_run: bool) -> int:
             " users; correct --user or --target"
         )
     landed = statements.landed_rows(place.query, place.catalog, user, SPARK)
+    if not unreadable_lines:
+        statements.require_readable(place.query, place.catalog, counts, landed, user)
     for table, number in counts.items():
         show(f"{number:>12,} rows   {table.name}")
     for path, number in landed.items():

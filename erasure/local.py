@@ -37,10 +37,11 @@ _COUNT_AGAIN: Final = f"""
 """
 
 
-def erase(user: int, *, dry_run: bool) -> int:
+def erase(user: int, *, dry_run: bool, unreadable_lines: bool) -> int:
     """Erase the user and rebuild every table; 1 if a test fails on what is rebuilt.
 
-    A dry run prints what would be deleted. Raises UserError for a user without a row.
+    A dry run prints what would be deleted. Raises UserError for a user without a row, or with the
+    number in unreadable lines only, unless `unreadable_lines` says that they are the user's.
     """
     database = _require_database()
     with connect(database) as connection:
@@ -58,6 +59,8 @@ def erase(user: int, *, dry_run: bool) -> int:
                 " users; correct --user"
             )
         landed = statements.landed_rows(rows, catalog, user, DUCKDB)
+        if not unreadable_lines:
+            statements.require_readable(rows, catalog, counts, landed, user)
         _show_plan(counts, landed)
         if dry_run:
             show("dry run: nothing was changed")

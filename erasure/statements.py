@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ingestion.bronze import EVENTS
+from project.errors import UserError
 
 USER_COLUMN: Final = "user_id"
 DEFINITIONS: Final = "silver_layer.model_definitions"
@@ -126,6 +127,25 @@ def landed_rows(query: Query, catalog: str, user: int, dialect: Dialect) -> Mapp
         " group by _source_file order by _source_file"
     )
     return {path: int(number) for path, number in rows}
+
+
+def require_readable(
+    query: Query, catalog: str, counts: Mapping[Table, int], landed: Mapping[str, int], user: int
+) -> None:
+    """Raise UserError if no row has the user, and only unreadable lines of `landed` the number."""
+    parts = [
+        f"select count(*) as user_rows from {catalog}.{table.name} where {USER_COLUMN} = {user}"
+        for table, number in counts.items()
+        if number
+    ]
+    if not any(int(rows) for [rows] in query(" union all ".join(parts))):
+        raise UserError(
+            f"user {user}: no row has this user, and lines whose user cannot be read hold the"
+            " number, which may be a product or a price of others:",
+            *(f"{number:>12,} lines  {path}" for path, number in landed.items()),
+            "check these lines; if they are the user's, run again with --unreadable-lines: nothing"
+            " was changed",
+        )
 
 
 def require_rebuild(catalog: str) -> str:

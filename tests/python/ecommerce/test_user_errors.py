@@ -98,6 +98,8 @@ ARGUMENTS = [
     (["export", "--check", "x", "--with-personal"], "--to and --with-personal belong to --format"),
     (["export", "--check", "/nowhere"], "/nowhere: has no manifest.json of an export"),
     (["export", "--format", "csv"], "there is no database yet; create one by `make run`"),
+    (["erase", "--vacuum", "--dry-run"], "--dry-run belongs to --user; leave it out of --vacuum"),
+    (["erase", "--vacuum", "--unreadable-lines"], "--unreadable-lines belongs to --user; leave it"),
     (["mcp"], "there is no database yet; create one by `make run`"),
     (["mcp", "--max-rows", "0"], "argument --max-rows: '0' is not a whole number from 1 to"),
     (["mcp", "--max-seconds", "x"], "argument --max-seconds: 'x' is not a number from 0.1 to"),

@@ -66,6 +66,47 @@ def test_an_unknown_user_is_refused(loaded: Home) -> None:
     assert contents(loaded) == before
 
 
+def test_a_number_in_unreadable_lines_alone_is_no_user(loaded: Home) -> None:
+    # Products of others: a line cut off, one with a field too many, and one without a user.
+    broken = loaded.folder / "files" / "d.csv"
+    lines = [
+        "2019-10-09 08:00:00 UTC,view,26700103",
+        line("2019-10-09 08:00:00", product=26700103) + ",more",
+        line("2019-10-09 08:00:00", user=61).replace(",61,", ",26700103.5,"),
+        line("2019-10-09 08:00:00", product=26700103, user=61),
+    ]
+    write(broken, lines)
+    loaded.load(broken.parent)
+    before = contents(loaded)
+    for more in ([], ["--dry-run"]):
+        err = loaded.run("erase", "--user", "26700103", *more, expect=2).stderr
+        first, *files, last = err.splitlines()
+        assert first.startswith("error: user 26700103: no row has this user, and lines whose")
+        assert [file.split() for file in files] == [["3", "lines", str(broken)]]
+        assert "if they are the user's, run again with --unreadable-lines: nothing was" in last
+        assert contents(loaded) == before
+    confirmed = ("erase", "--user", "26700103", "--unreadable-lines")
+    assert "3 rows" in loaded.run(*confirmed, "--dry-run").stdout
+    assert contents(loaded) == before
+    loaded.run(*confirmed)
+    assert broken.read_text().splitlines()[1:] == [lines[3]]
+    assert loaded.query("select user_id from bronze_layer.events_raw where product_id > 100") == [
+        (61,)
+    ]
+
+
+def test_unreadable_lines_are_those_of_a_user_with_a_row(loaded: Home) -> None:
+    broken = loaded.folder / "files" / "d.csv"
+    # A row of the user that breaks a rule is one, too.
+    rejected = line("not a time", user=62)
+    other = line("2019-10-09 08:00:00", user=61)
+    write(broken, [f"cut off,view,{USER}", rejected, "cut off,view,62", other])
+    loaded.load(broken.parent)
+    for user in (USER, 62):
+        loaded.run("erase", "--user", str(user))
+    assert broken.read_text().splitlines()[1:] == [other]
+
+
 def test_without_a_database_nothing_can_be_erased(tmp_path: Path) -> None:
     assert "no database" in Home(tmp_path).run("erase", "--user", "5", expect=2).stderr
     assert not [*tmp_path.iterdir()]

@@ -15,6 +15,7 @@ from ingestion.file_load import Status
 from ingestion.judged_files import BOOKS, JudgedFile, write_books
 from support.built_platform import DEPLOYER, Platform, built_platform
 from support.databricks_runs import CATALOG, PIPELINE, WITHOUT_TESTS
+from support.event_batches import line, write
 from warehouse.ledger import Relation
 from warehouse.sql_text import quote
 
@@ -96,6 +97,24 @@ def test_an_unknown_user_is_refused(platform: Platform, capsys: pytest.CaptureFi
     assert main([*ERASE, "--user", "987654321"]) == 2
     assert "user 987654321: no row in any of the" in capsys.readouterr().err
     assert contents(platform) == before
+
+
+def test_a_number_in_unreadable_lines_alone_is_no_user(
+    platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["cut off,view,26700103", line("2019-11-30 17:00:00", product=26700103, user=6)]
+    write(tmp_path / "broken.csv", lines)
+    platform.load(tmp_path)
+    before = contents(platform)
+    for more in ([], ["--dry-run"]):
+        assert main([*ERASE, "--user", "26700103", *more]) == 2
+        first, file, last = capsys.readouterr().err.splitlines()
+        assert first.startswith("error: user 26700103: no row has this user, and lines whose")
+        assert file.split() == ["1", "lines", str(tmp_path / "broken.csv")]
+        assert "if they are the user's, run again with --unreadable-lines" in last
+        assert contents(platform) == before
+    assert main([*ERASE, "--user", "26700103", "--unreadable-lines", "--dry-run"]) == 0
+    assert "1 rows   bronze_layer.events_raw" in capsys.readouterr().out
 
 
 def test_who_sees_masked_users_cannot_erase(
