@@ -75,7 +75,7 @@ def _add(commands: Any, name: str, module_name: str) -> None:
     module = import_module(module_name)
     command = commands.add_parser(name, help=module.HELP, description=module.HELP)
     module.add_arguments(command)
-    command.set_defaults(execute=module.execute)
+    command.set_defaults(execute=module.execute, refuse=command.error)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,7 +95,10 @@ def _execute(argv: Sequence[str] | None) -> int:
         _require_working_directory()
         words = sys.argv[1:] if argv is None else argv
         is_known = words and words[0] in {name.split()[0] for name in _COMMANDS}
-        arguments = build_parser(words[0] if is_known else None).parse_args(words)
+        arguments, unknown = build_parser(words[0] if is_known else None).parse_known_args(words)
+        if unknown:
+            # The parser of all commands would point to a help without the command's arguments.
+            arguments.refuse(f"unrecognized arguments: {' '.join(unknown)}")
         check_settings(os.environ)
         # Every command refuses wrong vars, whether it needs them or not.
         project_variables()

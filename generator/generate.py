@@ -28,6 +28,7 @@ from project.arguments import calendar_day, nonempty_path, number, whole_number
 from project.errors import UserError
 from project.home import MANIFEST, TRUTH, landing_path
 from project.output import show
+from project.variables import project_variables
 
 HELP: Final = "write generated click streams, one CSV file per day"
 # The name hides it from loaders; it is renamed to the manifest when all files are complete.
@@ -89,13 +90,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Generate, and print the result; returns 0."""
+    earliest = str(project_variables()["earliest_event_date"])
+    if args.first_day < date.fromisoformat(earliest):
+        raise UserError(
+            f"argument --from: {args.first_day} is before {earliest}, the var earliest_event_date,"
+            " so that its events would be rejected; choose a later day"
+        )
     out = Path(os.path.realpath(args.out or landing_path()))
     present = (out / MANIFEST).exists()
     files = generate(
         args.events, args.first_day, args.days, args.seed, out, args.dirty, is_gzipped=args.gzip
     )
     state = "already there" if present else "written"
-    show(f"{args.events:,} events in {len(files)} files {state}: {out}")
+    number = f"{len(files)} file{'' if len(files) == 1 else 's'}"
+    show(f"{args.events:,} events in {number} {state}: {out}")
     return 0
 
 

@@ -67,6 +67,7 @@ ARGUMENTS = [
         for value in ("nan", "inf", "-0.1", "1.1", "x", "")
     ],
     (["generate", "--from", "2019-02-29"], "argument --from: '2019-02-29' is not a date"),
+    (["generate", "--from", "1900-10-01"], "1900-10-01 is before 2019-01-01, the var earliest"),
     (["generate", "--from", "9999-12-01"], "--from, --days"),
     *[
         (["trigger", "--target", "dev", "--poll-seconds", value], "argument --poll-seconds: ")
@@ -80,7 +81,9 @@ ARGUMENTS = [
         for command in (["run", "--data"], ["load", "--data"], ["upload", "--target", "dev"])
         for address in ("https://x/a.csv", "S3://bucket/a", " file:///a.csv")
     ],
-    (["run", "--nope"], "unrecognized arguments: --nope"),
+    (["run", "--nope"], "unrecognized arguments: --nope; see: ecommerce run --help"),
+    (["load", "x"], "unrecognized arguments: x; see: ecommerce load --help"),
+    (["databricks", "probe", "--target", "dev", "x"], "x; see: ecommerce databricks probe --help"),
     (["run", "\x1b[31m"], "unrecognized arguments: \\x1b[31m"),
     (["nope"], "invalid choice: 'nope'"),
     ([], "required: command"),

@@ -130,6 +130,14 @@ def test_same_parameters_same_bytes_for_any_number_of_processes(
     assert truths[0] == truths[1]
 
 
+def test_one_file_is_no_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    args = parser.parse_args(["--events", "1000", "--days", "1", "--out", str(tmp_path)])
+    assert execute(args) == 0
+    assert capsys.readouterr().out == f"1,000 events in 1 file written: {tmp_path.resolve()}\n"
+
+
 def test_another_seed_gives_other_events(tmp_path: Path) -> None:
     one = generate(2_000, OCTOBER, 2, 1, tmp_path / "one")
     two = generate(2_000, OCTOBER, 2, 2, tmp_path / "two")
@@ -143,7 +151,7 @@ def test_second_run_does_not_touch_the_files(
     add_arguments(parser)
     args = parser.parse_args(["--events", "1000", "--days", "3", "--out", str(tmp_path)])
     assert execute(args) == 0
-    assert "written" in capsys.readouterr().out
+    assert "1,000 events in 3 files written: " in capsys.readouterr().out
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert execute(args) == 0
     assert "already there" in capsys.readouterr().out
