@@ -407,8 +407,8 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         "category_code is missing; `categoryCode` looks like it; brand is missing; `Brand Name`",
     ),
     "an optional column with a misspelled name": (
-        renamed(category_code="catgory_code"),
-        "category_code is missing; `catgory_code` looks like it",
+        renamed(category_code="category_kode"),
+        "category_code is missing; `category_kode` looks like it",
     ),
     "an optional column behind a character that prints nothing": (
         renamed(brand="\u200bbrand"),
