@@ -13,6 +13,10 @@ from dashboard.tables import Row
 
 PERIOD_DAYS: Final = 28
 """Four weeks: each weekday counts the same in both periods."""
+TOO_SHORT: Final = (
+    f"It takes {2 * PERIOD_DAYS} days to compare {PERIOD_DAYS} with the {PERIOD_DAYS} before."
+)
+"""Why nothing is compared."""
 DRAWN_DAYS: Final = 92
 """A quarter: more bars cannot be distinguished."""
 

@@ -29,6 +29,7 @@ from ingestion.csv_records import (
     repetitions,
 )
 from ingestion.event_schema import EVENT_COLUMN_NAMES, REQUIRED_COLUMN_NAMES
+from ingestion.formats import FEWEST_NAMES
 from ingestion.header import LINE_ENDS, UUID, shown, unique_names
 from ingestion.landing_files import Layout
 from ingestion.typed_text import MAX_BIGINT, MAX_EXACT, lacks_zone
@@ -38,13 +39,13 @@ HEAD_LINES: Final = 1000
 HEAD_BYTES: Final = 1 << 20
 FEW_LINES: Final = 20
 _MOST_REASONS: Final = 3
-# So many names of event columns are no values.
-_FEWEST_NAMES: Final = 5
 # What a line must have to be a further header or several events, if it is.
 _ODD: Final = re.compile(
     rb"event_time|\r.|[\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]", re.IGNORECASE
 )
-# Behind a comma: cents, or the hundreds of thousands.
+# A column that the header does not name, as `unique_names` calls it.
+_UNNAMED: Final = re.compile("_c[0-9]+_*")
+# Behind a comma: cents, or what follows thousands.
 _PART_OF_PRICE: Final = re.compile("[0-9]{1,2}|[0-9]{3}([.][0-9]+)?")
 _RAGGED_SHARE: Final = 0.1
 
@@ -255,7 +256,7 @@ def _check_is_no_other_header(layout: Layout, text: str) -> None:
     columns = [name for name in layout.names if name in EVENT_COLUMN_NAMES]
     fields = [field.strip(' "\ufeff').lower() for field in text.split(",")]
     names = [field for field in fields if field in EVENT_COLUMN_NAMES]
-    if len(set(names)) >= _FEWEST_NAMES and names != columns:
+    if len(set(names)) >= FEWEST_NAMES and names != columns:
         raise UnusableError(
             f"a further header has other columns, or another order of them: {shown(text)};"
             " make it the first line of another file"
@@ -278,10 +279,14 @@ def _require_unmoved(sample: Sample, place: str = "") -> None:
     """
     names = sample.layout.names
     price, session = names.index("price"), names.index("user_session")
-    if not set(names[price + 1 :]) - set(EVENT_COLUMN_NAMES):
+    behind_price, behind_session = (names[at + 1 :][:1] for at in (price, session))
+    takes_part = any(map(_UNNAMED.fullmatch, behind_price))
+    takes_session = session > price and not set(behind_session) <= set(EVENT_COLUMN_NAMES)
+    if not takes_part and not takes_session:
         return
     for record, fields in sample.rows:
-        if _is_moved([*fields, ""], names, price, session):
+        has_part = fields[price].isdigit() and _PART_OF_PRICE.fullmatch(fields[price + 1])
+        if (has_part and takes_part) or (takes_session and _has_moved(fields[session:], has_part)):
             value = shown(",".join(fields[price : price + 2]))
             raise UnusableError(
                 f"price cannot be used, such as {value} {place or f'in line {record.number}'}"
@@ -289,13 +294,11 @@ def _require_unmoved(sample: Sample, place: str = "") -> None:
             )
 
 
-def _is_moved(fields: list[str], names: Sequence[str], price: int, session: int) -> bool:
-    has_part = fields[price].isdigit() and _PART_OF_PRICE.fullmatch(fields[price + 1]) is not None
-    if names[price + 1].startswith("_c"):
-        return has_part
-    following = fields[session + 1]
-    is_id = bool(UUID.fullmatch(following)) or (has_part and not following.isdigit())
-    return following != "" and is_id and fields[session].isdigit()
+def _has_moved(fields: Sequence[str], has_part: object) -> bool:
+    """Whether fields from the session on begin with a user, and the session is the next."""
+    user, session = fields[:2]
+    is_text = session != "" and not session.isdigit()
+    return user.isdigit() and bool(UUID.fullmatch(session) or (has_part and is_text))
 
 
 def judge(

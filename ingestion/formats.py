@@ -12,7 +12,8 @@ from ingestion.event_schema import EVENT_COLUMN_NAMES, PUBLISHED_COLUMN_NAMES
 HEAD_BYTES: Final = 1 << 16
 """Bytes from the start of a file that identify its content."""
 
-_FEWEST_NAMES: Final = 5
+FEWEST_NAMES: Final = 5
+"""So many fields with names of event columns are a header."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -305,7 +306,7 @@ def other_separator(line: str) -> str | None:
     by_comma = _event_fields(line.split(","))
     best = max(_SEPARATORS, key=lambda separator: _event_fields(line.split(separator)))
     found = _event_fields(line.split(best))
-    return best if found >= _FEWEST_NAMES and found > by_comma else None
+    return best if found >= FEWEST_NAMES and found > by_comma else None
 
 
 def _event_fields(fields: Iterable[str]) -> int:
@@ -318,7 +319,7 @@ def _event_fields(fields: Iterable[str]) -> int:
 
 def _is_events_text(head: bytes) -> bool:
     line = _first_line(head)
-    return any(_event_fields(line.split(s)) >= _FEWEST_NAMES for s in _SEPARATORS_AND_COMMA)
+    return any(_event_fields(line.split(s)) >= FEWEST_NAMES for s in _SEPARATORS_AND_COMMA)
 
 
 def _is_wide_events_text(head: bytes, reason: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Final
 
 from dashboard import figures, formats
 from dashboard.elements import Column, Figure, Page, Section
+from dashboard.periods import TOO_SHORT
 from dashboard.tables import Row, Tables
 
 TITLE: Final = "Categories and brands"
@@ -51,7 +52,7 @@ def _growth(tables: Tables) -> Figure:
         "Revenue per complete day, last 28 days against the 28 before; categories of 20 units and"
         " more."
         if best
-        else "It takes 56 days to compare 28 with the 28 before.",
+        else TOO_SHORT,
         _CATEGORY_COLUMNS,
         rows,
         figures.ranked_bars(

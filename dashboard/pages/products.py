@@ -15,6 +15,7 @@ from dashboard.elements import (
     Tile,
     tile,
 )
+from dashboard.periods import TOO_SHORT
 from dashboard.tables import Tables
 
 TITLE: Final = "Products"
@@ -139,7 +140,7 @@ def _trends(tables: Tables) -> list[Section]:
                     "Revenue of the last 28 days less that of the 28 before, catch-up days"
                     " included; the eight largest gains and losses."
                     if tables.row("products", "totals")["has_both_periods"]
-                    else "It takes 56 days to compare 28 with the 28 before.",
+                    else TOO_SHORT,
                     (
                         *PRODUCT_COLUMNS,
                         Column("revenue_28d", "Last 28 days", "money"),

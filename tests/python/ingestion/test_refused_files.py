@@ -541,6 +541,24 @@ READ: Final[dict[str, tuple[bytes, list[str | None]]]] = {
         ),
         ['{"note":"checked"}'] * 3,
     ),
+    "a count behind the price whose name begins as that of an unnamed column": (
+        text(
+            *[",".join([*row.split(",")[:6], "35,9", *row.split(",")[7:]]) for row in good()],
+            header=HEADER.replace("price,", "price,_count,"),
+        ),
+        ['{"_count":"9"}'] * 3,
+    ),
+    "sessions with numbers before a column of events and a note": (
+        text(
+            *[
+                ",".join([*row.split(",")[:5], "35,12", f"{number},samsung,checked"])
+                for number, row in enumerate(good(), 9)
+            ],
+            header="event_time,event_type,product_id,category_id,category_code,price,user_id,"
+            "user_session,brand,note",
+        ),
+        ['{"note":"checked"}'] * 3,
+    ),
     "a brand with a CR in quotes": (
         text(*[row.replace(",samsung,", ',"sam\rsung",') for row in good()]),
         [None] * 3,
