@@ -86,9 +86,9 @@ def _run(arguments: argparse.Namespace) -> int:
         )
         reject_mixed_data(connection, data, generating=is_generating)
         is_changed = arguments.full or before != last
-        # dbt refuses a wrong variable while it parses: before anything is generated or loaded.
-        dbt = Dbt() if is_changed else None
         steps = Steps()
+        # dbt refuses a wrong variable while it parses: before anything is generated or loaded.
+        dbt = _parsed(steps) if is_changed else None
         if is_generating:
             with steps.timed("data"):
                 generate.generate(
@@ -106,7 +106,7 @@ def _run(arguments: argparse.Namespace) -> int:
         built = Build(succeeded=True, is_gate_shut=False)
         if loaded.count(Status.LOADED) or dbt:
             last_run.forget()
-            built = _build(dbt or Dbt(), steps, full_refresh=arguments.full)
+            built = _build(dbt or _parsed(steps), steps, full_refresh=arguments.full)
             if not (built.succeeded or built.is_gate_shut):
                 show("", f"dbt failed; its log is {log_path()}")
                 return 1
@@ -134,7 +134,8 @@ def rebuild(connection: duckdb.DuckDBPyConnection) -> bool:
     The connection is one of `local_loader.connect`, which keeps other processes out.
     """
     last_run.forget()
-    built = _build(Dbt(), Steps(), full_refresh=True)
+    steps = Steps()
+    built = _build(_parsed(steps), steps, full_refresh=True)
     if not built.succeeded:
         show("", f"dbt failed; its log is {log_path()}")
         return False
@@ -153,6 +154,12 @@ def _require_loaded(data: Path, loaded: LoadReport) -> None:
         raise UserError(
             f"{database_path()} has other events than the generated files in {data}: {_REMEDY}"
         )
+
+
+def _parsed(steps: Steps) -> Dbt:
+    """Parse the project, which takes longer than anything else in a new home."""
+    with steps.timed("parse"):
+        return Dbt()
 
 
 def _build(dbt: Dbt, steps: Steps, *, full_refresh: bool) -> Build:

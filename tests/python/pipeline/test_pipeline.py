@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +22,10 @@ EVENTS = "20000"
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("generated"))
-    assert "build ..." in home.run("run", "--events", EVENTS).stdout
+    lines = home.run("run", "--events", EVENTS).stdout.splitlines()
+    begun = [line.removesuffix(" ...") for line in lines if line.endswith(" ...")]
+    timed = re.findall(r"(\w+) \d", lines[-1].removeprefix("Seconds"))
+    assert begun == timed == ["parse", "data", "load", "build", "docs", "pages", "dashboard"]
     return home
 
 

@@ -264,7 +264,7 @@ def test_neither_dbts_variables_nor_readers_nor_a_closed_pipe_change_a_run(
     with started_program(twins, foreign | short_list) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        assert process.stdout.readline() == "load ...\n"
+        assert process.stdout.readline() == "parse ...\n"
         process.stdout.close()
         attempts = 0
         while process.poll() is None:
