@@ -23,10 +23,13 @@ from workspace.offline_dbt import run_offline
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of the job's parameters, which are those of `ecommerce governance check`."""
+    """Build the parser of the job's parameters: those of `ecommerce governance check`, and more."""
     parser = Parser(prog="job.py", description=__doc__)
     parser.add_argument(
         "--code", metavar="FOLDER", help="folder of the packages, which the script cannot know"
+    )
+    parser.add_argument(
+        "--policies", required=True, help="var of dbt: what the jobs build, table or attribute"
     )
     check.add_arguments(parser)
     return parser
@@ -40,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _execute(argv: Sequence[str] | None) -> int:
     arguments = build_parser().parse_args(argv)
     with TemporaryDirectory() as name:
-        run_offline(arguments.target, Path(name), "parse")
+        # By default dbt would declare masks of tables where the jobs make policies by tags.
+        variables = f"{{policies: {arguments.policies}}}"
+        run_offline(arguments.target, Path(name), "parse", "--vars", variables)
         arguments.manifest = Path(name, "manifest.json")
         return check.execute(arguments)
 

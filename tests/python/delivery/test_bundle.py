@@ -522,9 +522,14 @@ def test_the_loader_accepts_every_argument_of_its_task(bundle: Config) -> None:
 
 @pytest.mark.parametrize("target", GOVERNED)
 def test_the_governance_check_accepts_every_argument_of_its_task(root: Config, target: str) -> None:
-    [task] = deployed(root, target)["resources"]["jobs"]["governance_check_job"]["tasks"]
-    parsed = governance_job.build_parser().parse_args(task["spark_python_task"]["parameters"])
-    assert parsed.target == target and "sql_warehouses.analytics" in parsed.warehouse_id
+    by_tags = copy.deepcopy(root)
+    by_tags["variables"]["policies"]["default"] = "attribute"
+    for bundle, policies in ((root, "table"), (by_tags, "attribute")):
+        [task] = deployed(bundle, target)["resources"]["jobs"]["governance_check_job"]["tasks"]
+        parsed = governance_job.build_parser().parse_args(task["spark_python_task"]["parameters"])
+        assert parsed.target == target and "sql_warehouses.analytics" in parsed.warehouse_id
+        # What the dbt tasks build with is what is declared.
+        assert parsed.policies == policies
 
 
 @pytest.mark.parametrize("target", GOVERNED)

@@ -228,10 +228,14 @@ def test_the_job_reads_what_is_declared_from_the_files(
     done, undone, expected = CHANGES["mask dropped"]
     connected.warehouse.execute(done)
     try:
-        assert job.main(["--target", "dev"]) == 1
+        assert job.main(["--target", "dev", "--policies", "table"]) == 1
         assert capsys.readouterr().out.splitlines()[0] == expected
     finally:
         connected.warehouse.execute(undone)
+    # Built with masks of tables, where the jobs would make policies by tags.
+    assert job.main(["--target", "dev", "--policies", "attribute"]) == 1
+    findings = {tuple(line.split()[:2]) for line in capsys.readouterr().out.splitlines()}
+    assert findings >= {("missing", "policy"), ("additional", "mask")}
 
 
 MARKED = f"alter table {GOLD}.customer_metrics alter column user_id"
