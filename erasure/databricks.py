@@ -66,20 +66,24 @@ def connected(target: str, warehouse_id: str | None) -> Place:
 def erase(place: Place, user: int, *, dry_run: bool, unreadable_lines: bool) -> int:
     """Erase the user from files and tables, and let no build succeed before a full refresh.
 
-    A dry run prints what would be deleted. Raises UserError for a user without a row, or with the
-    number in unreadable lines only, unless `unreadable_lines` says that they are the user's; and
-    for a caller from whom policies hide users.
+    A dry run prints what would be deleted. Raises UserError for a caller from whom policies hide
+    users; for a user without a row, unless an erasure has begun that may be this one; and for one
+    with the number in unreadable lines only, unless `unreadable_lines` says that they are theirs.
     """
     _require_sees_users(place)
     found = statements.tables(place.query, place.catalog, SPARK)
     counts = statements.counts(place.query, place.catalog, found, user, SPARK)
-    if not any(counts.values()):
+    is_built = any(table.name == "silver_layer.events_cleaned" for table in found)
+    # Rows go before what the files still hold of them, so a user without one may not be done.
+    is_repeated = is_built and statements.has_begun(place.query, place.catalog)
+    has_rows = any(counts.values())
+    if not has_rows and (dry_run or not is_repeated):
         raise UserError(
             f"user {user}: no row in any of the {len(found)} tables of {place.catalog} that have"
             " users; correct --user or --target"
         )
     landed = statements.landed_rows(place.query, place.catalog, user, SPARK)
-    if not unreadable_lines:
+    if has_rows and not unreadable_lines:
         statements.require_readable(place.query, place.catalog, counts, landed, user)
     for table, number in counts.items():
         show(f"{number:>12,} rows   {table.name}")
@@ -88,19 +92,21 @@ def erase(place: Place, user: int, *, dry_run: bool, unreadable_lines: bool) -> 
     if dry_run:
         show("dry run: nothing was changed")
         return 0
-    _keep_books(place, _rewrite(place, landed, user))
-    if any(table.name == "silver_layer.events_cleaned" for table in found):
+    if landed:
+        _keep_books(place, _rewrite(place, landed, user))
+    if is_built:
         place.query(statements.require_rebuild(place.catalog))
     for table, number in counts.items():
         if number:
             place.query(statements.delete(place.catalog, table, user, SPARK))
-            if table.is_plain:
-                # Deletion vectors only mark the rows: this writes their files without them.
-                place.query(f"reorg table {place.catalog}.{table.name} apply (purge)")
+        if table.is_plain and (number or is_repeated):
+            # Deletion vectors only mark the rows: this writes their files without them.
+            place.query(f"reorg table {place.catalog}.{table.name} apply (purge)")
     if any(statements.counts(place.query, place.catalog, found, user, SPARK).values()):
         raise UserError(f"user {user}: rows were written meanwhile; pause the jobs, then run again")
+    done = "deleted from every table" if has_rows else "no row was left; files are rewritten"
     show(
-        f"user {user}: deleted from every table; next:",
+        f"user {user}: {done}; next:",
         f"  dbt build --target {place.target} --full-refresh   (no other build succeeds before)",
         f"  ecommerce erase --vacuum --target {place.target}   (in {RETENTION_DAYS} days)",
     )

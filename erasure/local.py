@@ -40,8 +40,9 @@ _COUNT_AGAIN: Final = f"""
 def erase(user: int, *, dry_run: bool, unreadable_lines: bool) -> int:
     """Erase the user and rebuild every table; 1 if a test fails on what is rebuilt.
 
-    A dry run prints what would be deleted. Raises UserError for a user without a row, or with the
-    number in unreadable lines only, unless `unreadable_lines` says that they are the user's.
+    A dry run prints what would be deleted. Raises UserError for a user without a row, unless an
+    erasure has begun that may be this one; and for one with the number in unreadable lines only,
+    unless `unreadable_lines` says that they are the user's.
     """
     database = _require_database()
     with connect(database) as connection:
@@ -53,20 +54,22 @@ def erase(user: int, *, dry_run: bool, unreadable_lines: bool) -> int:
 
         found = statements.tables(rows, catalog, DUCKDB)
         counts = statements.counts(rows, catalog, found, user, DUCKDB)
-        if not any(counts.values()):
+        is_built = any(table.name == "silver_layer.events_cleaned" for table in found)
+        has_rows = any(counts.values())
+        # Rows go before the copies and the rebuild, so a user without one may not be done.
+        if not has_rows and (dry_run or not is_built or not statements.has_begun(rows, catalog)):
             raise UserError(
                 f"user {user}: no row in any of the {len(found)} tables of {database} that have"
                 " users; correct --user"
             )
         landed = statements.landed_rows(rows, catalog, user, DUCKDB)
-        if not unreadable_lines:
+        if has_rows and not unreadable_lines:
             statements.require_readable(rows, catalog, counts, landed, user)
         _show_plan(counts, landed)
         if dry_run:
             show("dry run: nothing was changed")
             return 0
         cuts = _rewrite(landed, user)
-        is_built = any(table.name == "silver_layer.events_cleaned" for table in found)
         _delete(connection, catalog, counts, user, cuts, is_built=is_built)
         for copy in _copies():
             shutil.rmtree(copy) if copy.is_dir() else copy.unlink()
@@ -74,7 +77,7 @@ def erase(user: int, *, dry_run: bool, unreadable_lines: bool) -> int:
             raise UserError(f"user {user}: rows are left in {database}; run again")
         succeeded = not is_built or _rebuild(connection)
     vacuum()
-    show(f"user {user}: erased")
+    show(f"user {user}: {'erased' if has_rows else 'no row was left; the erasure has ended'}")
     return 0 if succeeded else 1
 
 

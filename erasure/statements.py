@@ -148,6 +148,15 @@ def require_readable(
         )
 
 
+def has_begun(query: Query, catalog: str) -> bool:
+    """Return whether a user was erased, and no full refresh of the tables has begun since."""
+    rows = query(
+        f"select max_by(value, recorded_at) from {catalog}.{DEFINITIONS}"
+        " where definition = 'status' group by model"
+    )
+    return any(status == ERASED for [status] in rows)
+
+
 def require_rebuild(catalog: str) -> str:
     """Return the statement after which no build succeeds until a full refresh has ended."""
     now = datetime.now(UTC).isoformat()

@@ -9,6 +9,7 @@ from typing import Final
 import duckdb
 import pytest
 
+from erasure import local
 from erasure.landed_files import rewrite
 from support.built_gold import built_gold
 from support.databricks_runs import WITHOUT_TESTS
@@ -202,6 +203,30 @@ def test_a_built_home_has_nothing_of_the_user_left(built: Home) -> None:
     ]
     built.dbt("build", *WITHOUT_TESTS)
     assert places(built, str(user)) == []
+
+
+def test_an_erasure_that_died_after_the_rows_can_be_repeated(
+    built: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [(user,)] = built.query("select max(user_id) from gold_layer.customer_metrics")
+    built.run("export", "--format", "duckdb", "--with-personal")
+    monkeypatch.setenv("ECOMMERCE_HOME", str(built.folder))
+    options = {"dry_run": False, "unreadable_lines": False}
+
+    def died() -> list[Path]:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(local, "_copies", died)
+        killed.setattr(local, "_show_plan", lambda *_: None)
+        with pytest.raises(KeyboardInterrupt):
+            local.erase(user, **options)
+    assert places(built, str(user)) == []
+    assert [*(built.folder / "exports").iterdir()]
+    # That it builds everything is shown above.
+    monkeypatch.setattr(local, "_rebuild", lambda _: True)
+    assert local.erase(user, **options) == 0
+    assert not [*(built.folder / "exports").iterdir()]
 
 
 def places(home: Home, *texts: str) -> list[str]:

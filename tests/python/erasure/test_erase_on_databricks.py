@@ -11,8 +11,11 @@ from typing import Final
 import pytest
 
 from ecommerce.cli import main
+from erasure.databricks import Place
+from erasure.statements import Rows
 from ingestion.file_load import Status
 from ingestion.judged_files import BOOKS, JudgedFile, write_books
+from project.errors import UserError
 from support.built_platform import DEPLOYER, Platform, built_platform
 from support.databricks_runs import CATALOG, PIPELINE, WITHOUT_TESTS
 from support.event_batches import line, write
@@ -157,3 +160,28 @@ def test_an_erased_user_is_nowhere_and_nothing_is_built_on_the_sums(
     assert tables_with(platform, OTHER) >= {"users_snapshot", "customer_metrics"}
     assert main([*ERASE, "--vacuum"]) == 0
     assert len(dev.warehouse.statements("VACUUM")) >= len(purged)
+
+
+def test_an_erasure_that_died_before_files_were_rewritten_goes_on(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sign_in(platform, monkeypatch, "platform_admin")
+    bronze = f"{CATALOG}.bronze_layer.events_raw"
+    query = Place.query
+
+    def stopped(place: Place, statement: str) -> Rows:
+        if statement.startswith(f"reorg table {bronze}"):
+            raise UserError("the warehouse was stopped")
+        return query(place, statement)
+
+    monkeypatch.setattr(Place, "query", stopped)
+    assert main([*ERASE, "--user", str(OTHER)]) == 2
+    assert tables_with(platform, OTHER) == set()
+    monkeypatch.setattr(Place, "query", query)
+    purged = len(platform.dev.warehouse.statements("REORG", matching=bronze))
+    # A dry run goes by rows, so that a mistyped user is still found by it.
+    assert main([*ERASE, "--user", str(OTHER), "--dry-run"]) == 2
+    capsys.readouterr()
+    assert main([*ERASE, "--user", str(OTHER)]) == 0
+    assert f"user {OTHER}: no row was left; files are rewritten" in capsys.readouterr().out
+    assert len(platform.dev.warehouse.statements("REORG", matching=bronze)) == purged + 1
