@@ -121,6 +121,20 @@ def test_no_new_data(shop: Shop) -> None:
     assert found["newest_load_at"] is None
 
 
+def test_a_daily_feed_is_silent_at_whatever_hour_it_comes(built: Shop) -> None:
+    jobs = deployed(read_bundle(CHECKOUT), "dev")["resources"]["jobs"]
+    ran = hour(jobs["full_pipeline_job"]["schedule"]["quartz_cron_expression"])
+    asked = hour(built.alerts["no_new_data"]["schedule"]["quartz_cron_schedule"])
+    # What landed right after the daily run began is in silver a day later.
+    assert LIMITS["stale_after_hours"] >= 24 + asked - ran
+
+
+def hour(quartz: str) -> int:
+    second, minute, found, *every_day = quartz.split()
+    assert (second, minute, every_day) == ("0", "0", ["*", "*", "?"])
+    return int(found)
+
+
 def test_a_feed_that_stopped_fails_the_freshness_of_the_source(shop: Shop) -> None:
     shop.dev.dbt("source", "freshness")
     shop.replace(BRONZE, {"_ingested_at": ago(LIMITS["stale_after_hours"] + 1)})
