@@ -32,6 +32,13 @@ RETENTION_DAYS: Final = 7
 """Days that Delta keeps files of earlier versions by default, which time travel reads."""
 # A file in an archive has the path of the archive before its own.
 _ARCHIVE: Final = re.compile(r"(.+?[.]zip)/.+", re.IGNORECASE)
+# What Databricks calls a missing catalog, schema, table or function.
+_NOT_BUILT: Final = (
+    "NO_SUCH_CATALOG_EXCEPTION",
+    "SCHEMA_NOT_FOUND",
+    "TABLE_OR_VIEW_NOT_FOUND",
+    "UNRESOLVED_ROUTINE",
+)
 # Auto Loader may name files by the scheme of the file system.
 _SCHEME: Final = "dbfs:"
 
@@ -50,10 +57,13 @@ class Place:
         # A purge of a large table may take hours.
         result = Warehouse(self.client, self.warehouse_id, wait_seconds=inf).run(statement)
         if result.error:
-            raise UserError(
-                f"{self.catalog}: {' '.join(result.error.split())}; sign in as the pipeline's"
-                " principal or as a member of ecommerce_platform_admins, then run again"
+            remedy = (
+                f"deploy and build target {self.target}, or correct --target"
+                if result.error_class in _NOT_BUILT
+                else "sign in as the pipeline's principal or as a member of"
+                " ecommerce_platform_admins, then run again"
             )
+            raise UserError(f"{self.catalog}: {' '.join(result.error.split())}; {remedy}")
         return [*result.rows]
 
 

@@ -102,6 +102,16 @@ def test_an_unknown_user_is_refused(platform: Platform, capsys: pytest.CaptureFi
     assert contents(platform) == before
 
 
+def test_a_target_that_is_not_there_asks_for_no_other_sign_in(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for action in (["--user", str(BUYER)], ["--vacuum"]):
+        assert main(["erase", "--target", "staging", *action]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ecommerce_analytics_staging: [")
+        assert error.endswith("; deploy and build target staging, or correct --target\n")
+
+
 def test_a_number_in_unreadable_lines_alone_is_no_user(
     platform: Platform, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
