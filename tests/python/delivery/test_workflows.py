@@ -146,6 +146,15 @@ def test_the_slow_tests_run_once_in_shards() -> None:
     assert java["with"]["java-version"] == "17"
 
 
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_no_pull_request_cancels_the_run_of_another(path: Path) -> None:
+    workflow = load(path.name)
+    if "pull_request" in workflow["on"]:
+        group = workflow["concurrency"]["group"]
+        # `github.ref` has the number as well; two forks may each have a branch of one name.
+        assert "github.event.number" in group or "github.ref }" in group, group
+
+
 @pytest.mark.parametrize("name", ["dev", "staging", "prod"])
 def test_each_deployment_goes_to_the_target_of_its_environment(deploy: Workflow, name: str) -> None:
     job = deploy["jobs"][name]
