@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from project.arguments import nonempty_path
-from project.errors import UserError
+from project.errors import UserError, reason
 from project.home import CHECKOUT
 from project.output import show
 from workspace.answers import (
@@ -101,9 +101,13 @@ def _scratch_schema(warehouse: Warehouse, catalog: str) -> Iterator[str]:
     try:
         yield scratch
     finally:
-        dropped = warehouse.run(f"drop schema if exists {place} cascade")
-        if dropped.error:
-            show(f"{place} is left: {dropped.error}; drop it by hand")
+        try:
+            left = warehouse.run(f"drop schema if exists {place} cascade").error
+        except UserError as error:
+            # What ended the probes, such as a token that expired, may prevent this as well.
+            left = reason(error)
+        if left:
+            show(f"{place} is left: {left}; drop it by hand")
 
 
 def _answer(warehouse: Warehouse, probe: Probe, names: dict[str, str]) -> str:

@@ -137,6 +137,28 @@ def test_nothing_is_left_after_an_interruption(
     assert connected.journal.select("DROP SCHEMA")
 
 
+class Expiring(statements.Warehouse):
+    """A warehouse whose token expires once the scratch schema is there."""
+
+    def __init__(self) -> None:
+        self.schema = ""
+
+    def run(self, statement: str) -> statements.Result:
+        if self.schema:
+            raise UserError("warehouse abc: the credentials are invalid or have expired")
+        self.schema = statement.removeprefix("create schema ")
+        return statements.Result()
+
+
+def test_a_schema_that_cannot_be_dropped_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    warehouse = Expiring()
+    with pytest.raises(UserError, match="have expired"):
+        command.ask(warehouse, CATALOG)
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"{warehouse.schema} is left: warehouse abc: the credentials are")
+    assert printed.endswith("; drop it by hand\n")
+
+
 @pytest.mark.warehouse
 def test_a_principal_who_may_not_create_a_schema(
     connected: Warehouse,
