@@ -203,6 +203,9 @@ _SYNONYMS: Final = {
 }
 _SEPARATORS: Final = {";": "`;`", "\t": "tabs", "|": "`|`", "^": "`^`", "\x01": r"`\x01`"}
 _SEPARATORS_AND_COMMA: Final = (",", *_SEPARATORS)
+# How far down a text is searched for a header, and how many lines below it must be rows.
+_MOST_LINES_ABOVE: Final = 10
+_ROWS_BELOW: Final = 20
 
 
 def format_by_name(name: str) -> Format | None:
@@ -269,7 +272,8 @@ def unread_reason(name: str, head: bytes) -> str:
     if reason := _foreign_content(head):
         # Pages, notes and settings of any folder are no data.
         is_data = reason not in _DOCUMENTS or _inner_format(lower) is not None
-        return reason if is_data or _is_wide_events_text(head, reason) else ""
+        is_data = is_data or _is_wide_events_text(head, reason)
+        return reason if is_data or (reason == _JSON and _is_events_json(head)) else ""
     found = format_by_content(head)
     stem, _, compression = lower.rpartition(".")
     if found in (Format.GZIP, Format.ZSTD) and f".{compression}" in _SYNONYMS:
@@ -282,6 +286,11 @@ def unread_reason(name: str, head: bytes) -> str:
         return _separated(separator)
     if _is_events_text(head):
         return f"holds events, but its name does not say so; {_rename(Format.CSV)}"
+    if _has_events_below(head):
+        return (
+            "holds events, but not from its first line on; remove what is above them but for the"
+            f" header, and {_rename(Format.CSV)}"
+        )
     inner = _inner_format(lower)
     return f"has a name that is not read; {_rename(inner)}" if inner else ""
 
@@ -320,6 +329,28 @@ def _event_fields(fields: Iterable[str]) -> int:
 def _is_events_text(head: bytes) -> bool:
     line = _first_line(head)
     return any(_event_fields(line.split(s)) >= FEWEST_NAMES for s in _SEPARATORS_AND_COMMA)
+
+
+def _has_events_below(head: bytes) -> bool:
+    """Whether a text has a header or an event further down, and rows below that."""
+    text = head.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace")
+    lines = [line for line in re.split("[\r\n]", text) if line.strip()]
+    if len(head) >= HEAD_BYTES:
+        lines.pop()
+    for position, line in enumerate(lines[: _MOST_LINES_ABOVE + 1]):
+        rows = lines[position + 1 :][:_ROWS_BELOW]
+        for separator in _SEPARATORS_AND_COMMA:
+            is_first = _event_fields(line.split(separator)) >= FEWEST_NAMES
+            # Below the example in a manual, there is text.
+            if is_first and rows and all(row.count(separator) >= FEWEST_NAMES for row in rows):
+                return True
+    return False
+
+
+def _is_events_json(head: bytes) -> bool:
+    """Whether JSON has the names of an event's columns as keys."""
+    keys = re.findall(rb'"(\w+)"\s*:', head)
+    return len({key.decode().lower() for key in keys} & set(EVENT_COLUMN_NAMES)) >= FEWEST_NAMES
 
 
 def _is_wide_events_text(head: bytes, reason: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import struct
 import tempfile
@@ -484,6 +485,17 @@ COMPANIONS: Final = (
     *("md5", "sha1", "sha256", "sha512", "crc", "dvc", "lnk", "torrent", "asc", "sig", "url"),
 )
 NOTHING: Final = b"x"
+# The end of a name, and what is above the header.
+ABOVE: Final = (
+    (".txt", b"Export of October\n\n"),
+    (".txt", b"\xef\xbb\xbfsep=,\r\n"),
+    ("", b"# made by a query\n" * 10),
+    (".csv.txt", b"sep=,\n"),
+)
+JSON_LINES: Final = b"".join(
+    json.dumps(dict(zip(HEADER.split(","), line.split(","), strict=True))).encode() + b"\n"
+    for line in HEAD.decode().splitlines()[1:]
+)
 
 
 @pytest.mark.parametrize(
@@ -503,6 +515,14 @@ NOTHING: Final = b"x"
         ("a.txt", HEAD, "ends in .csv"),
         ("a", HEAD, "ends in .csv"),
         ("a.txt", HEAD.replace(b",", b"\t"), "separated by tabs"),
+        *[(f"a{end}", above + HEAD, "remove what is above") for end, above in ABOVE],
+        ("a.txt", b"Title\n" + HEAD.partition(b"\n")[2], "remove what is above"),
+        ("a.txt", b"sep=;\n" + HEAD.replace(b",", b";"), "remove what is above"),
+        ("a.md", b"The columns:\n" + HEAD + b"Each line is an event.\n", ""),
+        ("a.py", b"import csv\n" + HEADER.encode(), ""),
+        *[(f"a{end}", JSON_LINES, "is JSON; export the events") for end in ("", ".txt", ".log")],
+        ("a", b"[" + JSON_LINES.replace(b"}\n", b"},\n") + b"]", "is JSON; export the events"),
+        ("a.ipynb", b'{"source": ["event_time, price, brand"], "price": 1}', ""),
         ("a.gz", gzip.compress(HEAD), "ends in .csv.gz"),
         ("a.csv.gzip", gzip.compress(HEAD), "ends in .csv.gz"),
         ("a.zst", zstd(HEAD), "ends in .csv.zst"),
