@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import duckdb
+import numpy as np
 
 from ingestion import bronze
 from ingestion.csv_records import (
@@ -118,6 +119,11 @@ _ORIGINS: Final = {
     ),
 }
 _LOST: Final = "the digits are lost, so export the file again from its source, with ids as text"
+_COARSE_ID: Final = re.compile("([1-9][0-9]{8,9})([.]0)?")
+# In this range the neighbors of a float of 32 bits are 32 to 256 apart. Below, ids may well be even
+# or multiples of 4; above, those of 1,000 would look like such floats.
+_COARSE: Final = range(1 << 28, 1 << 32)
+_FEWEST_COARSE: Final = 50
 # A column of ids is damaged if chance makes most of them look so in fewer than one of 1,000 files.
 _CHANCE: Final = 0.001
 
@@ -224,8 +230,14 @@ def require_whole_ids(sample: Sample, pieces: Sequence[bytes]) -> None:
 
     Exports that are joined may differ, and rounded ids break no rule: they only merge categories.
     """
-    for piece in pieces:
-        part = replace(sample, records=tuple(_records(piece, 1, sample.layout.width)))
+    parts = [replace(sample, records=tuple(_records(p, 1, sample.layout.width))) for p in pieces]
+    for column in _IDS:
+        if example := _short_float([sample, *parts], column):
+            raise UnusableError(
+                f"{column} cannot be used, such as {shown(example)} (rounded to a floating-point"
+                f" number of 32 bits, like all of them); {_LOST}"
+            )
+    for part in parts:
         _require_unmoved(part, "further down")
         for column in _IDS:
             if example := _rounded_id(part, column, _CHANCE / len(pieces)):
@@ -407,6 +419,29 @@ def _rounded_id(sample: Sample, column: str, chance: float = _CHANCE) -> tuple[R
     }
     rounded = _rounded({number for number in long if number > MAX_EXACT}, chance)
     return next((example for number, example in reversed(long.items()) if number in rounded), None)
+
+
+def _short_float(samples: Iterable[Sample], column: str) -> str:
+    """Return an example of ids that have been floats of 32 bits, as small data frames have them.
+
+    Empty if one of the large ones has not, or they are few: these could be so by design.
+    """
+    texts = {
+        fields[sample.layout.names.index(column)] for sample in samples for _, fields in sample.rows
+    }
+    ids = {int(match[1]): match[0] for text in texts if (match := _COARSE_ID.fullmatch(text))}
+    coarse = [number for number in ids if number in _COARSE]
+    if len(coarse) < _FEWEST_COARSE or not all(map(_is_short_float, coarse)):
+        return ""
+    # Ids that a service numbers in larger steps look so as well.
+    is_by_design = math.gcd(*coarse) > np.spacing(np.float32(min(coarse)))
+    return "" if is_by_design else ids[min(coarse)]
+
+
+def _is_short_float(number: int) -> bool:
+    """Whether a float of 32 bits has this value, or is written so with its fewest digits."""
+    value = np.float32(number)
+    return number in (int(value), int(np.format_float_positional(value, trim="-")))
 
 
 def _rounded(ids: set[int], chance: float) -> set[int]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
+import numpy as np
 import pytest
 
 from ecommerce import cli
@@ -100,6 +101,8 @@ def moved(row: str, price: str = "2,50") -> str:
     return ",".join([*row.split(",")[:6], price, *row.split(",")[7:]])
 
 
+# In two ranges with another spacing of floats.
+USERS: Final = [510_000_123 + 1_003_001 * number for number in range(80)]
 CATEGORIES: Final = [2053013555631882655, 2053013558920217191, 2053013561579406073]
 
 # What is wrong -> the file, and what its refusal says.
@@ -308,6 +311,18 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "ids as a float is written": (
         with_ids("category_id", [str(int(float(number)) // 100 * 100) for number in CATEGORIES]),
         "digits are lost",
+    ),
+    "ids as a float of 32 bits holds them": (
+        with_ids("user_id", [str(int(np.float32(number))) for number in USERS]),
+        r"user_id cannot be used, such as `510000128` .rounded to a floating-point number of 32",
+    ),
+    "ids as a data frame writes a float of 32 bits": (
+        with_ids("user_id", [f"{np.format_float_positional(np.float32(n))}0" for n in USERS]),
+        "user_id cannot be used, such as `510000130.0` .rounded to a floating-point number of 32",
+    ),
+    "ids as a float of 32 bits holds them, in a long file": (
+        with_ids("user_id", [str(int(np.float32(510_000_123 + 10_001 * n))) for n in range(4000)]),
+        "user_id cannot be used, such as",
     ),
     "ids as a float holds them": (
         with_ids("category_id", [str(int(float(number))) for number in CATEGORIES]),
@@ -667,6 +682,27 @@ def test_whole_ids_further_down_are_loaded(load: Callable[..., FileReport]) -> N
     ids[3] = ids[3] // 10_000 * 10_000
     rows = [lines.line(category_id=str(ids[n % 7])) for n in range(3 * HEAD_LINES)]
     assert load(text(*[lines.line() for _ in range(FEW_LINES)], *rows)).status is Status.LOADED
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [int(np.float32(number)) for number in USERS[:5]],
+        [*map(int, np.float32(USERS)), USERS[7]],
+        range(16_777_216, 33_554_432, 100_002),
+        range(300_000_000, 400_000_000, 100_010),
+        range(300_000_000, 400_000_000, 1_000_100),
+        range(1_000_000, 2_000_000, 10_000),
+        range(9_000_000_000, 9_100_000_000, 1_001_000),
+        [541_312_128] * 60,
+    ],
+    ids=["few", "one is whole", "even", "tens", "hundreds", "small", "thousands", "one user"],
+)
+def test_ids_that_a_float_of_32_bits_may_hold_by_design_are_read(
+    ids: Iterable[int], load: Callable[..., FileReport]
+) -> None:
+    report = load(with_ids("user_id", [str(number) for number in ids]))
+    assert (report.status, report.rows_with_rescued_data) == (Status.LOADED, 0), report
 
 
 ZONES: Final = [" UTC", "Z", "+00:00", " +00:00", "-00"]
