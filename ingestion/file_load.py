@@ -48,6 +48,7 @@ from ingestion.line_blocks import read_blocks
 from ingestion.typed_text import Texts
 
 WITHOUT_ZONE: Final = "event times without a zone are taken as UTC"
+WITHOUT_PRICE: Final = "no line has a price above 0"
 
 LARGE_BYTES = 64 << 20
 """A commit of fewer costs a good part of their load, and counting them is over at once."""
@@ -81,7 +82,7 @@ class FileReport:
     seconds: float = 0.0
     message: str = ""
     note: str = ""
-    """What was assumed about a loaded file."""
+    """What was assumed about a loaded file, and what it lacks."""
 
 
 @dataclass(frozen=True)
@@ -443,10 +444,11 @@ def _record(
     """
     row = bronze.first_row(
         connection,
-        f"select count(*), count(_rescued_data) from {bronze.EVENTS} where _ingested_at = ?",
+        "select count(*), count(_rescued_data), count_if(price > 0)"
+        f" from {bronze.EVENTS} where _ingested_at = ?",
         [ingested_at],
     )
-    rows, rescued = row or (0, 0)
+    rows, rescued, priced = row or (0, 0, 0)
     counted = new.counted.result()
     if not rows:
         raise NotLoadedError(Status.EMPTY, "has a header and no line of data yet")
@@ -466,5 +468,6 @@ def _record(
     require_one_form(new.judged.layout, counted.pieces)
     if Identity.of(new.path) != new.identity:
         raise NotLoadedError(Status.GROWING, "")
-    note = WITHOUT_ZONE if texts is Texts.ALL else ""
+    notes = {WITHOUT_ZONE: texts is Texts.ALL, WITHOUT_PRICE: not priced}
+    note = "; ".join(text for text, is_noted in notes.items() if is_noted)
     return FileReport(new.path, Status.LOADED, rows, rescued, message=message, note=note)

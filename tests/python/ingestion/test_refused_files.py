@@ -16,7 +16,7 @@ from ecommerce import cli
 from ingestion import bronze
 from ingestion.csv_records import MAX_LINE_BYTES
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
-from ingestion.file_load import WITHOUT_ZONE, FileReport, Status, load_file
+from ingestion.file_load import WITHOUT_PRICE, WITHOUT_ZONE, FileReport, Status, load_file
 from ingestion.file_sample import FEW_LINES, HEAD_LINES
 from support.dirty_files import HEADER, Lines
 
@@ -260,6 +260,14 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "a currency behind": (with_each(price="35.79 EUR"), "price cannot be used"),
     "thousands": (with_each(price="1,235.79"), "price cannot be used, such as `1,235.79`"),
     "negative prices": (with_each(price="-1.00"), "price cannot be used"),
+    "purchases for nothing": (
+        with_each(event_type=" Purchase", price="0.004"),
+        "price cannot be used, such as `0.004` in line 2 .of a purchase, which cannot be for noth",
+    ),
+    "purchases for nothing, in the published form": (
+        with_each(event_type="purchase", price="0.00"),
+        "price cannot be used, such as `0.00` in line 2 .of a purchase, which cannot be for noth",
+    ),
     "not a number": (with_each(price="NaN"), "price cannot be used"),
     "no price at all": (with_each(price=""), "price is empty in line 2"),
     "scientific ids": (
@@ -714,6 +722,16 @@ def test_a_missing_zone_is_noted_once_a_file(zone: str, load: Callable[..., File
     assert report.note == ("" if zone else WITHOUT_ZONE)
     times = query(load, f"select distinct event_time from {bronze.EVENTS}")
     assert times == [(datetime(2019, 10, 1, 0, 5),)]
+
+
+@pytest.mark.parametrize("zone", ["", " UTC"])
+def test_a_file_without_a_price_above_0_is_noted(
+    zone: str, load: Callable[..., FileReport]
+) -> None:
+    report = load(with_each(price="0.00", event_time=f"2019-10-01 00:05:00{zone}"))
+    noted = "" if zone else f"{WITHOUT_ZONE}; "
+    assert (report.status, report.note) == (Status.LOADED, f"{noted}{WITHOUT_PRICE}")
+    assert load(with_each(price="0.01"), "priced.csv").note == ""
 
 
 def test_one_missing_zone_at_the_end_is_noted(load: Callable[..., FileReport]) -> None:
