@@ -386,14 +386,14 @@ def _why_malformed(record: Record, width: int) -> str:
     where = f"line {record.number} cannot be split into {width} fields: {shown(content)}"
     if "\r" in content:
         return f"{where}; {cr_remedy(content)}"
-    if '"' in content:
-        return f"{where}; quote whole fields, and double a quote inside"
-    if b"\0" in record.content:
-        return f"{where}; it has a NUL byte, so copy or export the file again"
-    try:
-        fields = len(record.content.decode().split(","))
-    except UnicodeDecodeError:
+    [alone] = RecordReader(io.BytesIO(record.content)).records()
+    if alone.fields is None:
+        if '"' in content:
+            return f"{where}; quote whole fields, and double a quote inside"
+        if b"\0" in record.content:
+            return f"{where}; it has a NUL byte, so copy or export the file again"
         return f"{where}; convert the file to UTF-8"
+    fields = len(alone.fields)
     remedy = (
         "quote commas inside fields, or name the additional columns in the header"
         if fields > width

@@ -20,6 +20,7 @@ from ingestion.file_load import WITHOUT_PRICE, WITHOUT_ZONE, FileReport, Status,
 from ingestion.file_sample import FEW_LINES, HEAD_LINES
 from support.dirty_files import HEADER, Lines
 
+QUOTES: Final = '","'
 NAMES: Final = list(PUBLISHED_COLUMN_NAMES)
 
 
@@ -363,6 +364,22 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "a name of rows, of which the header knows nothing": (
         text(*[f"{number},{line}" for number, line in enumerate(good())]),
         "line 2 cannot be split into 9 fields: .*; it has 10",
+    ),
+    "quoted fields, and too many": (
+        text(*[f'"{line.replace(",", QUOTES)}","x"' for line in good()]),
+        "line 2 cannot be split into 9 fields: .*; it has 10, so quote commas inside fields, or na",
+    ),
+    "a quoted comma, and too few": (
+        text(*[line[:99].replace("samsung", '"a, b"') for line in good()]),
+        "line 2 cannot be split into 9 fields: .*; it has 8, so complete the lines",
+    ),
+    "quotes behind backslashes": (
+        text(*[line.replace("samsung", r'"a \"b\""') for line in good()]),
+        "line 2 cannot be split into 9 fields: .*; quote whole fields, and double a quote inside",
+    ),
+    "not UTF-8": (
+        text(*good()).replace(b"samsung", b"\xe9"),
+        "line 2 cannot be split into 9 fields: .*; convert the file to UTF-8",
     ),
     "nothing but halves of lines": (
         text(*[line[:50] for line in good()]),
