@@ -29,6 +29,10 @@ from ingestion.formats import (
 )
 
 _BLOCK_BYTES: Final = 1 << 20
+_LONG_WINDOW: Final = (
+    "was compressed with a window of more than 128 MB; decompress it with `zstd -d --long=31`, and"
+    " compress it without --long"
+)
 _TITLES: Final = {Format.GZIP: "gzip", Format.ZSTD: "zstd"}
 
 
@@ -62,6 +66,8 @@ class _Stream(io.RawIOBase):
             # The errors of gzip and Arrow are OSErrors as well, but have no number.
             if isinstance(error, NotReadableError) or getattr(error, "errno", None) is not None:
                 raise
+            if "too much memory" in str(error):
+                raise NotReadableError(_LONG_WINDOW) from error
             raise damaged(self._title, error) from error
         if self._observe is not None:
             self._observe(block)

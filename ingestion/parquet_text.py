@@ -41,6 +41,7 @@ _PLAIN: Final = (
     "UINTEGER",
     "DOUBLE",
 )
+_SHOWN_BYTES: Final = 20
 _FIRST_INEXACT_FLOAT: Final = 1 << 24
 _ZONED: Final = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 
@@ -48,10 +49,10 @@ _ZONED: Final = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 class _Text(io.RawIOBase):
     """The rows of a file as a stream of lines; its position is that in the stored file."""
 
-    def __init__(self, header: bytes, rows: pa.RecordBatchReader, size: int, count: int) -> None:
+    def __init__(self, header: bytes, rows: pa.RecordBatchReader, path: Path, count: int) -> None:
         self._rest = memoryview(header)
-        self._rows = rows
-        self._size, self._count, self._read = size, count, 0
+        self._rows, self._path = rows, path
+        self._size, self._count, self._read = path.stat().st_size, count, 0
 
     def readable(self) -> bool:
         return True
@@ -67,7 +68,7 @@ class _Text(io.RawIOBase):
             except StopIteration:
                 return 0
             except (duckdb.Error, pa.ArrowException, OSError) as error:
-                raise _unreadable(error) from error
+                raise _unreadable(self._path, error) from error
             self._read += batch.num_rows
             self._rest = _bytes_of(batch.column(0))
         part = self._rest[: len(view)]
@@ -118,11 +119,17 @@ def open_text(path: Path) -> Iterator[_Text]:
             )
             reader = rows.to_arrow_reader(_ROWS_PER_BATCH)
         except duckdb.Error as error:
-            raise _unreadable(error) from error
-        yield _Text(header.encode(), reader, path.stat().st_size, count)
+            raise _unreadable(path, error) from error
+        yield _Text(header.encode(), reader, path, count)
 
 
-def _unreadable(error: Exception) -> NotReadableError:
+def _unreadable(path: Path, error: Exception) -> NotReadableError:
+    if "UTF8" in str(error):
+        place = _not_text(path) or str(error).splitlines()[0].rpartition(": ")[2]
+        return NotReadableError(
+            f"has a value that is no text, number or time (invalid UTF8: {place}); write that"
+            " column as text in UTF-8"
+        )
     # Batches come through Arrow, which keeps only the text of DuckDB's error.
     if isinstance(error, duckdb.ConversionException) or "Conversion Error" in str(error):
         value = re.sub("^.*Conversion Error: ", "", str(error).splitlines()[0])
@@ -130,6 +137,29 @@ def _unreadable(error: Exception) -> NotReadableError:
             f"has a value that is no text, number or time ({value}); write that column as text"
         )
     return damaged("Parquet", error)
+
+
+def _not_text(path: Path) -> str:
+    """Return where the first bytes are that must be text and are not; empty if there are none."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        names = [
+            column.name
+            for column in file.schema_arrow
+            if str(column.type) in ("string", "large_string")
+            or ("binary" in str(column.type) and _is_event_column(column.name))
+        ]
+        row = 1
+        for batch in file.iter_batches(_ROWS_PER_BATCH, columns=names):
+            for name, values in zip(batch.schema.names, batch.columns, strict=True):
+                for number, value in enumerate(values.cast(pa.large_binary()).to_pylist(), row):
+                    try:
+                        (value or b"").decode()
+                    except UnicodeDecodeError:
+                        return f"{value[:_SHOWN_BYTES]!r} of {name!r} in row {number:,}"
+            row += batch.num_rows
+    return ""
 
 
 def _bytes_of(texts: pa.StringArray) -> memoryview:

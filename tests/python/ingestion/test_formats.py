@@ -17,6 +17,7 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -298,6 +299,10 @@ def readable(value: object) -> str:
     return value if isinstance(value, str) else "content"
 
 
+# The header of a frame with a window of 2 GB, and of its one block, which is not compressed.
+WIDE_ZSTD: Final = (
+    b"\x28\xb5\x2f\xfd\x00\xa8" + (len(EVENTS) << 3 | 1).to_bytes(3, "little") + EVENTS
+)
 UTF16: Final = EVENTS.decode().encode("utf-16")
 
 
@@ -351,6 +356,7 @@ def test_a_text_of_events_that_a_spreadsheet_saved_is_named(tmp_path: Path) -> N
         ("a.csv.zst", zstd(EVENTS)[:-5], "corrupt or truncated zstd, copy it again"),
         ("a.csv.zst", zstd(EVENTS) + b"garbage", "corrupt or truncated zstd, copy it again"),
         ("a.csv.zst", zstd(UTF16), "what it holds is UTF-16 text"),
+        ("a.csv.zst", WIDE_ZSTD, "a window of more than 128 MB; decompress it with `zstd -d --lon"),
         ("a.zip", EVENTS, "is text, not a zip archive"),
         ("a.zip", b"garbage" * 9, "is not a zip archive"),
         ("a.parquet", EVENTS, "is text, not a Parquet file"),
@@ -373,6 +379,38 @@ def test_parquet_that_is_cut_or_has_other_columns_is_refused(tmp_path: Path) -> 
     binary = text_columns(EVENTS) | {"brand": pa.array([b"\xff"] * 3, pa.binary())}
     content = write_parquet(tmp_path / "b.parquet", binary).read_bytes()
     assert "invalid UTF8" in refusal(tmp_path, "b.parquet", content)
+
+
+@pytest.mark.parametrize("column", ["brand", "user_session", "note\n"])
+@pytest.mark.parametrize("kind", [pa.string(), pa.binary()])
+def test_text_of_parquet_that_is_not_utf8_is_named(
+    tmp_path: Path, column: str, kind: pa.DataType
+) -> None:
+    values = pa.array([*[b"ab"] * 30_000, b"caf\xe9 " * 9], pa.binary())
+    rows = text_columns(csv_text(Lines(), len(values)))
+    rows[column] = pa.Array.from_buffers(kind, len(values), values.buffers())
+    path = tmp_path.resolve() / "a.parquet"
+    pq.write_table(pa.table(rows), path)
+    if kind == pa.binary() and column not in HEADER:
+        # Such bytes are read as digits.
+        with open_content(path) as (stream, _):
+            assert b",636166E920" in stream.read()
+        return
+    message = refusal(tmp_path, "a.parquet", path.read_bytes())
+    place = f"{(b'caf' + bytes([0xE9]) + b' ') * 4!r} of {column!r} in row 30,001"
+    assert f"(invalid UTF8: {place}); write that column as text in UTF-8" in message
+    assert message.isprintable()
+
+
+def test_text_inside_lists_that_is_not_utf8_is_not_called_damage(tmp_path: Path) -> None:
+    values = pa.array([b"a", b"\xe9", b"b"], pa.binary())
+    lists = pa.ListArray.from_arrays(
+        [0, 1, 2, 3], pa.Array.from_buffers(pa.string(), 3, values.buffers())
+    )
+    content = write_parquet(tmp_path / "a.parquet", text_columns(EVENTS) | {"tags": lists})
+    message = refusal(tmp_path, "b.parquet", content.read_bytes())
+    assert "invalid UTF8: value" in message
+    assert "write that column as text in UTF-8" in message
 
 
 def test_values_that_are_no_text_are_not_called_damage(tmp_path: Path) -> None:
