@@ -22,7 +22,7 @@ from ingestion.formats import (
     unread_reason,
 )
 from project.errors import UserError
-from project.home import MANIFEST, MARKER, TRUTH
+from project.home import CATALOG, MANIFEST, MARKER, TRUTH, created_by_runs
 
 # The log of a table format; its older files hold rows that the table no longer has.
 _TABLE_LOGS: Final = {
@@ -193,7 +193,10 @@ def _walk(root: Path) -> Iterator[Path | Unread]:
             continue
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries)
+        own = _own_names(folder)
         for name in names:
+            if name in own:
+                continue
             path = Path(folder, name)
             # A path may not be resolved because of a cycle among links.
             target = _target(path)
@@ -285,6 +288,13 @@ def _is_home(folder: Path) -> bool:
         return (folder / MARKER).exists()
     except OSError:
         return False
+
+
+def _own_names(folder: Path) -> frozenset[str]:
+    """Return what runs have created in a folder, if it is their home, but for landed files."""
+    if not _is_home(folder):
+        return frozenset()
+    return frozenset((*created_by_runs(folder), f"{CATALOG}.duckdb", f"{CATALOG}.duckdb.wal"))
 
 
 def _is_of_tool(folder: Path) -> bool:

@@ -7,6 +7,7 @@ import glob
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -66,6 +67,8 @@ def load(data: Path, database: Path) -> LoadReport:
     """
     require_known_types()
     landed = expand(discover(data))
+    own = database.resolve()
+    landed = replace(landed, unread=tuple(u for u in landed.unread if u.path != own))
     with connect(database) as connection:
         return load_files(connection, landed, database)
 

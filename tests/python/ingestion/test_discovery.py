@@ -215,6 +215,31 @@ def test_a_home_of_runs_in_the_folder_is_left_out(folder: Path) -> None:
     assert discover(folder / "home").files == (folder / "home" / "landing" / "b.csv",)
 
 
+def test_what_runs_create_is_left_out_where_the_home_is_the_folder(folder: Path) -> None:
+    mine = [write(folder / name) for name in ("a.csv", "exports/mine.csv")]
+    claim(folder)
+    for name in (
+        *("ecommerce_analytics_local.duckdb", "ecommerce_analytics_local.duckdb.wal"),
+        *("target/manifest.json", "target/run/a.sql", "dashboard/data.parquet", "bench/b.csv"),
+        *("dictionary.json", "last_run.json", "duckdb_wasm/x.parquet", "logs/dbt.log"),
+    ):
+        write(folder / name)
+    theirs = write(folder / "landing" / "b.csv")
+    other = write(folder / "deep" / "target" / "c.csv")
+    assert discover(folder) == Landed((mine[0], other, mine[1], theirs), ())
+
+
+def test_the_database_below_the_files_is_not_named(folder: Path, tmp_path: Path) -> None:
+    mine = write(folder / "a.csv", csv_text(Lines()))
+    other = write(folder / "other.duckdb")
+    (tmp_path / "link").symlink_to(folder)
+    for database in (folder / "shop.duckdb", tmp_path / "link" / "shop.duckdb"):
+        for _ in range(2):
+            report = load(folder, database)
+            assert [file.path for file in report.files] == [mine]
+            assert [unread.path for unread in report.skipped] == [other]
+
+
 def test_folders_of_other_programs_are_left_out(folder: Path) -> None:
     mine = write(folder / "a.csv")
     for name in (
