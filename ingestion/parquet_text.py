@@ -100,9 +100,10 @@ def open_text(path: Path) -> Iterator[_Text]:
                 " file again from its source, with 64 bits"
             )
     header = ",".join(_quoted(name) for name in names) + "\n"
-    with duckdb.connect(config=_SETTINGS) as connection:
+    with path.open("rb") as stored, duckdb.connect(config=_SETTINGS) as connection:
         try:
-            scan = _scan(path)
+            # In a pattern, DuckDB takes a backslash for the end of a folder's name.
+            scan = _scan(f"/dev/fd/{stored.fileno()}" if "\\" in str(path) else str(path))
             types = [str(kind) for kind in connection.sql(f"from {scan}").types]
             fields = [
                 f"coalesce({_field(n, kind, _is_event_column(name))}, '')"
@@ -176,10 +177,10 @@ def path_literal(path: str) -> str:
     return "'" + pattern.replace("'", "''") + "'"
 
 
-def _scan(path: Path) -> str:
+def _scan(path: str) -> str:
     # Otherwise a folder such as `month=10` would become a column.
     options = "hive_partitioning = false, binary_as_string = false"
-    return f"read_parquet({path_literal(str(path))}, {options})"
+    return f"read_parquet({path_literal(path)}, {options})"
 
 
 def _is_event_column(name: str) -> bool:

@@ -107,6 +107,27 @@ def test_every_format_gives_the_rows_of_its_csv_text(
         assert connection.execute(f"select path from {bronze.LEDGER}").fetchall() == [(str(path),)]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a\\[1]", "a\\*", "\\?\\b", "a\\b", "a\\b [1]/c", "a{b,c}", "[!a]", "a]", "**/a"),
+        *("a\nb", "a\rb", "a'b", 'a"b', "a%20b", "~", " a ", "a#b;c", "a\u2028b", "n" * 240),
+        "s3:/a",
+    ],
+)
+def test_a_file_may_have_any_name(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path.resolve() / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(EVENTS)
+    parquet = write_parquet(path.with_suffix(".parquet"), text_columns(EVENTS))
+    _, expected = rows_of(connection, path)
+    report, rows = rows_of(connection, parquet)
+    assert (report.status, report.rows, report.message) == (Status.LOADED, 3, "")
+    assert rows == expected
+
+
 @pytest.mark.slow
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
