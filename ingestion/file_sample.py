@@ -124,7 +124,7 @@ _ORIGINS: Final = {
     ),
 }
 _LOST: Final = "the digits are lost, so export the file again from its source, with ids as text"
-_COARSE_ID: Final = re.compile("([1-9][0-9]{8,9})([.]0)?")
+_COARSE_ID: Final = re.compile("([1-9][0-9]{8,9})([.]0+)?")
 # In this range the neighbors of a float of 32 bits are 32 to 256 apart. Below, ids may well be even
 # or multiples of 4; above, those of 1,000 would look like such floats.
 _COARSE: Final = range(1 << 28, 1 << 32)

@@ -326,8 +326,8 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         r"user_id cannot be used, such as `510000128` .rounded to a floating-point number of 32",
     ),
     "ids as a data frame writes a float of 32 bits": (
-        with_ids("user_id", [f"{np.format_float_positional(np.float32(n))}0" for n in USERS]),
-        "user_id cannot be used, such as `510000130.0` .rounded to a floating-point number of 32",
+        with_ids("user_id", [f"{np.format_float_positional(np.float32(n))}00" for n in USERS]),
+        "user_id cannot be used, such as `510000130.00` .rounded to a floating-point number of 3",
     ),
     "ids as a float of 32 bits holds them, in a long file": (
         with_ids("user_id", [str(int(np.float32(510_000_123 + 10_001 * n))) for n in range(4000)]),
