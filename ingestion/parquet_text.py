@@ -93,6 +93,10 @@ def open_text(path: Path) -> Iterator[_Text]:
         raise damaged("Parquet", error) from error
     names = schema.names
     for column in schema:
+        if pa.types.is_nested(column.type) and _is_event_column(column.name):
+            raise NotReadableError(
+                f"{column.name} has several values in a row ({column.type}); write one as text"
+            )
         # DuckDB reads them as floats of 32 bits, in which nothing shows the lost digits.
         if pa.types.is_float16(column.type) and _is_event_column(column.name):
             raise NotReadableError(

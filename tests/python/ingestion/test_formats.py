@@ -434,6 +434,20 @@ def test_text_inside_lists_that_is_not_utf8_is_not_called_damage(tmp_path: Path)
     assert "write that column as text in UTF-8" in message
 
 
+@pytest.mark.parametrize("values", [[["a", "b"]] * 3, [{"name": "a"}] * 3])
+def test_event_columns_of_lists_and_structures_are_refused(
+    tmp_path: Path, connection: duckdb.DuckDBPyConnection, values: list[Any]
+) -> None:
+    path = tmp_path.resolve() / "a.parquet"
+    rows = text_columns(EVENTS)
+    write_parquet(path, rows | {"user_session": pa.array(values)})
+    message = refusal(tmp_path, "b.parquet", path.read_bytes())
+    assert "user_session has several values in a row (" in message
+    assert "; write one as text" in message
+    write_parquet(path, rows | {"tags": pa.array(values)})
+    assert rows_of(connection, path)[0].rows == 3
+
+
 def test_values_that_are_no_text_are_not_called_damage(tmp_path: Path) -> None:
     rows = text_columns(EVENTS)
     session = rows | {"user_session": pa.array([bytes(range(120, 136))] * 3, pa.binary(16))}
