@@ -388,6 +388,11 @@ def _why_malformed(record: Record, width: int) -> str:
         return f"{where}; {cr_remedy(content)}"
     [alone] = RecordReader(io.BytesIO(record.content)).records()
     if alone.fields is None:
+        if content.count('"') % 2:
+            return (
+                f"{where}; it opens a quote and does not close it, so close it, and write blanks"
+                " for line ends inside fields"
+            )
         if '"' in content:
             return f"{where}; quote whole fields, and double a quote inside"
         if b"\0" in record.content:

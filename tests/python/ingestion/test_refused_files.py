@@ -373,6 +373,10 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         text(*[line[:99].replace("samsung", '"a, b"') for line in good()]),
         "line 2 cannot be split into 9 fields: .*; it has 8, so complete the lines",
     ),
+    "a line end inside each note": (
+        text(*[f'{line},"two\nlines"' for line in good()], header=f"{HEADER},note"),
+        "line 2 cannot be split into 10 fields: .*; it opens a quote and does not close it, so clo",
+    ),
     "quotes behind backslashes": (
         text(*[line.replace("samsung", r'"a \"b\""') for line in good()]),
         "line 2 cannot be split into 9 fields: .*; quote whole fields, and double a quote inside",
