@@ -240,9 +240,9 @@ def require_whole_ids(sample: Sample, pieces: Sequence[bytes]) -> None:
     """
     parts = [replace(sample, records=tuple(_records(p, 1, sample.layout.width))) for p in pieces]
     for column in _IDS:
-        if example := _short_float([sample, *parts], column):
+        if short := _short_float([sample, *parts], column):
             raise UnusableError(
-                f"{column} cannot be used, such as {shown(example)} (rounded to a floating-point"
+                f"{column} cannot be used, such as {shown(short)} (rounded to a floating-point"
                 f" number of 32 bits, like all of them); {_LOST}"
             )
     for part in parts:

@@ -407,7 +407,7 @@ def test_parquet_that_is_cut_or_has_other_columns_is_refused(tmp_path: Path) -> 
 def test_text_of_parquet_that_is_not_utf8_is_named(
     tmp_path: Path, column: str, kind: pa.DataType
 ) -> None:
-    values = pa.array([*[b"ab"] * 30_000, b"caf\xe9 " * 9], pa.binary())
+    values = pa.array([*[b"ab"] * 30_000, b"tel\xe9 " * 9], pa.binary())
     rows = text_columns(csv_text(Lines(), len(values)))
     rows[column] = pa.Array.from_buffers(kind, len(values), values.buffers())
     path = tmp_path.resolve() / "a.parquet"
@@ -415,10 +415,10 @@ def test_text_of_parquet_that_is_not_utf8_is_named(
     if kind == pa.binary() and column not in HEADER:
         # Such bytes are read as digits.
         with open_content(path) as (stream, _):
-            assert b",636166E920" in stream.read()
+            assert b",74656CE920" in stream.read()
         return
     message = refusal(tmp_path, "a.parquet", path.read_bytes())
-    place = f"{(b'caf' + bytes([0xE9]) + b' ') * 4!r} of {column!r} in row 30,001"
+    place = f"{(b'tel' + bytes([0xE9]) + b' ') * 4!r} of {column!r} in row 30,001"
     assert f"(invalid UTF8: {place}); write that column as text in UTF-8" in message
     assert message.isprintable()
 

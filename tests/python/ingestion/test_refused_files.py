@@ -263,11 +263,11 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "negative prices": (with_each(price="-1.00"), "price cannot be used"),
     "purchases for nothing": (
         with_each(event_type=" Purchase", price="0.004"),
-        "price cannot be used, such as `0.004` in line 2 .of a purchase, which cannot be for noth",
+        "price cannot be used, such as `0.004` in line 2 .of a purchase, which cannot be for n",
     ),
     "purchases for nothing, in the published form": (
         with_each(event_type="purchase", price="0.00"),
-        "price cannot be used, such as `0.00` in line 2 .of a purchase, which cannot be for noth",
+        "price cannot be used, such as `0.00` in line 2 .of a purchase, which cannot be for n",
     ),
     "not a number": (with_each(price="NaN"), "price cannot be used"),
     "no price at all": (with_each(price=""), "price is empty in line 2"),
@@ -717,7 +717,7 @@ def test_whole_ids_further_down_are_loaded(load: Callable[..., FileReport]) -> N
     "ids",
     [
         [int(np.float32(number)) for number in USERS[:5]],
-        [*map(int, np.float32(USERS)), USERS[7]],
+        [*(int(np.float32(number)) for number in USERS), USERS[7]],
         range(16_777_216, 33_554_432, 100_002),
         range(300_000_000, 400_000_000, 100_010),
         range(300_000_000, 400_000_000, 1_000_100),
