@@ -50,11 +50,11 @@ def _steps(tables: Tables) -> Figure:
     conversion = rows[4]["share"]
     return Figure(
         "steps",
-        f"{formats.percent(conversion)} of the sessions end with a purchase"
+        f"On complete days, {formats.percent(conversion)} of the sessions end with a purchase"
         if sessions
         else "Sessions by step",
-        "Not every purchase takes all steps: the last bar has those without a cart event in the"
-        " session, so the bars are not a strict sequence.",
+        "Complete days only. Not every purchase takes all steps: the last bar has those without a"
+        " cart event in the session, so the bars are not a strict sequence.",
         (
             Column("step", "Step"),
             Column("sessions", "Sessions", "integer"),
@@ -115,7 +115,8 @@ def _categories(tables: Tables) -> Figure:
         f" best: {formats.percent(best['conversion_rate'])}"
         if best
         else "Conversion by category",
-        "A session counts in each category it touched, so categories do not add up to the shop.",
+        "Complete days only. A session counts in each category it touched, so categories do not add"
+        " up to the shop.",
         (
             Column("category_l1", "Category"),
             Column("sessions", "Sessions", "integer"),

@@ -9,7 +9,7 @@ select
     cast(sum(sessions_with_purchase) as bigint) as sessions_with_purchase,
     cast(sum(sessions_purchase_without_cart) as bigint) as sessions_without_cart
 from gold_layer.conversion_funnel
-where category_l1 = '(all)';
+where category_l1 = '(all)' and is_complete;
 
 -- name: categories
 select
@@ -23,7 +23,7 @@ select
     sum(sessions_purchase_without_cart) / nullif(sum(sessions_with_purchase), 0)
         as without_cart_rate
 from gold_layer.conversion_funnel
-where category_l1 not in ('(all)', '(none)')
+where category_l1 not in ('(all)', '(none)') and is_complete
 group by category_l1
 order by sessions desc, category_l1
 limit 14;

@@ -544,6 +544,7 @@ FIGURES: Final[Mapping[str, str]] = {
         from brand_pairs where one <> two and '(none)' not in (one, two)
         group by l1, l2, one, two order by 5 desc, l2, one, two limit 25""",
     "funnel-steps": """
+        with s as (select s.* from s join d using (day) where is_whole)
         select step, number, number / (select count(*) from s) from (
             select 1 as place, 'all sessions' as step, count(*) as number from s
             union all select 2, 'with a view', count_if(is_viewed) from s
@@ -570,6 +571,7 @@ FIGURES: Final[Mapping[str, str]] = {
                     max(is_buy) as is_bought,
                     min(event_time) filter (where is_view) as viewed_at
                 from e where category_l1 is not null group by 1, 2) as firsts
+            where session_id in (select session_id from s join d using (day) where is_whole)
         )
         select l1, count(*), count_if(is_carted_after) / nullif(count_if(is_viewed), 0),
             count_if(is_carted and is_bought) / nullif(count_if(is_carted), 0),

@@ -50,6 +50,30 @@ def test_carts_of_a_day_without_its_purchases_are_not_abandoned() -> None:
     assert title == "Cart abandonment by day"
 
 
+def test_the_funnel_counts_complete_days_alone() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            """create schema gold_layer;
+            create table gold_layer.conversion_funnel as
+            select
+                category_l1, day_kind = 'complete' as is_complete, 100 as sessions,
+                90 as sessions_with_view, 50 as sessions_with_cart,
+                50 as sessions_view_then_cart, bought as sessions_with_purchase,
+                bought as sessions_view_cart_purchase_in_order,
+                bought as sessions_with_cart_and_purchase, 0 as sessions_purchase_without_cart
+            from (values ('complete', 40), ('incomplete', 0)) as days(day_kind, bought)
+            cross join (values ('(all)'), ('toys')) as categories(category_l1)"""
+        )
+        tables = Tables(connection)
+        assert funnel._steps(tables).title == (
+            "On complete days, 40.0% of the sessions end with a purchase"
+        )
+        assert funnel._categories(tables).title.endswith("toys converts best: 40.0%")
+        connection.execute("update gold_layer.conversion_funnel set is_complete = false")
+        figure = funnel._steps(Tables(connection))
+    assert (figure.title, list(figure.rows)) == ("Sessions by step", [])
+
+
 def test_a_title_of_a_part_of_its_rows_says_which() -> None:
     busy = {"category_l1": "toys", "sessions": 100, "conversion_rate": 0.1}
     rare = {"category_l1": "rare", "sessions": 99, "conversion_rate": 0.9}
