@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -32,20 +32,9 @@ class Period:
         """The days that compare."""
         return [day for day in self.days if day["is_complete"]]
 
-    @property
-    def revenue(self) -> Decimal:
-        """Revenue of all days."""
-        return sum((day["revenue"] for day in self.days), Decimal(0))
-
-    @property
-    def orders(self) -> int:
-        """Orders of all days."""
-        return sum(day["orders"] for day in self.days)
-
-    @property
-    def sessions(self) -> int:
-        """Sessions of all days."""
-        return sum(day["sessions"] for day in self.days)
+    def total(self, column: str) -> Decimal | int | None:
+        """Return the sum of a column over all days; None without a day, as it is not known."""
+        return sum(day[column] for day in self.days) if self.days else None
 
     @property
     def average_order_value(self) -> Decimal | None:
@@ -94,18 +83,26 @@ class Comparison:
     note: str
 
 
-def compared(days: Sequence[Row], length: int = PERIOD_DAYS) -> Comparison:
-    """Split off the last two periods of days, which are consecutive and in order."""
-    now, before = Period(days[-length:]), Period(days[-2 * length : -length])
-    if not days:
-        return Comparison(now, before, "no day yet", "")
-    first = formats.day(days[0]["event_date"])
+def compared(days: Sequence[Row], as_of: date | None) -> Comparison:
+    """Split off the period that ends with a date and the one before it.
+
+    The days are consecutive and in order; the date, that of the newest event or later, is None
+    where there is none.
+    """
+    if as_of is None or not days:
+        return Comparison(Period(()), Period(()), "no day yet", "")
+    start = as_of - timedelta(days=PERIOD_DAYS - 1)
+    start_before = start - timedelta(days=PERIOD_DAYS)
+    now = Period([day for day in days if day["event_date"] >= start])
+    before = Period([day for day in days if start_before <= day["event_date"] < start])
+    first, last = days[0]["event_date"], days[-1]["event_date"]
     reason = ""
-    if len(before.days) < length:
-        reason = f"no full period before: the data begin on {first}"
-    last = days[-1]["event_date"]
-    start = last - timedelta(days=len(now.days) - 1)
-    note = f"{formats.day(start)} to {formats.day(last)}."
+    if not now.days:
+        reason = f"no day of it is in the data, which end on {formats.day(last)}"
+    elif first > start_before:
+        reason = f"no full period before: the data begin on {formats.day(first)}"
+    note = f"{formats.day(max(start, first))} to {formats.day(as_of)}"
+    note += "." if last == as_of else f", the as-of date; the data end on {formats.day(last)}."
     if not reason:
         left_out = len(now.days) - len(now.complete) + len(before.days) - len(before.complete)
         note += " Changes compare averages per complete day"

@@ -30,7 +30,7 @@ DAY_COLUMNS: Final = (
 def build(tables: Tables) -> Page:
     """Return the page."""
     days = tables.rows("shop", "days")
-    comparison = compared(days)
+    comparison = compared(days, tables.row("shop", "state")["as_of_date"])
     return Page(
         "index",
         TITLE,
@@ -55,8 +55,8 @@ def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
         return formats.change(now.daily(column), before.daily(column), _AGAINST, reason=reason)
 
     tiles = [
-        tile("Revenue", now.revenue, formats.compact, per_day("revenue")),
-        tile("Orders", now.orders, formats.integer, per_day("orders")),
+        tile("Revenue", now.total("revenue"), formats.compact, per_day("revenue")),
+        tile("Orders", now.total("orders"), formats.integer, per_day("orders")),
         tile(
             "Average order value",
             now.average_order_value,
@@ -68,7 +68,7 @@ def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
                 reason=reason,
             ),
         ),
-        tile("Sessions", now.sessions, formats.integer, per_day("sessions")),
+        tile("Sessions", now.total("sessions"), formats.integer, per_day("sessions")),
         tile(
             "Conversion of sessions",
             now.conversion,
@@ -79,7 +79,7 @@ def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
         ),
         tile(
             "Buyers",
-            buyers["buyers_28d"],
+            buyers["buyers_28d"] if now.days else None,
             formats.integer,
             formats.change(
                 buyers["buyers_28d"], buyers["buyers_28d_before"], _AGAINST, reason=reason

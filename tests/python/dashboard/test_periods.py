@@ -10,7 +10,7 @@ import duckdb
 
 from dashboard import formats
 from dashboard.pages import overview
-from dashboard.periods import DRAWN_DAYS, compared, recent, without_verdict
+from dashboard.periods import DRAWN_DAYS, Comparison, compared, recent, without_verdict
 from dashboard.tables import Tables
 
 
@@ -29,10 +29,15 @@ def days(number: int, *, incomplete: tuple[int, ...] = ()) -> list[dict[str, Any
     ]
 
 
+def compared_at_end(found: list[dict[str, Any]]) -> Comparison:
+    """Compare the periods of an as-of date that is the last day's, as it is unless a var says."""
+    return compared(found, found[-1]["event_date"] if found else None)
+
+
 def test_an_incomplete_day_does_not_lower_the_average() -> None:
-    comparison = compared(days(56, incomplete=(50, 51)))
+    comparison = compared_at_end(days(56, incomplete=(50, 51)))
     assert comparison.reason == ""
-    assert comparison.now.revenue == 260
+    assert comparison.now.total("revenue") == 260
     assert comparison.now.daily("revenue") == comparison.before.daily("revenue") == 10
     assert "2 days of both periods left out" in comparison.note
 
@@ -41,25 +46,41 @@ def test_the_overview_compares_what_its_note_says() -> None:
     buyers = {"buyers": 9, "buyers_28d": 6, "buyers_28d_before": 3}
     tables = Tables(duckdb.connect(), {("shop", "buyers"): [buyers]})
     # Orders of the two days without revenue would lower the average to 4.64.
-    section = overview._recent_tiles(tables, compared(days(56, incomplete=(50, 51))))
+    section = overview._recent_tiles(tables, compared_at_end(days(56, incomplete=(50, 51))))
     changes = {tile.label: tile.change.rate for tile in section.tiles}
     assert changes["Average order value"] == 0
     assert changes["Buyers"] == 1
     assert section.note.endswith("left out. The change of buyers counts all days.")
-    section = overview._recent_tiles(tables, compared(days(55)))
+    section = overview._recent_tiles(tables, compared_at_end(days(55)))
     assert "Changes compare" not in section.note
     assert "buyers" not in section.note
 
 
 def test_a_part_of_a_period_is_not_compared() -> None:
-    comparison = compared(days(55))
+    comparison = compared_at_end(days(55))
     assert comparison.reason == "no full period before: the data begin on 1 Oct 2019"
 
 
+def test_periods_end_with_the_as_of_date() -> None:
+    found = days(61)
+    comparison = compared(found, date(2019, 12, 9))
+    # The data have nineteen of the 28 days to 9 December.
+    assert (len(comparison.now.days), len(comparison.before.days)) == (19, 28)
+    assert comparison.now.days[0]["event_date"] == date(2019, 11, 12)
+    assert comparison.note.startswith(
+        "12 Nov 2019 to 9 Dec 2019, the as-of date; the data end on 30 Nov 2019. Changes compare"
+    )
+    later = compared(found, date(2020, 1, 9))
+    assert later.reason == "no day of it is in the data, which end on 30 Nov 2019"
+    assert later.now.total("revenue") is None
+    assert compared(days(40), date(2019, 11, 15)).reason.startswith("no full period before")
+
+
 def test_no_day_has_no_rate() -> None:
-    comparison = compared([])
+    comparison = compared_at_end([])
     assert comparison.now.average_order_value is None
     assert comparison.now.complete_average_order_value is None
+    assert comparison.now.total("revenue") is None
     assert comparison.now.conversion is None
     assert comparison.now.daily("revenue") is None
     assert comparison.reason
