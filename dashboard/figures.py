@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import date
+from textwrap import wrap
 from typing import Any, Final
 
 import altair as alt
@@ -231,18 +232,19 @@ def ranked_bars(
 ) -> Draw:
     """Draw one bar a row in their order, with the value behind it; `marked` rows are hollow.
 
-    A name with line feeds has its lines below each other where they are too long for one.
+    A name that is too long for a line is broken, at its line feeds first.
     """
     shown = text or _short(value, kind)
     described = label or _described(name, value, kind)
 
     def draw(width: int) -> dict[str, Any]:
-        names = [str(row[name]).replace("\n", " ") for row in rows]
-        longest = max(map(len, names), default=1)
+        names = [[str(row[name]).replace("\n", " ")] for row in rows]
+        longest = _longest(names)
         if longest * _CHARACTER + 12 > width * 0.42:
-            names = [str(row[name]) for row in rows]
-            longest = max((len(line) for text in names for line in text.split("\n")), default=1)
-        lines = max((text.count("\n") + 1 for text in names), default=1)
+            most = width * 0.42 / _CHARACTER - 1
+            names = [_lines(str(row[name]), most) for row in rows]
+            longest = _longest(names)
+        lines = max(map(len, names), default=1)
         limit = int(min(longest * _CHARACTER + 12, width * 0.42))
         room = max((len(shown(row)) for row in rows), default=1) * (_CHARACTER + 0.6) + 10
         data = _data(
@@ -261,11 +263,11 @@ def ranked_bars(
                 "_order:O",
                 title=None,
                 axis=alt.Axis(
-                    labelExpr=_list([_cut_lines(text, limit / _CHARACTER - 1) for text in names]),
+                    labelExpr=_list([text if len(text) > 1 else text[0] for text in names]),
                     labelLimit=limit + 8,
                     # The browser's font can be wider than the one that measured the texts.
                     minExtent=limit,
-                    labelOffset=-7 * (lines - 1),
+                    labelOffset=_by_lines(names),
                     labelColor=_INK,
                     ticks=False,
                     domain=False,
@@ -295,10 +297,36 @@ def _cut(text: str, characters: float) -> str:
     return text if len(text) <= most else text[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _cut_lines(text: str, characters: float) -> str | list[str]:
-    """Return a label, as a list where it has several lines."""
-    lines = [_cut(line, characters) for line in text.split("\n")]
-    return lines if len(lines) > 1 else lines[0]
+def _lines(text: str, characters: float) -> list[str]:
+    """Return a text as lines of a width, at most two for each of its own; the end is kept."""
+    most = max(int(characters), 4)
+    broken = []
+    for part in text.split("\n"):
+        lines = _at_spaces(part, most)
+        if _longest([lines]) > most:
+            lines = [line.replace("_ ", "_") for line in _at_spaces(part.replace("_", "_ "), most)]
+        if len(lines) > 2:
+            lines = [" ".join(lines[:-1]), lines[-1]]
+        broken += [_cut(line, most) for line in lines]
+    return broken or [""]
+
+
+def _at_spaces(text: str, most: int) -> list[str]:
+    return wrap(text, most, break_long_words=False, break_on_hyphens=False)
+
+
+def _by_lines(names: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Return what lifts each label by half of its lines, as the first is at the bar's middle."""
+    numbers = [len(lines) for lines in names]
+    conditions = [
+        {"test": f"{numbers}[datum.value] == {number}", "value": -7 * (number - 1)}
+        for number in sorted(set(numbers) - {1})
+    ]
+    return {"condition": conditions, "value": 0}
+
+
+def _longest(names: Sequence[Sequence[str]]) -> int:
+    return max((len(line) for lines in names for line in lines), default=1)
 
 
 def _names(rows: Sequence[Row], name: str, characters: float) -> str:

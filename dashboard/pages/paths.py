@@ -48,7 +48,7 @@ def _basis(found: Sequence[Row], basis: str, title: str, caution: str) -> Figure
         {
             **row,
             "name": f"{_product(row, 'a')} + {_product(row, 'b')}",
-            "lines": f"{_product(row, 'a')} +\n{_product(row, 'b')}",
+            "lines": f"{_product(row, 'a')}\N{NO-BREAK SPACE}+\n{_product(row, 'b')}",
         }
         for row in found
         if row["basis"] == basis

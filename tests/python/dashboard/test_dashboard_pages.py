@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from dashboard import drawing, markup
+from dashboard import drawing, figures, markup
 from dashboard.elements import Figure
 from dashboard.pages import categories, customers, funnel, overview, paths, prices, sales
 from dashboard.tables import Row, Tables
@@ -161,8 +161,22 @@ def test_both_products_of_a_pair_can_be_read_at_every_width(width: int) -> None:
     }
     [order, _] = paths._pairs(tables_of(paths__pairs=[pair]))[0].figures
     drawn = text_of(order, width)
-    assert "samsung 1004856 +" in drawn
+    assert "samsung 1004856\N{NO-BREAK SPACE}+" in drawn
     assert "xiaomi 5100816" in drawn
+
+
+@pytest.mark.parametrize("width", [markup.NARROW, markup.WIDTHS["half"]])
+def test_names_of_bars_are_broken_rather_than_cut(width: int) -> None:
+    names = ["electronics / smartphone", "black and decker 100064531", "missing_user_session", "a"]
+    rows = [{"name": name, "units": 1} for name in names]
+    # What stands for a product, its number, is at the end.
+    rows.append({"name": f"{'endless brand ' * 9}100064532", "units": 1})
+    chart = figures.ranked_bars(rows, "name", "units", "integer")
+    drawn = text_of(Figure("bars", "Bars", "", (), rows, chart), width)
+    assert [name for name in names if name.replace(" ", "") not in drawn.replace(" ", "")] == []
+    assert "endless" in drawn
+    assert drawn.count("\N{HORIZONTAL ELLIPSIS}") == 1
+    assert "100064532" in drawn
 
 
 @pytest.mark.parametrize("width", [markup.NARROW, markup.WIDTHS["full"]])
