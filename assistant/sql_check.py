@@ -89,7 +89,10 @@ class Checker:
             raise RefusedError(
                 f"the query has {len(sql):,} characters, more than {MOST_CHARACTERS:,}; shorten it"
             )
-        self._visit(self._parsed(sql), frozenset())
+        try:
+            self._visit(self._parsed(sql), frozenset())
+        except RecursionError as error:
+            raise RefusedError("the query is nested too deeply; shorten its expressions") from error
 
     def _parsed(self, sql: str) -> Any:
         try:

@@ -120,6 +120,7 @@ ESCAPES = {
     "select '\ud800'": "cannot be parsed",
     "select from where": "cannot be parsed",
     "select " + "(" * 5_000 + "1" + ")" * 5_000: "cannot be parsed",
+    "select " + "1 + " * 900 + "1": "nested too deeply",
     "select " + "1 + " * 10_000 + "1": "40,008 characters, more than 20,000; shorten it",
 }
 # What looks like one and is none, with the functions and parts of SQL that analysts use.
