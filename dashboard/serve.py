@@ -17,11 +17,17 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def send_head(self) -> object:  # type: ignore[override]
         """Refuse names of other hosts, by which a page elsewhere could read this one."""
-        name = self.headers.get("Host", "").rpartition(":")[0]
+        # A browser leaves out the port of 80.
+        name = self.headers.get("Host", "").partition(":")[0]
         if name not in (_HOST, "localhost"):
             self.send_error(403)
             return None
-        return super().send_head()
+        try:
+            return super().send_head()
+        except ValueError:
+            # No file can have the name, as one with a null character.
+            self.send_error(404)
+            return None
 
     def end_headers(self) -> None:
         """Have the browser ask each time: the next run replaces the pages."""

@@ -184,16 +184,23 @@ def test_the_server_answers_this_machine_by_its_own_name_alone(tmp_path: Path) -
     with serve.server(tmp_path, 0) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         port = server.server_port
-        statuses = {}
-        for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"evil.example:{port}"):
-            connection = HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", "/", headers={"Host": host})
-            statuses[host.partition(":")[0]] = connection.getresponse().status
-            connection.close()
+        known = (f"127.0.0.1:{port}", f"localhost:{port}", "localhost")
+        assert [status_of(port, "/", host) for host in known] == [200, 200, 200]
+        others = (f"evil.example:{port}", "evil.example", f"localhost.evil.example:{port}", "")
+        assert [status_of(port, "/", host) for host in others] == [403] * len(others)
+        assert status_of(port, "/index.html%00", known[0]) == 404
         with pytest.raises(UserError, match="--port"):
             serve.server(tmp_path, port)
         server.shutdown()
-    assert statuses == {"127.0.0.1": 200, "localhost": 200, "evil.example": 403}
+
+
+def status_of(port: int, path: str, host: str) -> int:
+    """Return the status of a request that names a host."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers={"Host": host})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 def test_lineage_ends_at_the_page_that_reads_a_table() -> None:
