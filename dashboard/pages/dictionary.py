@@ -112,10 +112,11 @@ def _column(table: entries.Table, column: entries.Column, names: set[str]) -> st
 
 
 def _reference(name: str, names: set[str]) -> str:
-    """Return a link to a table or to `table.column`, whose parts may break anywhere."""
+    """Return a link to a table, whose rows are `table.*`, or to `table.column`, made to break."""
     shown = escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
     table = name.partition(".")[0]
-    return f'<a href="#{escape(name)}">{shown}</a>' if table in names else shown
+    target = escape(name.removesuffix(".*"))
+    return f'<a href="#{target}">{shown}</a>' if table in names else shown
 
 
 def _text(text: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
+from dashboard.pages import dictionary as page
 from dictionary import build, entries, lineage
 from dictionary.entries import Dictionary, Table
 from dictionary.lineage import ModelLineage, Sources
@@ -236,6 +239,17 @@ def test_the_file_is_read_as_it_was_written(project: Dictionary, tmp_path: Any) 
     file.write_text(text, "utf-8")
     assert entries.read(file) == project
     assert entries.to_json(entries.read(file)) == text
+
+
+def test_every_link_of_the_dictionary_page_leads_somewhere(
+    project: Dictionary, tmp_path: Path
+) -> None:
+    file = tmp_path / "dictionary.json"
+    file.write_text(entries.to_json(project), "utf-8")
+    html = page.build(file).extra
+    targets, links = (set(re.findall(rf'{name}="#?([^"]+)"', html)) for name in ("id", "href"))
+    assert len(links) > 100
+    assert links <= targets
 
 
 @pytest.mark.parametrize(
