@@ -223,14 +223,35 @@ def test_the_clean_events_are_not_selected_without_their_feed(
 def test_a_variable_of_the_wrong_type_is_named(
     tmp_path: Path, variables: str, message: str
 ) -> None:
-    # Macros and vars refuse it, whatever the models are: none are parsed here.
-    project = tmp_path / "project"
+    assert f"var {message}" in parsed_with(tmp_path, variables, expect=2)
+
+
+def parsed_with(folder: Path, variables: str, expect: int) -> str:
+    """Return what dbt prints while it parses the project with variables of the command line."""
+    # Macros and vars refuse them, whatever the models are: none are parsed here.
+    project = folder / "project"
     project.mkdir()
     for name in ("dbt_project.yml", "macros"):
         (project / name).symlink_to(CHECKOUT / name)
     command = ["parse", "--profiles-dir", str(CHECKOUT), "--vars", variables]
-    output = run_dbt(tmp_path, command, 2, WITHOUT_ARTIFACTS, project).stdout
-    assert f"var {message}" in output
+    return run_dbt(folder, command, expect, WITHOUT_ARTIFACTS, project).stdout
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ("gap_minutes: 20", "no var is called gap_minutes: correct the name"),
+        ("types: {}", "no var is called types"),
+        ("churn_after_days: 1", "var churn_after_days must be rising after churn_medium_risk"),
+        ("pareto_a_share: 0.99", "var pareto_b_share must be rising after pareto_a_share"),
+        ("rfm_recency_days: [1, 4, 3, 5]", "var rfm_recency_days must be rising; it is"),
+        ("rfm_frequency_orders: [2, 3, 4, 5]", "var rfm_frequency_orders must be falling; it is"),
+    ],
+)
+def test_a_variable_of_the_command_line_is_refused_as_one_of_the_project_file(
+    tmp_path: Path, variables: str, message: str
+) -> None:
+    assert message in parsed_with(tmp_path, variables, expect=2)
 
 
 def test_a_wrong_variable_stops_dbt_while_it_parses(built: Home) -> None:

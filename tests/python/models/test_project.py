@@ -189,8 +189,8 @@ def test_every_declared_variable_is_used_and_every_used_one_declared() -> None:
         for path in files
         for name in re.findall(r"""\bvar\(\s*['"](\w+)['"]""", path.read_text("utf-8"))
     }
-    # `make run` checks two before dbt starts, and dbt-databricks reads the third.
-    elsewhere = {"rising", "falling", "databricks_skip_optimize"}
+    # dbt-databricks reads it.
+    elsewhere = {"databricks_skip_optimize"}
     assert used == set(project["vars"]) - elsewhere
 
 
