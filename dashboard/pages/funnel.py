@@ -66,7 +66,9 @@ def _steps(tables: Tables) -> Figure:
             "step",
             "sessions",
             "integer",
-            text=lambda row: f"{formats.compact(row['sessions'])}  {formats.percent(row['share'])}",
+            text=lambda row: (
+                f"{formats.compact(row['sessions'])} ({formats.percent(row['share'])})"
+            ),
             label=lambda row: (
                 f"{row['step']}: {formats.counted(row['sessions'], 'session')},"
                 f" {formats.percent(row['share'])}"

@@ -68,6 +68,7 @@ def test_the_funnel_counts_complete_days_alone() -> None:
         assert funnel._steps(tables).title == (
             "On complete days, 40.0% of the sessions end with a purchase"
         )
+        assert "40 (40.0%)" in text_of(funnel._steps(tables), markup.NARROW)
         assert funnel._categories(tables).title.endswith("toys converts best: 40.0%")
         connection.execute("update gold_layer.conversion_funnel set is_complete = false")
         figure = funnel._steps(Tables(connection))
