@@ -181,7 +181,9 @@ def _cell(row: Row, column: Column) -> str:
 
 
 def _short(value: float | Decimal) -> str:
-    return f"{float(value):.6g}"
+    """Return a number with six digits, or with two decimals where that is more."""
+    number = float(value)
+    return f"{number:.6g}" if abs(number) < 1_000 else f"{number:.2f}"
 
 
 def _align(column: Column) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 import stat
 from datetime import datetime
+from decimal import Decimal
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
@@ -53,6 +54,22 @@ def test_text_is_escaped_in_every_place() -> None:
     assert html.count("</script>") == 1
     # Title, page, lead, link, section, note, four of the tile, figure: each is there as text.
     assert html.count("&lt;/script&gt;&lt;b&gt;") >= 14
+
+
+def test_a_csv_has_at_least_the_digits_that_are_shown() -> None:
+    columns = (Column("events", "Events", "decimal"), Column("share", "Share", "percent"))
+    rows = [
+        {"events": 75136.674, "share": 1 / 3},
+        {"events": Decimal("1234567.8"), "share": 0.00001234},
+    ]
+    html = rendered(Figure("events", "Events", "", columns, rows))
+    cells = re.findall(r'<td data-raw="([^"]*)" class="n">([^<]*)</td>', html)
+    assert cells == [
+        ("75136.67", "75,136.67"),
+        ("0.333333", "33.3%"),
+        ("1234567.80", "1,234,567.80"),
+        ("1.234e-05", "&lt; 0.01%"),
+    ]
 
 
 def test_a_figure_without_rows_says_so() -> None:
