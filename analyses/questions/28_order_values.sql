@@ -11,7 +11,8 @@ select
     count(*) as orders,
     round(cast(count(*) as double) / sum(count(*)) over (), 4) as share_of_orders,
     sum(revenue) as revenue,
-    round(cast(sum(revenue) as double) / sum(sum(revenue)) over (), 4) as share_of_revenue
+    round(cast(sum(revenue) as double) / nullif(sum(sum(revenue)) over (), 0), 4)
+        as share_of_revenue
 from {{ ref('orders') }}
 group by order_value
 order by order_value

@@ -227,6 +227,13 @@ def test_sessions_enter_and_leave_once(connection: duckdb.DuckDBPyConnection) ->
     assert sum(row["exits"] for row in rows) == sessions
 
 
+def test_orders_without_revenue_have_no_share_of_it() -> None:
+    with duckdb.connect() as shop:
+        shop.execute("create schema gold_layer")
+        shop.execute("create table gold_layer.orders as select 0.00::decimal(18, 2) as revenue")
+        assert shop.execute(QUESTIONS[27].sql).fetchall() == [("1: below 50", 1, 1, 0, None)]
+
+
 def test_days_of_all_kinds_are_all_days(connection: duckdb.DuckDBPyConnection) -> None:
     rows = answer(connection, 30)
     assert sum(row["days"] for row in rows) == 61
