@@ -268,7 +268,8 @@ def _tenths(tables: Tables) -> Figure:
         {**row, "name": "best" if row["tenth"] == 1 else f"{row['tenth']}"}
         for row in tables.rows("customers", "tenths")
     ]
-    share = rows[0]["revenue_share"] if rows else None
+    # Of fewer than ten buyers, the first is more than a tenth.
+    share = rows[0]["revenue_share"] if len(rows) == 10 else None
     return Figure(
         "tenths",
         f"The best tenth of buyers brings {formats.percent(share)} of the revenue"

@@ -48,11 +48,12 @@ def _tiles(tables: Tables) -> list[Tile]:
 
 def _curve(tables: Tables) -> Figure:
     rows = tables.rows("products", "curve")
-    fifth = next((row for row in rows if row["twentieth"] == 4), None)
+    # Fewer than twenty sold products make no twentieths.
+    fifth = rows[3] if len(rows) == 20 and rows[3]["cumulative_share"] else None
     return Figure(
         "curve",
-        f"The best 20% of sold products bring {formats.percent(fifth['cumulative_share'])} of the"
-        " revenue"
+        f"The best {formats.percent(fifth['product_share'])} of sold products bring"
+        f" {formats.percent(fifth['cumulative_share'])} of the revenue"
         if fifth
         else "Share of the revenue by share of products",
         "Sold products by revenue, the best first, in twenty groups.",

@@ -62,7 +62,7 @@ select
     tenth,
     count(*) as customers,
     cast(sum(revenue) as decimal(18, 2)) as revenue,
-    sum(revenue) / sum(sum(revenue)) over () as revenue_share
+    sum(revenue) / nullif(sum(sum(revenue)) over (), 0) as revenue_share
 from ranked
 group by tenth
 order by tenth;

@@ -43,8 +43,8 @@ select
     twentieth,
     products,
     revenue,
-    twentieth / 20.0 as product_share,
-    sum(revenue) over (order by twentieth) / sum(revenue) over () as cumulative_share
+    sum(products) over (order by twentieth) / sum(products) over () as product_share,
+    sum(revenue) over (order by twentieth) / nullif(sum(revenue) over (), 0) as cumulative_share
 from twentieths
 order by twentieth;
 

@@ -461,7 +461,7 @@ FIGURES: Final[Mapping[str, str]] = {
             select step, (number // 20) * step + least(step, number % 20) as last
             from n, range(1, 21) as r(step)
         )
-        select step / 20, last - lag(last, 1, 0) over (order by step),
+        select last / (select number from n), last - lag(last, 1, 0) over (order by step),
             (select sum(revenue) from sold where place <= last)
                 - coalesce((select sum(revenue) from sold where place <= before), 0),
             (select sum(revenue) from sold where place <= last) / (select sum(revenue) from o)
@@ -803,7 +803,8 @@ TITLES: Final[Mapping[str, str]] = {
         select sum("Revenue") / sum("Customers") from figure
         where "Weeks since" = 0 and "Revenue" is not null""",
     "products-curve": """
-        select 0.2, "Share of the revenue" from figure where "Best share of products" = 0.2""",
+        select "Best share of products", "Share of the revenue" from figure
+        order by 1 limit 1 offset 3""",
     "products-classes": """
         select "Products", 'class A', "Revenue" from figure where "Class" = 'A'""",
     "products-best": """select 'Product ' || "Product", "Revenue" from figure limit 1""",

@@ -99,6 +99,24 @@ def test_a_title_of_a_part_of_its_rows_says_which() -> None:
     ]
 
 
+@pytest.mark.parametrize(("buyers", "revenue"), [(9, 5), (10, 0), (10, 5)])
+def test_tenths_of_few_buyers_or_of_nothing_claim_nothing(buyers: int, revenue: int) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("create schema gold_layer")
+        connection.execute(
+            "create table gold_layer.customer_metrics as"
+            f" select user_id, 1 as orders, {revenue} as revenue"
+            f" from range({buyers}) as buyers(user_id)"
+        )
+        figure = customers._tenths(Tables(connection))
+    assert len(figure.rows) == buyers
+    assert figure.rows[0]["revenue_share"] == (pytest.approx(1 / buyers) if revenue else None)
+    claims = (buyers, revenue) == (10, 5)
+    assert figure.title.startswith("The best tenth" if claims else "Revenue by tenth")
+    assert figure.draw is not None
+    assert "nan" not in text_of(figure, markup.NARROW)
+
+
 def test_loyalty_is_a_share_of_purchases_not_of_buyers() -> None:
     row = {"from_brand": "vivo", "category_l2": "phones", "share_of_from_brand": 0.737}
     title = categories._loyalty(tables_of(categories__loyalty=[row])).title

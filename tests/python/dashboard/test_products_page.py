@@ -19,6 +19,22 @@ select
 """
 
 
+@pytest.mark.parametrize(("sold", "revenue"), [(7, 9.5), (20, 0), (20, 9.5), (50, 9.5)])
+def test_shares_of_few_or_free_products_claim_nothing(sold: int, revenue: float) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(GOLD.format(before="null"))
+        connection.execute(
+            "create or replace table gold_layer.product_performance as"
+            f" select product_id, product_id as revenue_rank, 1 as purchases, {revenue} as revenue"
+            f" from range({sold}) as products(product_id)"
+        )
+        figure = products._curve(Tables(connection))
+    shares = [(row["product_share"], row["cumulative_share"]) for row in figure.rows]
+    assert shares[-1] == (1, 1 if revenue else None)
+    titles = {(20, 9.5): "The best 20.0% of", (50, 9.5): "The best 24.0% of"}
+    assert figure.title.startswith(titles.get((sold, revenue), "Share of the revenue by share of"))
+
+
 @pytest.mark.parametrize(
     ("before", "note", "rows"),
     [
