@@ -49,7 +49,7 @@ KINDS: Final[dict[str, Callable[[Fields], bytes]]] = {
     "other_time_format": _set(TIME, b"01/10/2019 12:00"),
     "time_long_ago": _set(TIME, b"1970-01-01 00:00:00 UTC"),
     "time_far_ahead": _set(TIME, b"2999-12-31 23:59:59 UTC"),
-    "unknown_event_type": _set(TYPE, b"wishlist"),
+    "unknown_event_type": _set(TYPE, b"teleport"),
     "empty_event_time": _set(TIME, b""),
     "empty_event_type": _set(TYPE, b""),
     "empty_product_id": _set(PRODUCT, b""),

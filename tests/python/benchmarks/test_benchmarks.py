@@ -43,7 +43,7 @@ CHANGED = {
     "churn_medium_risk_after_days": 35,
     "clv_min_repeat_buyers": 5,
     "earliest_event_date": "2019-10-10",
-    "event_types": ["purchase", "wishlist", "view", "remove_from_cart", "cart"],
+    "event_types": ["purchase", "teleport", "view", "remove_from_cart", "cart"],
     "frequency_min_days": 50,
     "highest_price": 900,
     "incomplete_day_min_purchases": 2,
@@ -206,10 +206,10 @@ def few_events(folder: Path) -> Path:
     rows = lines(files)
     [last, *others] = sorted(files.glob("*.csv"), reverse=True)
     header, *_ = last.read_text("utf-8").splitlines()
-    wishes = [row.replace(",view,", ",wishlist,") for row in rows[-20:]]
+    teleports = [row.replace(",view,", ",teleport,") for row in rows[-20:]]
     # These break a rule whatever their type.
-    wishes += [re.sub(r",[\d.]+(,\d+,[-\w]+)$", r",\1", wish) for wish in wishes]
-    last.write_text("\n".join([header, *rows, *wishes, ""]), "utf-8")
+    teleports += [re.sub(r",[\d.]+(,\d+,[-\w]+)$", r",\1", teleport) for teleport in teleports]
+    last.write_text("\n".join([header, *rows, *teleports, ""]), "utf-8")
     for path in others:
         path.unlink()
     return files

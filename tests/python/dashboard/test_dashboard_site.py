@@ -19,7 +19,7 @@ from dashboard import figures, markup, serve, site, wasm
 from dashboard.elements import Column, Figure, Page, Section, Tile
 from dashboard.formats import Change
 from dashboard.pages import dictionary, sql
-from dashboard.tables import Tables, read_queries
+from dashboard.tables import Row, Tables, read_queries
 from ecommerce import cli
 from project.errors import UserError
 from project.home import CHECKOUT
@@ -58,7 +58,7 @@ def test_text_is_escaped_in_every_place() -> None:
 
 def test_a_csv_has_at_least_the_digits_that_are_shown() -> None:
     columns = (Column("events", "Events", "decimal"), Column("share", "Share", "percent"))
-    rows = [
+    rows: list[Row] = [
         {"events": 75136.674, "share": 1 / 3},
         {"events": Decimal("1234567.8"), "share": 0.00001234},
     ]

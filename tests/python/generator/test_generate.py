@@ -403,7 +403,7 @@ TRACES = {
     "other_time_format": rb"^\d\d/\d\d/\d{4}",
     "time_long_ago": rb"^1970-",
     "time_far_ahead": rb"^2999-",
-    "unknown_event_type": rb",wishlist,",
+    "unknown_event_type": rb",teleport,",
     "empty_event_time": rb"^,",
     "empty_event_type": rb"UTC,,",
     "empty_product_id": rb"(view|cart|purchase),,",

@@ -16,7 +16,7 @@ FAULTS: Final = {
     "malformed_line": {"brand": "of,two"},
     "empty_row": dict.fromkeys(PUBLISHED_COLUMN_NAMES, ""),
     "invalid_event_time": {"event_time": "1970-01-01 00:00:00 UTC"},
-    "unknown_event_type": {"event_type": "wishlist"},
+    "unknown_event_type": {"event_type": "teleport"},
     "invalid_product_id": {"product_id": "2.05E+18"},
     "missing_product_id": {"product_id": "0"},
     "invalid_category_id": {"category_id": "NULL"},

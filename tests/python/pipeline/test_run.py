@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -295,7 +296,7 @@ def test_a_wrong_variable_stops_a_run_before_any_work(
     settings = project / "dbt_project.yml"
     text = settings.read_text("utf-8")
     settings.write_text(
-        text.replace("session_gap_minutes: 30", "session_gap_minutes: soon"), "utf-8"
+        re.sub(r"session_gap_minutes: \d+", "session_gap_minutes: soon", text), "utf-8"
     )
     monkeypatch.setattr("pipeline.dbt.CHECKOUT", project)
     assert cli.main(["run", "--events", "3000"]) == 2

@@ -11,13 +11,23 @@ import pytz
 from project.errors import UserError
 from project.variables import PROJECT_FILE, check_variables, project_variables
 
-CHURN = "  churn_after_days: 30\n"
-EVENT_TYPES = "  event_types: [view, cart, remove_from_cart, purchase]\n"
+
+def line_of(name: str) -> str:
+    """Return the line of the project file that declares a variable, whatever its value is."""
+    lines = PROJECT_FILE.read_text("utf-8").splitlines(keepends=True)
+    [line] = [line for line in lines if line.startswith(f"  {name}: ")]
+    return line
+
+
+CHURN, MEDIUM_RISK = line_of("churn_after_days"), line_of("churn_medium_risk_after_days")
+EARLIEST, EVENT_TYPES = line_of("earliest_event_date"), line_of("event_types")
+RECENCY, ORDERS = line_of("rfm_recency_days"), line_of("rfm_frequency_orders")
+ZONE = line_of("shop_time_zone")
 
 
 def test_the_committed_variables_are_accepted() -> None:
     check_variables(PROJECT_FILE)
-    assert project_variables()["churn_after_days"] == 30
+    assert f"  churn_after_days: {project_variables()['churn_after_days']}\n" == CHURN
 
 
 @pytest.mark.parametrize(
@@ -36,22 +46,34 @@ def test_the_committed_variables_are_accepted() -> None:
         (EVENT_TYPES, "  event_types: [view, cart, purchase]\n", "all four counted event types"),
         (EVENT_TYPES, "  event_types: [view, view, cart]\n", "event_types must be a list of dist"),
         ('  blanks: "', '  blanks: 5\n  blank: "', "no var is called blank"),
-        ('date: "2019-01-01"', 'date: "x"', "earliest_event_date must be a date, yyyy-mm-dd; it"),
-        ('date: "2019-01-01"', "date: 2019-02-01 10:00:00", "earliest_event_date must be a date"),
+        (
+            EARLIEST,
+            '  earliest_event_date: "x"\n',
+            "must be a date, yyyy-mm-dd",
+        ),
+        (EARLIEST, "  earliest_event_date: 2019-02-01 10:00:00\n", "must be a date"),
         ('[\n    "\\\\n", nan,', "[NaN,", "null_words must be a list of lower-case words"),
         ('[\n    "\\\\n", nan,', '["it\'s",', "null_words must be a list of lower-case words"),
         ('[\n    "\\\\n", nan,', "[5,", "null_words must be a list of lower-case words"),
-        ("zone: UTC", "zone: Berlin time", "var shop_time_zone must be a time zone of the tz data"),
-        ("zone: UTC", "zone: Europe/Berln", "such as Europe/Berlin; it is Europe/Berln: correct"),
+        (
+            ZONE,
+            "  shop_time_zone: Berlin time\n",
+            "shop_time_zone must be a time zone",
+        ),
+        (
+            ZONE,
+            "  shop_time_zone: Europe/Berln\n",
+            "it is Europe/Berln: correct",
+        ),
         ("\nvars:\n", "\nvars: []\nothers:\n", "has no mapping `vars`"),
         ("  types:\n", "  type:\n", "`vars` says under forms, types"),
         ("    true or false: 'true|false'\n", "", "`vars` says under forms, types"),
         ("  rising: [\n", "  rising: [5,\n", "`vars` says under forms, types"),
-        ("as_of_date: null", "as_of_date: 2019-02-31", "day is out of range for month"),
-        (CHURN, "  churn_after_days: 13\n", "and churn_after_days must be rising: [14, 13]"),
-        ("[7, 14, 28, 42]", "[7, 28, 14, 42]", "rfm_recency_days must be rising"),
-        ("[10, 5, 3, 2]", "[2, 3, 5, 10]", "rfm_frequency_orders must be falling"),
-        ("pareto_b_share: 0.95", "pareto_b_share: 0.5", "must be rising: [0.8, 0.5]"),
+        (line_of("as_of_date"), "  as_of_date: 2019-02-31\n", "day is out of range for month"),
+        (MEDIUM_RISK, "  churn_medium_risk_after_days: 9999\n", "must be rising: [9999, "),
+        (RECENCY, "  rfm_recency_days: [7, 28, 14, 42]\n", "rfm_recency_days must be rising"),
+        (ORDERS, "  rfm_frequency_orders: [2, 3, 5, 10]\n", "frequency_orders must be falling"),
+        (line_of("pareto_b_share"), "  pareto_b_share: 0.001\n", ", 0.001]; correct one"),
     ],
 )
 def test_a_wrong_file_of_variables_is_one_line(
@@ -71,7 +93,9 @@ def test_a_wrong_file_of_variables_is_one_line(
 def test_thresholds_may_be_equal(tmp_path: Path) -> None:
     file = tmp_path / "dbt_project.yml"
     text = PROJECT_FILE.read_text("utf-8")
-    file.write_text(text.replace(CHURN, "  churn_after_days: 14\n"), "utf-8")
+    equal = CHURN.replace("churn_after_days", "churn_medium_risk_after_days")
+    assert MEDIUM_RISK in text
+    file.write_text(text.replace(MEDIUM_RISK, equal), "utf-8")
     check_variables(file)
 
 
