@@ -117,7 +117,7 @@ def test_a_full_refresh_applies_changed_definitions(tmp_path: Path) -> None:
     assert home.query(
         "select event_type, brand, count(*), count(distinct _source_file)"
         " from silver_layer.events_cleaned group by 1, 2 order by 1, 2"
-    ) == [("view", "sony", 2, 2), ("view", None, 2, 2), ("teleport", None, 2, 2)]
+    ) == [("teleport", None, 2, 2), ("view", "sony", 2, 2), ("view", None, 2, 2)]
     assert differences(home, fresh(home, tmp_path, EVERY)) == {}
     home.dbt(*NEXT, "--vars", EVERY)
 
