@@ -64,9 +64,7 @@ _CAN_BE_CLEAN: Final = {
     "event_type": f"{_SPELLED.format('event_type')} in ({_TYPES})",
     "product_id": "product_id_value > 0",
     "category_id": "category_id_value > 0",
-    "price": f"price_value between 0 and {_VARIABLES['highest_price']} and"
-    f" ({_SPELLED.format('event_type')} is distinct from 'purchase'"
-    " or round(price_value * 100) > 0)",
+    "price": f"price_value between 0 and {_VARIABLES['highest_price']}",
     "user_id": "user_id_value > 0",
     "user_session": f"{_SPELLED.format('user_session')} not in ({_MISSING})",
 }
@@ -107,10 +105,7 @@ _ORIGINS: Final = {
             f"of another form, or not from {_EARLIEST} to tomorrow",
         ),
     ),
-    "price": (
-        ("-?[0-9.]+,[0-9]{1,2}", "a decimal comma"),
-        ("0([.][0-9]*)?", "of a purchase, which cannot be for nothing"),
-    ),
+    "price": (("-?[0-9.]+,[0-9]{1,2}", "a decimal comma"),),
     **dict.fromkeys(
         _IDS,
         (
@@ -208,9 +203,7 @@ def _ragged(layout: Layout, records: Sequence[Record]) -> Layout:
 def is_published(sample: Sample) -> bool:
     """Whether a row is surely a clean event, so that a longer sample has nothing to add."""
     columns = {sample.layout.names.index(name): form for name, form in _PUBLISHED.items()}
-    time, kind, price = (
-        sample.layout.names.index(name) for name in ("event_time", "event_type", "price")
-    )
+    time, price = (sample.layout.names.index(name) for name in ("event_time", "price"))
     return (
         not sample.is_extended
         and set(bronze.typed_columns(sample.layout)) <= set(REQUIRED_COLUMN_NAMES)
@@ -219,7 +212,6 @@ def is_published(sample: Sample) -> bool:
             all(form.fullmatch(fields[position]) for position, form in columns.items())
             and _is_day_of_data(fields[time][:10])
             and float(fields[price]) <= _VARIABLES["highest_price"]
-            and (fields[kind] != "purchase" or float(fields[price]) > 0)
             for _, fields in sample.rows
         )
     )

@@ -261,14 +261,6 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "a currency behind": (with_each(price="35.79 EUR"), "price cannot be used"),
     "thousands": (with_each(price="1,235.79"), "price cannot be used, such as `1,235.79`"),
     "negative prices": (with_each(price="-1.00"), "price cannot be used"),
-    "purchases for nothing": (
-        with_each(event_type=" Purchase", price="0.004"),
-        "price cannot be used, such as `0.004` in line 2 .of a purchase, which cannot be for n",
-    ),
-    "purchases for nothing, in the published form": (
-        with_each(event_type="purchase", price="0.00"),
-        "price cannot be used, such as `0.00` in line 2 .of a purchase, which cannot be for n",
-    ),
     "not a number": (with_each(price="NaN"), "price cannot be used"),
     "no price at all": (with_each(price=""), "price is empty in line 2"),
     "scientific ids": (
