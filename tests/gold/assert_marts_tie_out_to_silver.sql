@@ -1,4 +1,4 @@
--- Revenue, orders and buyers are equal in every mart and in silver, to the cent and the row.
+-- Revenue, orders and buyers are equal in these four marts and in silver, to the cent and the row.
 with
 
 silver as (
