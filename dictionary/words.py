@@ -115,7 +115,7 @@ def additivity(over: Sequence[str] | None, key: Sequence[str], name: str, type_:
     if over is None or not is_number:
         return ""
     if not over:
-        return "Does not add up over rows."
+        return "No sum over rows is the shop's number."
     if rest := [column for column in key if column not in over]:
         return f"Adds up over {_listed(over)}, within one value of {_listed(rest)}."
     return "Adds up over all rows."

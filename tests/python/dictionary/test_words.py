@@ -74,7 +74,7 @@ def test_the_grain_is_the_first_sentence() -> None:
     [
         (["day", "brand"], "revenue", "decimal(18,2)", "Adds up over all rows."),
         (["day"], "sessions", "bigint", "Adds up over `day`, within one value of `brand`."),
-        ([], "rate", "double", "Does not add up over rows."),
+        ([], "rate", "double", "No sum over rows is the shop's number."),
         ([], "user_id", "bigint", ""),
         ([], "name", "string", ""),
         ([], "brand", "bigint", ""),

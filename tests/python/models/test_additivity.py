@@ -106,6 +106,19 @@ TOTALS = {
             group by user_id, split_part(category_code, '.', 1), split_part(category_code, '.', 2)
         )
     """,
+    # Into each run of events of one category, and out of the last one of the session.
+    "steps": f"""
+        select count(*) + count(distinct session_id) from (
+            select session_id, level, lag(level) over (
+                partition by session_id order by event_time, level
+            ) as previous
+            from (
+                select *, coalesce(nullif(split_part(category_code, '.', 1), ''), '(none)') as level
+                from {EVENTS}
+            )
+        )
+        where previous is distinct from level
+    """,
     "expected_orders_90d": (
         "select sum(expected_orders_90d) from intermediate_layer.customer_lifetime_value"
     ),
