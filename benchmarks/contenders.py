@@ -17,7 +17,6 @@ import duckdb
 from benchmarks.measure import Measured, Usage, measure
 from project.home import CATALOG, CHECKOUT
 
-PLAIN_SCRIPT: Final = CHECKOUT / "benchmarks" / "plain_duckdb.sql"
 _WITHOUT_TESTS: Final = ("--exclude-resource-type", "test", "unit_test")
 PEERS: Final = {
     "DuckDB by hand": "duckdb_sql",

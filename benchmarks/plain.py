@@ -21,7 +21,7 @@ import duckdb
 from project.home import CHECKOUT
 from project.variables import project_variables
 
-_SCRIPT: Final = Path(__file__).with_name("plain_duckdb.sql")
+SCRIPT: Final = Path(__file__).with_name("plain_duckdb.sql")
 _LIFETIME_VALUE: Final = (
     CHECKOUT / "models" / "intermediate" / "customer" / "customer_lifetime_value.py"
 )
@@ -45,7 +45,7 @@ def run(
             connection.execute(f"set {name} = '{value}'")
         for name, value in {**variables, "landing": str(folder / "*.csv")}.items():
             connection.execute(f"set variable {name} = ?", [_as_in_sql(value)])
-        for name, statements in steps(_SCRIPT.read_text("utf-8")):
+        for name, statements in steps(SCRIPT.read_text("utf-8")):
             start = time.time()
             if name == "customer_lifetime_value":
                 _fit(connection, variables)

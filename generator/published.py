@@ -105,7 +105,6 @@ SHARED_SESSIONS: Final = 939
 # 3,821 ids occur in both months; the same number is assumed to recur within a month.
 REUSED_SESSIONS: Final = 7_642
 BOT_SESSIONS: Final = 47
-DUPLICATED_CARTS: Final = (71_961, 127_000)  # groups, removable copies
 DUPLICATED_VIEWS: Final = 3_606
 ZERO_PRICE_ROWS: Final = 256_761
 BRAND_FLIPPING_PRODUCTS: Final = 62

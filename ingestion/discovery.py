@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Final
 
 from ingestion import archives
@@ -125,23 +125,7 @@ def _members(path: Path) -> tuple[list[Path], list[Unread]]:
     return [path / name for name in directory.members], unread
 
 
-def is_landed(relative: PurePath) -> bool:
-    """Return whether a path below the landing folder is that of a finished, readable file."""
-    if any(part.startswith(UNFINISHED) for part in relative.parts):
-        return False
-    folders = relative.parts[:-1]
-    if any(partition_reason(folder) or _is_name_of_tool(folder) for folder in folders):
-        return False
-    return format_by_name(relative.name) is not None
-
-
-def in_table(path: Path, root: Path) -> bool:
-    """Return whether a file below the folder `root` belongs to a table format."""
-    folders = [folder for folder in path.parents if folder.is_relative_to(root)]
-    return any(table_format(folder) for folder in folders)
-
-
-def table_format(folder: Path) -> str:
+def _table_format(folder: Path) -> str:
     """Return which table format a folder has, empty if none."""
     for log, title in _TABLE_LOGS.items():
         inside = folder / log
@@ -184,7 +168,7 @@ def _walk(root: Path) -> Iterator[Path | Unread]:
     waiting, seen = [root], {root}
     while waiting:
         folder = waiting.pop()
-        if title := table_format(folder):
+        if title := _table_format(folder):
             remedy = "write its rows to .parquet or .csv files and land those"
             yield Unread(folder, f"is {title}, whose files hold replaced rows too; {remedy}")
             continue
@@ -298,14 +282,11 @@ def _own_names(folder: Path) -> frozenset[str]:
 
 
 def _is_of_tool(folder: Path) -> bool:
+    name = folder.name.lower()
     try:
-        return _is_name_of_tool(folder.name) or (folder / _ENVIRONMENT).exists()
+        return name in _TOOLS or name.startswith(".trash-") or (folder / _ENVIRONMENT).exists()
     except OSError:
         return False
-
-
-def _is_name_of_tool(folder: str) -> bool:
-    return folder.lower() in _TOOLS or folder.lower().startswith(".trash-")
 
 
 def _is_data_name(name: str) -> bool:

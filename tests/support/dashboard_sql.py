@@ -613,9 +613,7 @@ FIGURES: Final[Mapping[str, str]] = {
             select l1, row_number() over (order by count(*) desc, l1) as size
             from visits group by 1
         ), names as (select l1, if(size <= 8, l1, 'other') as name, least(size, 9) as size
-            from sizes), steps as (
-            select if(before is null, l1, null) as entered, l1, after from visits
-        ), moves_ as (
+            from sizes), moves_ as (
             select '(entry)' as one, 0 as place, name as two, size as place_two
             from visits join names using (l1) where before is null
             union all

@@ -20,11 +20,11 @@ import pytest
 import benchmarks.data
 from benchmarks import contenders, phases, report
 from benchmarks import plain as plain_script
-from benchmarks.contenders import PLAIN_SCRIPT, Built, Platform, plain
+from benchmarks.contenders import Built, Platform, plain
 from benchmarks.data import Dataset, dataset
 from benchmarks.measure import CommandFailed, Measured, Sample, Usage, measure
 from benchmarks.phases import Results, Size, Update
-from benchmarks.plain import steps
+from benchmarks.plain import SCRIPT, steps
 from project.home import CHECKOUT
 from project.variables import project_variables
 from support.fork_server import start
@@ -151,7 +151,7 @@ def test_plain_script_builds_the_same_tables(
 ) -> None:
     database = folder / "plain.duckdb"
     built = plain(data.history, database)
-    assert {name for name, _ in steps(PLAIN_SCRIPT.read_text("utf-8"))} == set(built.nodes)
+    assert {name for name, _ in steps(SCRIPT.read_text("utf-8"))} == set(built.nodes)
     assert built.nodes["events_cleaned"].wall > 0
     assert differences(platform.database, database) == set()
 
@@ -268,7 +268,7 @@ def steps_since(text: str) -> list[tuple[str, str]]:
 
     They keep the tables that the script drops.
     """
-    every = steps(PLAIN_SCRIPT.read_text("utf-8"))
+    every = steps(SCRIPT.read_text("utf-8"))
     with_text = [number for number, (_, statements) in enumerate(every) if text in statements]
     first = min(with_text, default=len(every))
     return [
@@ -280,7 +280,7 @@ def steps_since(text: str) -> list[tuple[str, str]]:
 def test_every_var_that_the_scripts_tables_depend_on_has_another_value(platform: Platform) -> None:
     manifest = json.loads((platform.home / "target" / "manifest.json").read_text("utf-8"))
     resources = {**manifest["nodes"], **manifest["macros"]}
-    script = PLAIN_SCRIPT.read_text("utf-8")
+    script = SCRIPT.read_text("utf-8")
     to_read = [f"model.ecommerce_analytics.{name}" for name, _ in steps(script)]
     seen = set()
     used: set[str] = set()
