@@ -219,8 +219,8 @@ def _load_new(
     transaction: _Transaction,
 ) -> FileReport:
     """Load a file that the ledger does not know. Raises NotLoadedError and OSError."""
-    with refusals(path, before), _counting(path, before) as (counted, look_through, pieces):
-        judged = judge_file(connection, path, look_through, pieces)
+    with refusals(path, before), _counting(path, before) as (counted, look_through):
+        judged = judge_file(connection, path, look_through)
         new = _NewFile(path, before, counted, judged)
         texts = judged.texts
         while True:
@@ -235,24 +235,25 @@ def _load_new(
 @contextmanager
 def _counting(
     path: Path, identity: Identity
-) -> Iterator[tuple[Future[Profile], Callable[[], object], Callable[[], Sequence[bytes]]]]:
-    """Yield the coming profile of a file, what waits for it if it must come first, and pieces.
+) -> Iterator[tuple[Future[Profile], Callable[[], Sequence[bytes]]]]:
+    """Yield the coming profile of a file, and what looks through it for `judge_file`.
 
-    That of a large file of plain text comes from a thread, so that the scan need not wait.
+    The profile of a large file of plain text comes from a thread, so that the scan need not wait.
     """
-    counted: Future[Profile] = Future()
     if identity.size < LARGE_BYTES or not path.name.lower().endswith(Format.CSV):
+        counted: Future[Profile] = Future()
 
-        def look_through() -> None:
+        def look_through() -> Sequence[bytes]:
             counted.set_result(profile(path))
+            return counted.result().pieces
 
-        yield counted, look_through, lambda: counted.result().pieces
+        yield counted, look_through
         return
     is_ended = Event()
     with ThreadPoolExecutor(max_workers=1) as executor:
         try:
             coming = executor.submit(profile, path, lambda: not is_ended.is_set())
-            yield coming, lambda: None, lambda: sample_pieces(path)
+            yield coming, lambda: sample_pieces(path)
         finally:
             is_ended.set()
 
@@ -279,21 +280,17 @@ def refusals(path: Path, before: Identity) -> Iterator[None]:
 
 
 def judge_file(
-    connection: duckdb.DuckDBPyConnection,
-    path: Path,
-    look_through: Callable[[], object],
-    pieces: Callable[[], Sequence[bytes]],
+    connection: duckdb.DuckDBPyConnection, path: Path, look_through: Callable[[], Sequence[bytes]]
 ) -> Judged:
     """Return how the events of a file are read.
 
-    `look_through` raises what refuses the rest of the file; then `pieces` gives physical lines from
-    places spread over it. Raises as they do, NotLoadedError, HeaderError, UnusableError,
-    LineTooLongError, NotReadableError and OSError.
+    `look_through` raises what refuses the rest of the file, or returns physical lines from places
+    spread over it. Raises as it does, NotLoadedError, HeaderError, UnusableError, LineTooLongError,
+    NotReadableError and OSError.
     """
     require_readable(path)
     first, sample = _inspect(connection, path, FEW_LINES)
-    look_through()
-    further = pieces()
+    further = look_through()
     require_one_form(sample.layout, [*(record.content for record in sample.records), *further])
     if is_published(sample):
         require_whole_ids(sample, further)

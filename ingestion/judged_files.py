@@ -187,12 +187,13 @@ def _judge_content(
     is_plain = archives.split(path) is None and format_of(path) is Format.CSV
     text = path if is_plain else converted
 
-    def look_through() -> None:
+    def look_through() -> Sequence[bytes]:
         if not is_plain:
             _convert(path, converted)
         require_short_lines(text)
+        return sample_pieces(text)
 
-    judged = judge_file(connection, path, look_through, lambda: sample_pieces(text))
+    judged = judge_file(connection, path, look_through)
     with text.open("rb") as stream:
         records = RecordReader(stream).records()
         if all(record.content in judged.headers for record in records):
