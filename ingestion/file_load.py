@@ -33,7 +33,7 @@ from ingestion.file_sample import (
     judge,
     read_sample,
     require_one_form,
-    require_whole_ids,
+    require_undamaged,
 )
 from ingestion.formats import Format, NotReadableError
 from ingestion.header import HeaderError, read_layout
@@ -293,7 +293,7 @@ def judge_file(
     further = look_through()
     require_one_form(sample.layout, [*(record.content for record in sample.records), *further])
     if is_published(sample):
-        require_whole_ids(sample, further)
+        require_undamaged(sample, further)
         return Judged(first, sample.layout, Texts.PUBLISHED)
     _, sample = _inspect(connection, path, HEAD_LINES)
     judge(connection, sample, further)

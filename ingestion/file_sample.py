@@ -225,26 +225,22 @@ def _is_day_of_data(text: str) -> bool:
     return date.fromisoformat(str(_EARLIEST)) <= day <= datetime.now(UTC).date()
 
 
-def require_whole_ids(sample: Sample, pieces: Sequence[bytes]) -> None:
-    """Raise UnusableError if ids have lost digits in lines from other places of the file.
+def require_undamaged(sample: Sample, pieces: Sequence[bytes]) -> None:
+    """Raise UnusableError for rounded ids or commas inside prices in lines further down the file.
 
-    Exports that are joined may differ, and rounded ids break no rule: they only merge categories.
+    Exports that are joined may differ. Rounded ids break no rule: they only merge categories.
     """
     parts = [replace(sample, records=tuple(_records(p, 1, sample.layout.width))) for p in pieces]
     for column in _IDS:
         if short := _short_float([sample, *parts], column):
-            raise UnusableError(
-                f"{column} cannot be used, such as {shown(short)} (rounded to a floating-point"
-                f" number of 32 bits, like all of them); {_LOST}"
-            )
+            why = "(rounded to a floating-point number of 32 bits, like all of them)"
+            raise UnusableError(_fault(column, short, why, _LOST))
     for part in parts:
         _require_unmoved(part, "further down")
         for column in _IDS:
             if example := _rounded_id(part, column, _CHANCE / len(pieces)):
-                raise UnusableError(
-                    f"{column} cannot be used, such as {shown(example[1])} further down ({_ROUNDED}"
-                    f", like most of them there); {_LOST}"
-                )
+                why = f"further down ({_ROUNDED}, like most of them there)"
+                raise UnusableError(_fault(column, example[1], why, _LOST))
 
 
 def require_one_form(layout: Layout, parts: Iterable[bytes]) -> None:
@@ -299,11 +295,9 @@ def _require_unmoved(sample: Sample, place: str = "") -> None:
     for record, fields in sample.rows:
         has_part = fields[price].isdigit() and _PART_OF_PRICE.fullmatch(fields[price + 1])
         if (has_part and takes_part) or (takes_session and _has_moved(fields[session:], has_part)):
-            value = shown(",".join(fields[price : price + 2]))
-            raise UnusableError(
-                f"price cannot be used, such as {value} {place or f'in line {record.number}'}"
-                f" (a comma inside it moves what follows); {_REMEDIES['price']}"
-            )
+            value = ",".join(fields[price : price + 2])
+            why = f"{place or f'in line {record.number}'} (a comma inside it moves what follows)"
+            raise UnusableError(_fault("price", value, why, _REMEDIES["price"]))
 
 
 def _has_moved(fields: Sequence[str], has_part: object) -> bool:
@@ -326,17 +320,16 @@ def judge(
     _require_unmoved(sample)
     for column in _IDS:
         if example := _rounded_id(sample, column):
-            raise UnusableError(
-                f"{column} cannot be used, such as {shown(example[1])} in line {example[0].number}"
-                f" ({_ROUNDED}, like most of them); {_LOST}"
-            )
-    require_whole_ids(sample, pieces)
-    if not _faults(connection, sample):
+            why = f"in line {example[0].number} ({_ROUNDED}, like most of them)"
+            raise UnusableError(_fault(column, example[1], why, _LOST))
+    require_undamaged(sample, pieces)
+    faults = _faults(connection, sample)
+    if not faults:
         return
     more = [r for piece in pieces for r in _records(piece, 1, sample.layout.width)]
     if more and not _faults(connection, replace(sample, records=(*sample.records, *more))):
         return
-    raise UnusableError("; ".join(_faults(connection, sample)))
+    raise UnusableError("; ".join(faults))
 
 
 def _faults(connection: duckdb.DuckDBPyConnection, sample: Sample) -> list[str]:
@@ -407,8 +400,12 @@ def _why_unusable(sample: Sample, column: str, row: int) -> str:
     origins = (name for form, name in _ORIGINS.get(column, ()) if re.fullmatch(form, text))
     origin = next(origins, "")
     remedy = _LOST if origin == _ROUNDED else _REMEDIES.get(column, "correct it")
-    place = f"line {record.number}" + (f" ({origin})" if origin else "")
-    return f"{column} cannot be used, such as {shown(text)} in {place}; {remedy}"
+    why = f"in line {record.number}" + (f" ({origin})" if origin else "")
+    return _fault(column, text, why, remedy)
+
+
+def _fault(column: str, example: str, why: str, remedy: str) -> str:
+    return f"{column} cannot be used, such as {shown(example)} {why}; {remedy}"
 
 
 def _rounded_id(sample: Sample, column: str, chance: float = _CHANCE) -> tuple[Record, str] | None:
