@@ -22,7 +22,7 @@ from erasure.statements import USER_COLUMN
 from ingestion import archives, bronze
 from ingestion.contents import format_of, open_content
 from ingestion.csv_records import Record, RecordReader, printable
-from ingestion.file_load import layout_of
+from ingestion.file_load import sample_of
 from ingestion.formats import Format
 from ingestion.landing_files import Layout
 from project.errors import UserError
@@ -146,24 +146,25 @@ class _Open(io.RawIOBase):
 def _copy_parquet(path: Path, user: int, written: Path) -> Cut:
     """Copy a Parquet file without the user's rows: each row is one record of its text."""
     keep = pa.array([not is_users for _, is_users in _records(path, user) if is_users is not None])
-    source = pq.ParquetFile(path)
-    if len(keep) != source.metadata.num_rows:
-        raise UserError(
-            f"{path}: {source.metadata.num_rows:,} rows are read as {len(keep):,} records, so the"
-            " user's cannot be found; remove them by the program that wrote the file"
-        )
-    done = 0
-    with pq.ParquetWriter(written, source.schema_arrow) as target:
-        for batch in source.iter_batches():
-            target.write_batch(batch.filter(keep.slice(done, len(batch))))
-            done += len(batch)
+    with pq.ParquetFile(path) as source:
+        rows = source.metadata.num_rows
+        if len(keep) != rows:
+            raise UserError(
+                f"{path}: {rows:,} rows are read as {len(keep):,} records, so the user's cannot be"
+                " found; remove them by the program that wrote the file"
+            )
+        done = 0
+        with pq.ParquetWriter(written, source.schema_arrow) as target:
+            for batch in source.iter_batches():
+                target.write_batch(batch.filter(keep.slice(done, len(batch))))
+                done += len(batch)
     return Cut(keep.false_count, keep.true_count)
 
 
 def _records(path: Path, user: int) -> Iterator[tuple[bytes, bool | None]]:
     """Yield each record with its line end, and whether it is the user's; None for the header."""
-    layout = layout_of(path)
-    with open_content(path) as (stream, _), duckdb.connect() as connection:
+    with duckdb.connect() as connection, open_content(path) as (stream, _):
+        layout = sample_of(connection, path).layout
         reader = RecordReader(stream)
         if layout.has_header:
             yield next(reader.records()).content, None

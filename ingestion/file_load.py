@@ -317,16 +317,13 @@ def _inspect(
         return first, read_sample(reader, first, layout, lines)
 
 
-def lacks_zone(path: Path) -> bool:
-    """Whether the first event times of a loaded file name no zone; raises OSError."""
-    with duckdb.connect() as connection:
-        return _inspect(connection, path, HEAD_LINES)[1].lacks_zone
+def sample_of(connection: duckdb.DuckDBPyConnection, path: Path) -> Sample:
+    """Return the first lines of a file that was judged, which may have changed since.
 
-
-def layout_of(path: Path) -> Layout:
-    """Return the columns of a file that was loaded; raises OSError and NotReadableError."""
-    with duckdb.connect() as connection:
-        return _inspect(connection, path, HEAD_LINES)[1].layout
+    Raises NotLoadedError for a file without a line, HeaderError, LineTooLongError, NotReadableError
+    and OSError.
+    """
+    return _inspect(connection, path, HEAD_LINES)[1]
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from ingestion.file_load import (
     NotLoadedError,
     Status,
     judge_file,
-    lacks_zone,
     refusals,
+    sample_of,
 )
 from ingestion.formats import Format, NotReadableError
 from ingestion.landing_files import Identity, Layout, require_short_lines, sample_pieces
@@ -162,6 +162,7 @@ def _judge(database: duckdb.DuckDBPyConnection, path: Path, converted: Path) -> 
     try:
         with refusals(path, before), database.cursor() as connection:
             judged, text = _judge_content(connection, path, _text_of(file, converted))
+            lacks_zone = sample_of(connection, text).lacks_zone
             if Identity.of(path) != before:
                 raise NotLoadedError(Status.GROWING, "")
     except NotLoadedError as reason:
@@ -171,7 +172,7 @@ def _judge(database: duckdb.DuckDBPyConnection, path: Path, converted: Path) -> 
     has_header = judged.layout.has_header
     return replace(
         file,
-        note=WITHOUT_ZONE if lacks_zone(text) else "",
+        note=WITHOUT_ZONE if lacks_zone else "",
         header=without_end(judged.first.content).decode() if has_header else None,
         names=judged.layout.names,
         is_ragged=judged.layout.is_ragged,
