@@ -21,11 +21,12 @@ import pyarrow.parquet as pq
 from erasure.statements import USER_COLUMN
 from ingestion import archives, bronze
 from ingestion.contents import format_of, open_content
-from ingestion.csv_records import Record, RecordReader, printable
-from ingestion.file_load import sample_of
-from ingestion.formats import Format
+from ingestion.csv_records import LineTooLongError, Record, RecordReader, printable
+from ingestion.file_load import NotLoadedError, sample_of
+from ingestion.formats import Format, NotReadableError
+from ingestion.header import HeaderError
 from ingestion.landing_files import Layout
-from project.errors import UserError
+from project.errors import UserError, reason
 
 _BLOCK_BYTES: Final = 1 << 20
 _WHOLE_NUMBER: Final = re.compile("[1-9][0-9]*")
@@ -76,6 +77,9 @@ def rewrite(stored: Path, paths: Collection[Path], user: int) -> dict[Path, Cut]
                 cuts = {stored: _copy(stored, user, sink)}
         shutil.copymode(stored, written)
         written.replace(stored)
+    except (HeaderError, LineTooLongError) as error:
+        # Something else has taken the file's place since it was loaded.
+        raise NotReadableError(str(error)) from error
     finally:
         written.unlink(missing_ok=True)
     return cuts
@@ -92,9 +96,16 @@ def _rewrite_archive(archive: Path, paths: set[Path], user: int, written: Path) 
                 if path is not None and path in paths:
                     cuts[path] = _copy(path, user, sink)
                 elif not info.is_dir():
-                    with source.open(info) as member:
-                        shutil.copyfileobj(member, sink, _BLOCK_BYTES)
+                    _copy_other(source, info, sink)
     return cuts
+
+
+def _copy_other(archive: zipfile.ZipFile, info: zipfile.ZipInfo, sink: IO[bytes]) -> None:
+    try:
+        with archive.open(info) as member:
+            shutil.copyfileobj(member, sink, _BLOCK_BYTES)
+    except archives.MEMBER_ERRORS as error:
+        raise NotReadableError(f"{info.filename}: {reason(error)}") from error
 
 
 def _described(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
@@ -164,7 +175,11 @@ def _copy_parquet(path: Path, user: int, written: Path) -> Cut:
 def _records(path: Path, user: int) -> Iterator[tuple[bytes, bool | None]]:
     """Yield each record with its line end, and whether it is the user's; None for the header."""
     with duckdb.connect() as connection, open_content(path) as (stream, _):
-        layout = sample_of(connection, path).layout
+        try:
+            layout = sample_of(connection, path).layout
+        except NotLoadedError:
+            # No line is left where an earlier erasure, which died, has removed all of them.
+            return
         reader = RecordReader(stream)
         if layout.has_header:
             yield next(reader.records()).content, None

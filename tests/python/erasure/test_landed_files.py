@@ -14,7 +14,9 @@ from erasure.landed_files import Cut, by_stored_file, rewrite
 from erasure.statements import DUCKDB, Table
 from ingestion import bronze
 from ingestion.contents import open_content
+from ingestion.csv_records import MAX_LINE_BYTES
 from ingestion.file_load import Status, load_file
+from ingestion.formats import NotReadableError
 from support.dirty_files import HEADER
 from support.event_files import every_format, write_parquet, write_zip
 
@@ -132,3 +134,40 @@ def test_a_file_without_a_header_or_a_last_line_end_stays_one(
     path.write_text("\n".join([event(1, "512"), event(2, "7"), event(3, "512")]))
     check(connection, path, Cut(2, 1))
     assert path.read_text() == event(2, "7") + "\n"
+
+
+def test_a_file_of_the_user_alone_can_be_rewritten_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(event(1, "512") + "\n")
+    for cut in (Cut(1, 0), Cut(0, 0)):
+        assert rewrite(path, [path], USER) == {path: cut}
+        assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name,city\nada,paris\n", "not an events file"),
+        (CONTENT + b"x" * (MAX_LINE_BYTES + 1), "a line is longer than"),
+    ],
+)
+def test_what_has_taken_the_place_of_a_file_is_not_rewritten(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    with pytest.raises(NotReadableError, match=message):
+        rewrite(path, [path], USER)
+    assert path.read_bytes() == content
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_an_archive_with_an_encrypted_file_is_not_rewritten(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"one.csv": CONTENT, "two.csv": CONTENT})
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(NotReadableError, match=r"two\.csv: .*encrypted"):
+        rewrite(path, [path / "one.csv"], USER)
+    assert path.read_bytes() == content
+    assert [*tmp_path.iterdir()] == [path]
