@@ -19,6 +19,7 @@ from ingestion.event_schema import (
 )
 from ingestion.landing_files import Layout
 from ingestion.typed_text import Texts
+from project.database import literal
 from project.errors import UserError
 
 SCHEMA: Final = "bronze_layer"
@@ -88,7 +89,7 @@ def insert_events(raw: str, layout: Layout, texts: Texts) -> str:
     present = typed_columns(layout)
     values = [f"{c}_value" if c in present else c for c in EVENT_COLUMN_NAMES]
     misfits = {name: f"case when {name}_value is null then {name} end" for name in present}
-    rescued = [f"{_literal(name)}, {text}" for name, text in (misfits | extra).items()]
+    rescued = [f"{literal(name)}, {text}" for name, text in (misfits | extra).items()]
     is_whole = [f"({name}_value is not null or {name} is null)" for name in present] + [
         f"{field} is null" for field in extra.values()
     ]
@@ -123,9 +124,7 @@ def insert_batch(
         (pa.chunked_array(batch.split, pa.list_(pa.string(), len(layout.names))), "text"),
     ):
         if len(records):
-            names = enumerate(field_names(layout), start=1)
-            columns = ", ".join(f"nullif(fields[{n}], '') as {name}" for n, name in names)
-            raw = f"(select {columns} from (select {fields} as fields from texts))"
+            raw = f"(select {_split('fields', layout)} from (select {fields} as fields from texts))"
             _execute_on_texts(
                 connection,
                 pa.table({"text": records}),
@@ -162,9 +161,7 @@ def evaluate(
     parameters: Sequence[object],
 ) -> list[tuple[Any, ...]]:
     """Return expressions over the typed rows, in order of the rows."""
-    names = enumerate(field_names(layout), start=1)
-    columns = ", ".join(f"nullif(text[{position}], '') as {name}" for position, name in names)
-    named = _named(f"(select {columns} from texts)", layout)
+    named = _named(f"(select {_split('text', layout)} from texts)", layout)
     return _execute_on_texts(
         connection,
         pa.table({"text": pa.array(rows, pa.list_(pa.string()))}),
@@ -193,6 +190,12 @@ def first_row(
     return rows[0] if rows else None
 
 
+def _split(fields: str, layout: Layout) -> str:
+    """Return the columns of a raw relation from a list of fields, null where empty."""
+    names = enumerate(field_names(layout), start=1)
+    return ", ".join(f"nullif({fields}[{position}], '') as {name}" for position, name in names)
+
+
 def _named(raw: str, layout: Layout) -> str:
     """Return `raw` with event columns by name; columns missing from the file are null."""
     fields = dict(zip(layout.names, field_names(layout), strict=True))
@@ -215,7 +218,3 @@ def _typed(relation: str, columns: Sequence[str], texts: Texts = Texts.ALL) -> s
         for name in columns
     )
     return f"select *, {values} from (select *, {casts} from {relation})"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

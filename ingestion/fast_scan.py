@@ -27,6 +27,7 @@ from ingestion.formats import Format
 from ingestion.landing_files import Layout, Profile
 from ingestion.parquet_text import path_literal
 from ingestion.typed_text import Texts
+from project.database import literal
 
 _BLOCK_BYTES: Final = 1 << 20
 _COMPRESSIONS: Final = {Format.CSV: "none", Format.GZIP: "gzip", Format.ZSTD: "zstd"}
@@ -96,9 +97,9 @@ def _without_headers(scan: str, layout: Layout, first: Record) -> str:
     if not layout.has_header or first.fields is None:
         return scan
     time = layout.names.index("event_time")
-    header = first.fields[time].replace("'", "''")
-    field = bronze.field_names(layout)[time]
-    is_data = f"{field} is null or {field} not in ('{header}', '\ufeff{header}')"
+    header, field = first.fields[time], bronze.field_names(layout)[time]
+    headers = f"({literal(header)}, {literal(BYTE_ORDER_MARK.decode() + header)})"
+    is_data = f"{field} is null or {field} not in {headers}"
     return f"(select * from {scan} where {is_data})"
 
 

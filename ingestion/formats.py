@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final
 
+from ingestion.csv_records import BYTE_ORDER_MARK
 from ingestion.event_schema import EVENT_COLUMN_NAMES, PUBLISHED_COLUMN_NAMES
 
 HEAD_BYTES: Final = 1 << 16
@@ -14,7 +15,6 @@ HEAD_BYTES: Final = 1 << 16
 
 FEWEST_NAMES: Final = 5
 """So many fields with names of event columns are a header."""
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 class NotReadableError(ValueError):
@@ -333,8 +333,7 @@ def _is_events_text(head: bytes) -> bool:
 
 def _has_events_below(head: bytes) -> bool:
     """Whether a text has a header or an event further down, and rows below that."""
-    text = head.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace")
-    lines = [line for line in re.split("[\r\n]", text) if line.strip()]
+    lines = list(_lines(head))
     if len(head) >= HEAD_BYTES:
         lines.pop()
     for position, line in enumerate(lines[: _MOST_LINES_ABOVE + 1]):
@@ -360,8 +359,13 @@ def _is_wide_events_text(head: bytes, reason: str) -> bool:
 
 
 def _first_line(head: bytes) -> str:
-    text = head.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace")
-    return next((line for line in re.split("[\r\n]", text) if line.strip()), "")
+    return next(_lines(head), "")
+
+
+def _lines(head: bytes) -> Iterator[str]:
+    """Yield the lines that are not blank; LF and CR end a line."""
+    text = head.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace")
+    return (line for line in re.split("[\r\n]", text) if line.strip())
 
 
 def _foreign_content(head: bytes) -> str:
@@ -374,7 +378,7 @@ def _foreign_content(head: bytes) -> str:
         return _PICKLE
     if _is_utf16(head):
         return _UTF16
-    start = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
+    start = head.removeprefix(BYTE_ORDER_MARK).lstrip()
     if start.startswith((b"{", b"[")):
         return _JSON
     return _MARKUP if _TAG.match(start) else ""

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from ingestion.event_schema import EVENT_COLUMN_NAMES
 from ingestion.formats import NotReadableError, damaged
+from project.database import literal
 
 _ROWS_PER_BATCH: Final = 20_000
 # The driver of serverless compute converts several files at a time.
@@ -177,8 +178,7 @@ def _bytes_of(texts: pa.StringArray) -> memoryview:
 def path_literal(path: str) -> str:
     """Return the SQL text of a path for DuckDB's scans, which take it for a glob."""
     # Brackets make each special character literal.
-    pattern = "".join(f"[{c}]" if c in "*?[" else c for c in path)
-    return "'" + pattern.replace("'", "''") + "'"
+    return literal("".join(f"[{c}]" if c in "*?[" else c for c in path))
 
 
 def _scan(path: str) -> str:
