@@ -335,7 +335,7 @@ def _has_events_below(head: bytes) -> bool:
     """Whether a text has a header or an event further down, and rows below that."""
     lines = list(_lines(head))
     if len(head) >= HEAD_BYTES:
-        lines.pop()
+        del lines[-1:]
     for position, line in enumerate(lines[: _MOST_LINES_ABOVE + 1]):
         rows = lines[position + 1 :][:_ROWS_BELOW]
         for separator in _SEPARATORS_AND_COMMA:

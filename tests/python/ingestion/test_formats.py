@@ -26,7 +26,7 @@ from ingestion import bronze
 from ingestion.contents import open_content
 from ingestion.discovery import discover
 from ingestion.file_load import WITHOUT_ZONE, FileReport, Status, load_file
-from ingestion.formats import format_by_name, unread_reason
+from ingestion.formats import HEAD_BYTES, format_by_name, unread_reason
 from ingestion.local_loader import load
 from support.dirty_files import HEADER, Lines
 from support.event_files import csv_text, every_format, text_columns, write_parquet, write_zip, zstd
@@ -593,6 +593,7 @@ JSON_LINES: Final = b"".join(
         ("a.txt", b"sep=;\n" + HEAD.replace(b",", b";"), "remove what is above"),
         ("a.md", b"The columns:\n" + HEAD + b"Each line is an event.\n", ""),
         ("a.py", b"import csv\n" + HEADER.encode(), ""),
+        ("a.txt", b"\n" * HEAD_BYTES, ""),
         *[(f"a{end}", JSON_LINES, "is JSON; export the events") for end in ("", ".txt", ".log")],
         ("a", b"[" + JSON_LINES.replace(b"}\n", b"},\n") + b"]", "is JSON; export the events"),
         ("a.ipynb", b'{"source": ["event_time, price, brand"], "price": 1}', ""),
