@@ -65,7 +65,7 @@ def fetch(folder: Path) -> None:
             timeout=600,
         )
         if packed.returncode:
-            why = reason(Exception(packed.stderr))[-300:]
+            why = reason(packed.stderr)[-300:]
             raise UserError(f"npm cannot fetch {' and '.join(PACKAGES)}: {why}; {_WITHOUT}")
         contents = {
             name: _checked(Path(place, archive), member, expected)

@@ -19,7 +19,7 @@ from typing import Final
 
 from dictionary import build, lineage
 from dictionary.entries import Column, Dictionary, Table
-from project.errors import UserError
+from project.errors import UserError, reason
 from project.home import CHECKOUT
 from project.output import guarded
 from project.yml import read_yml
@@ -251,9 +251,7 @@ def dictionary_at(commit: str) -> Dictionary:
         command = ("-c", "core.symlinks=false", "checkout-index", "--all", f"--prefix={folder}/")
         written = _git(index, *command)
         if written.returncode:
-            raise UserError(
-                f"{commit}: git cannot write it to {folder}: {' '.join(written.stderr.split())}"
-            )
+            raise UserError(f"{commit}: git cannot write it to {folder}: {reason(written.stderr)}")
         return dictionary_of(folder)
 
 

@@ -17,7 +17,7 @@ from erasure.statements import SPARK, Rows
 from ingestion.formats import NotReadableError
 from ingestion.judged_files import BOOKS, read_books, write_books
 from ingestion.landing_files import Identity
-from project.errors import UserError
+from project.errors import UserError, reason
 from project.home import CHECKOUT
 from project.output import show
 from project.variables import project_variables
@@ -63,7 +63,7 @@ class Place:
                 else "sign in as the pipeline's principal or as a member of"
                 " ecommerce_platform_admins, then run again"
             )
-            raise UserError(f"{self.catalog}: {' '.join(result.error.split())}; {remedy}")
+            raise UserError(f"{self.catalog}: {reason(result.error)}; {remedy}")
         return [*result.rows]
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import yaml
 
-from project.errors import UserError
+from project.errors import UserError, reason
 from project.variables import project_variables
 from project.yml import read_yml
 
@@ -96,8 +96,7 @@ def load(path: Path = POLICY_FILE) -> Policy:
     try:
         content = read_yml(path)
     except (OSError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a readable policy: {reason}; correct it") from error
+        raise UserError(f"{path}: not a readable policy: {reason(error)}; correct it") from error
     return _Reader(path).policy(content)
 
 
@@ -201,9 +200,9 @@ class _Reader:
             if key not in fields:
                 raise self._error(place, f"{key} is missing", "add it")
 
-    def _error(self, place: str, reason: str, remedy: str) -> UserError:
+    def _error(self, place: str, fault: str, remedy: str) -> UserError:
         where = f"{self._path}: {place}: " if place else f"{self._path}: "
-        return UserError(f"{where}{reason}; {remedy}")
+        return UserError(f"{where}{fault}; {remedy}")
 
 
 def relations(manifest: Manifest) -> list[RelationInfo]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from governance import state
 from governance.state import Item, State
-from project.errors import UserError
+from project.errors import UserError, reason
 from workspace.client import translate_errors
 from workspace.statements import Warehouse
 
@@ -117,7 +117,7 @@ class Catalog:
         result = self._warehouse.run(statement.replace("{schema}", schema))
         if result.error:
             raise UserError(
-                f"{schema}: {' '.join(result.error.split())}; deploy the bundle, and sign in as the"
+                f"{schema}: {reason(result.error)}; deploy the bundle, and sign in as the"
                 " owner of the catalog and its tables"
             )
         return [[value or "" for value in row] for row in result.rows]

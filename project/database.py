@@ -117,7 +117,7 @@ def damage(database: Path, text: str) -> str | None:
     """Return the message for an error text that says that the database is damaged, else None."""
     if not _DAMAGED.search(text):
         return None
-    return f"{database}: is damaged; {_RESTORE} ({' '.join(text.split())})"
+    return f"{database}: is damaged; {_RESTORE} ({reason(text)})"
 
 
 def _with_remedy(problem: str, error: duckdb.Error) -> str:

@@ -20,8 +20,8 @@ class UserError(Exception):
         self.lines = lines
 
 
-def reason(error: BaseException) -> str:
-    """Return an error's text as one line, to be part of a message."""
+def reason(error: BaseException | str) -> str:
+    """Return an error, or its text, as one line, to be part of a message."""
     return " ".join(str(error).split())
 
 

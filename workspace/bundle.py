@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
-from project.errors import UserError
+from project.errors import UserError, reason
 from project.yml import read_yml
 
 Config: TypeAlias = dict[str, Any]
@@ -38,8 +38,7 @@ def _read(path: Path) -> Config:
     try:
         content = read_yml(path)
     except (OSError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a readable file of the bundle: {reason}") from error
+        raise UserError(f"{path}: not a readable file of the bundle: {reason(error)}") from error
     return content if isinstance(content, dict) else {}
 
 

@@ -95,7 +95,7 @@ def _scratch_schema(warehouse: Warehouse, catalog: str) -> Iterator[str]:
     created = warehouse.run(f"create schema {place}")
     if created.error:
         raise UserError(
-            f"{place}: {' '.join(created.error.split())}; deploy the bundle, and sign in as one who"
+            f"{place}: {reason(created.error)}; deploy the bundle, and sign in as one who"
             " may create schemas in the catalog"
         )
     try:
