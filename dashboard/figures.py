@@ -172,7 +172,7 @@ def daily_bars(
                 aria=False,
                 color=SECOND,
             )
-            .encode(x=x, y=_at(alt.YValue, 0), text=_TEXT)
+            .encode(x=x, y=alt.value(0), text=_TEXT)
             for line in range(1, len(cut) + 1)
         ]
         layers = [bands, bars, *texts]
@@ -185,10 +185,6 @@ def daily_bars(
         return _spec(alt.layer(*layers), data, width, height)
 
     return draw
-
-
-def _at(channel: Callable[..., Any], value: object) -> Any:
-    return channel(value)
 
 
 def _either(channel: Callable[..., Any], test: str, yes: object, no: object) -> Any:
@@ -239,13 +235,11 @@ def ranked_bars(
 
     def draw(width: int) -> dict[str, Any]:
         names = [[str(row[name]).replace("\n", " ")] for row in rows]
-        longest = _longest(names)
-        if longest * _CHARACTER + 12 > width * 0.42:
-            most = width * 0.42 / _CHARACTER - 1
-            names = [_lines(str(row[name]), most) for row in rows]
-            longest = _longest(names)
+        widest = width * 0.42
+        if _longest(names) * _CHARACTER + 12 > widest:
+            names = [_lines(str(row[name]), widest / _CHARACTER - 1) for row in rows]
         lines = max(map(len, names), default=1)
-        limit = int(min(longest * _CHARACTER + 12, width * 0.42))
+        limit = int(min(_longest(names) * _CHARACTER + 12, widest))
         room = max((len(shown(row)) for row in rows), default=1) * (_CHARACTER + 0.6) + 10
         data = _data(
             rows,
@@ -263,7 +257,7 @@ def ranked_bars(
                 "_order:O",
                 title=None,
                 axis=alt.Axis(
-                    labelExpr=_list([text if len(text) > 1 else text[0] for text in names]),
+                    labelExpr=_list([one if len(one) > 1 else one[0] for one in names]),
                     labelLimit=limit + 8,
                     # The browser's font can be wider than the one that measured the texts.
                     minExtent=limit,

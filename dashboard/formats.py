@@ -110,10 +110,6 @@ def _text(value: object) -> str:
     return UNKNOWN if value is None else str(value)
 
 
-def _date(value: object) -> str:
-    return UNKNOWN if value is None else str(value)
-
-
 _FORMATS: Final[Mapping[Kind, Callable[[Any], str]]] = {
     "text": _text,
     "integer": integer,
@@ -121,7 +117,7 @@ _FORMATS: Final[Mapping[Kind, Callable[[Any], str]]] = {
     "decimal": decimal,
     "percent": percent,
     "change": change_rate,
-    "date": _date,
+    "date": _text,
     "time": time,
     "flag": _flag,
 }

@@ -105,6 +105,7 @@ class Page:
 
     name: str
     label: str
+    """What people call it; the name where the yml gives no label."""
     kind: str
     url: str
     description: str
@@ -115,11 +116,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many columns of stored tables have their lineage by column."""
+    """How many columns of stored tables have their lineage by column; sources are not counted."""
 
     columns: int
     with_sources: int
-    """Columns with `columns`, `declared` or `source` as their lineage."""
+    """Columns with `columns` or `declared` as their lineage."""
     of_rows: int
     """Columns for which no column is read, such as a count of rows."""
     gold_columns: int

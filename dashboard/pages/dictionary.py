@@ -38,7 +38,7 @@ def build(file: Path) -> Page:
         return Page("dictionary", TITLE, lead, [Section("No dictionary", note=str(error))])
     tables = found.stored()
     names = {table.name for table in tables}
-    labels = {page.name: page.label or page.name for page in found.pages}
+    labels = {page.name: page.label for page in found.pages}
     coverage = found.coverage
     note = (
         f"{len(tables):,} tables; the sources of {coverage.with_sources:,} of"
@@ -76,7 +76,7 @@ def _table(table: entries.Table, names: set[str], labels: dict[str, str]) -> str
         ("Owner", table.owner),
         ("Always true", "; ".join(table.tests)),
         ("Rules", " ".join(table.rules)),
-        ("Read by", ", ".join(labels.get(page, page) for page in table.pages)),
+        ("Read by", ", ".join(labels[page] for page in table.pages)),
         ("Lineage", table.lineage_note),
     ]
     lines = "".join(f"<dt>{name}</dt><dd>{_text(fact)}</dd>" for name, fact in facts if fact)

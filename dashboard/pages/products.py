@@ -31,7 +31,7 @@ def build(tables: Tables) -> Page:
             Section("At a glance", tiles=_tiles(tables)),
             Section("The few that carry the shop", [_curve(tables), _classes(tables)]),
             Section("Best sellers", [_best(tables)]),
-            *_trends(tables),
+            Section("Rising and falling", [_trends(tables)]),
             Section("Seen, not sold", [_seen(tables)]),
         ],
     )
@@ -124,38 +124,33 @@ def _best(tables: Tables) -> Figure:
     )
 
 
-def _trends(tables: Tables) -> list[Section]:
-    rows = tables.rows("products", "trends")
-    named = [{**row, "name": formats.product(row["brand"], row["product_id"])} for row in rows]
-    first = named[0] if named and named[0]["revenue_change"] > 0 else None
-    return [
-        Section(
-            "Rising and falling",
-            [
-                Figure(
-                    "trends",
-                    f"Product {first['product_id']} gained most:"
-                    f" {formats.compact(first['revenue_change'])} in 28 days"
-                    if first
-                    else "Change of revenue by product",
-                    "Revenue of the last 28 days less that of the 28 before, catch-up days"
-                    " included; the eight largest gains and losses."
-                    if tables.row("products", "totals")["has_both_periods"]
-                    else TOO_SHORT,
-                    (
-                        *PRODUCT_COLUMNS,
-                        Column("revenue_28d", "Last 28 days", "money"),
-                        Column("revenue_28d_before", "28 days before", "money"),
-                        Column("revenue_change", "Difference", "money"),
-                        Column("revenue_change_rate_28d", "Change", "change"),
-                    ),
-                    named,
-                    figures.ranked_bars(named, "name", "revenue_change", "money"),
-                    "full",
-                )
-            ],
-        )
+def _trends(tables: Tables) -> Figure:
+    rows = [
+        {**row, "name": formats.product(row["brand"], row["product_id"])}
+        for row in tables.rows("products", "trends")
     ]
+    first = rows[0] if rows and rows[0]["revenue_change"] > 0 else None
+    return Figure(
+        "trends",
+        f"Product {first['product_id']} gained most: {formats.compact(first['revenue_change'])} in"
+        " 28 days"
+        if first
+        else "Change of revenue by product",
+        "Revenue of the last 28 days less that of the 28 before, catch-up days included; the eight"
+        " largest gains and losses."
+        if tables.row("products", "totals")["has_both_periods"]
+        else TOO_SHORT,
+        (
+            *PRODUCT_COLUMNS,
+            Column("revenue_28d", "Last 28 days", "money"),
+            Column("revenue_28d_before", "28 days before", "money"),
+            Column("revenue_change", "Difference", "money"),
+            Column("revenue_change_rate_28d", "Change", "change"),
+        ),
+        rows,
+        figures.ranked_bars(rows, "name", "revenue_change", "money"),
+        "full",
+    )
 
 
 def _seen(tables: Tables) -> Figure:
