@@ -22,8 +22,9 @@ from project.home import (
 )
 
 _CODE: Final = (
-    *("functions", "macros", "models", "seeds", "snapshots", "tests/generic", "tests/gold"),
-    *("tests/silver", "dashboard", "dictionary", "generator", "ingestion", "pipeline", "project"),
+    *("analyses", "functions", "macros", "models", "seeds", "snapshots"),
+    *("tests/generic", "tests/gold", "tests/silver"),
+    *("dashboard", "dictionary", "export", "generator", "ingestion", "pipeline", "project"),
     *("dbt_project.yml", "profiles.yml", "pyproject.toml"),
 )
 
