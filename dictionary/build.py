@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from dictionary import words
 from dictionary.entries import Column, Coverage, Dictionary, Page, Table
-from dictionary.lineage import ModelLineage
+from dictionary.lineage import ModelLineage, Sources
 
 _LAYERS: Final = ("gold", "silver", "snapshot", "intermediate", "bronze")
 _COMMENT: Final = re.compile(r"\{#.*?#\}|--[^\n]*", re.DOTALL)
@@ -176,9 +176,13 @@ class _Project:
 
     # Lineage of columns.
 
+    def _read(self, table: str, column: str) -> Sources | None:
+        """Return what was read from the SQL of a column; None where nothing was."""
+        model = self._lineage.get(table)
+        return model.columns.get(column) if model and model.columns else None
+
     def _sources(self, table: str, column: str) -> tuple[str, ...]:
-        lineage = self._lineage.get(table)
-        found = lineage.columns.get(column) if lineage and lineage.columns else None
+        found = self._read(table, column)
         row_of = _row_of(self._nodes[table])
         if not (found and found.columns) and row_of and column in self._nodes[row_of]["columns"]:
             # It reads the stored rows of a table that is built later, which dbt does not know.
@@ -190,14 +194,12 @@ class _Project:
         """Return whether the SQL reads no column for it, as for `count(*)`."""
         if self._nodes[table]["resource_type"] == "snapshot" or self._sources(table, column):
             return False
-        lineage = self._lineage.get(table)
-        found = lineage.columns.get(column) if lineage and lineage.columns else None
+        found = self._read(table, column)
         return found is not None and not found.columns
 
     def _is_copy(self, table: str, column: str) -> bool:
         """Return whether all steps to the stored column copy it."""
-        lineage = self._lineage.get(table)
-        found = lineage.columns.get(column) if lineage and lineage.columns else None
+        found = self._read(table, column)
         if not found or not found.columns:
             return bool(self._sources(table, column))
         if not found.is_copy or len(found.columns) != 1:
@@ -248,10 +250,10 @@ class _Project:
         table = node["name"]
         if node["resource_type"] == "source":
             return "source", ""
-        lineage = self._lineage.get(table)
-        if not lineage or lineage.columns is None:
-            return self._table_lineage(node)
-        found = lineage.columns.get(column)
+        how, note = self._table_lineage(node)
+        if how == "table":
+            return how, note
+        found = self._read(table, column)
         if self._sources(table, column):
             if found and found.columns:
                 return "columns", ""
