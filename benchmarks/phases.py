@@ -38,8 +38,8 @@ class Size:
     load: Usage
     build: Usage
     nodes: dict[str, Usage]
-    # Seconds of the nodes that the plain script's tables do not need.
     seconds_beyond: float
+    """Seconds of the nodes that the plain script's tables do not need."""
     database_bytes: int
     plain: Usage
     plain_steps: dict[str, Usage]

@@ -83,7 +83,7 @@ def erase(place: Place, user: int, *, dry_run: bool, unreadable_lines: bool) -> 
     _require_sees_users(place)
     found = statements.tables(place.query, place.catalog, SPARK)
     counts = statements.counts(place.query, place.catalog, found, user, SPARK)
-    is_built = any(table.name == "silver_layer.events_cleaned" for table in found)
+    is_built = statements.is_built(found)
     # Rows go before what the files still hold of them, so a user without one may not be done.
     is_repeated = is_built and statements.has_begun(place.query, place.catalog)
     has_rows = any(counts.values())

@@ -54,7 +54,7 @@ def erase(user: int, *, dry_run: bool, unreadable_lines: bool) -> int:
 
         found = statements.tables(rows, catalog, DUCKDB)
         counts = statements.counts(rows, catalog, found, user, DUCKDB)
-        is_built = any(table.name == "silver_layer.events_cleaned" for table in found)
+        is_built = statements.is_built(found)
         has_rows = any(counts.values())
         # Rows go before the copies and the rebuild, so a user without one may not be done.
         if not has_rows and (dry_run or not is_built or not statements.has_begun(rows, catalog)):

@@ -148,6 +148,11 @@ def require_readable(
         )
 
 
+def is_built(found: Iterable[Table]) -> bool:
+    """Return whether more than bronze is there: tables with definitions, which a build compares."""
+    return any(table.name == "silver_layer.events_cleaned" for table in found)
+
+
 def has_begun(query: Query, catalog: str) -> bool:
     """Return whether a user was erased, and no full refresh of the tables has begun since."""
     rows = query(

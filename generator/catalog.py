@@ -34,10 +34,10 @@ class ProductCatalog:
     base_cents: Ints
     versions_per_second: Floats
     version_phase: Floats
-    # Second until which the brand is missing; 0 for all products but a few.
     brandless_until: npt.NDArray[np.int32]
-    # The product itself, or the one that is bought in place of a product with price 0.
+    """Second until which the brand is missing; 0 for all products but a few."""
     sellable: npt.NDArray[np.int32]
+    """The product itself, or the one that is bought in place of a product with price 0."""
     category_id: Ints
     category_code: tuple[str, ...]
     category_first_slot: Ints

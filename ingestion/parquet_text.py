@@ -3,8 +3,8 @@
 Typed columns become the text that the contract reads: a timestamp in UTC, `12` for an integer,
 `12.0` for a double without a fraction, `1.2e+09` for a float that has lost digits. Text stays as it
 is, also as bytes, but for a line feed, which becomes a blank: one row is one line. Other bytes
-become hexadecimal digits. Event columns of 16-bit floats, which hold three digits, are
-refused.
+become hexadecimal digits. Event columns of lists or structures are refused, and those of 16-bit
+floats, which hold three digits.
 """
 
 from __future__ import annotations

@@ -22,32 +22,32 @@ class Prerequisites:
 
     target: str
     catalog: str
-    # Oldest CLI that knows all of the bundle, as in "1.22.1".
     cli_version: str
-    # Account groups that get grants, permissions, or rows by policy functions.
+    """Oldest CLI that knows all of the bundle, as in `1.22.1`."""
     groups: tuple[str, ...]
-    # Application id of the principal that jobs run as; None: the one who deploys.
+    """Account groups that get grants, permissions, or rows by policy functions."""
     runner: str | None
-    # Whether jobs run as another identity than the one that deploys.
+    """Application id of the principal that jobs run as; None: the one who deploys."""
     has_runner: bool
-    # Cluster policies are made by administrators of the workspace alone.
+    """Whether jobs run as another identity than the one that deploys."""
     needs_admin: bool
-    # Whether the deployment makes catalog and external location.
+    """Whether it makes cluster policies, as administrators of the workspace alone may."""
     makes_catalog: bool
+    """Whether the deployment makes catalog and external location."""
     storage_url: str | None
     storage_credential: str | None
-    # Name of the warehouse that the bundle looks up.
     warehouse: str | None
-    # Ids of notification destinations.
+    """Name of the warehouse that the bundle looks up."""
     destinations: tuple[str, ...]
-    # Folder of the deployment, from `~` on.
+    """Ids of notification destinations."""
     root_path: str
-    # Folder that the file trigger watches.
+    """Folder of the deployment, from `~` on."""
     landing: str
-    # Values of each governed tag that policies look for; empty where tables have their own masks.
+    """Folder that the file trigger watches."""
     governed_tags: Mapping[str, tuple[str, ...]]
-    # Schemas on which the pipeline cannot create the policies that it needs.
+    """Values by governed tag that policies look for; empty where tables have their own masks."""
     without_manage: tuple[str, ...]
+    """Schemas on which the pipeline cannot create the policies that it needs."""
 
 
 def given_values(target: str, folder: Path, environment: Mapping[str, str]) -> dict[str, Any]:

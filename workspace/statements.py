@@ -24,8 +24,8 @@ class Result:
     """The columns and rows of a statement as text; `error` is its message, or ''."""
 
     columns: Sequence[str] = ()
-    # The SDK declares text, but a null arrives as None.
     rows: Sequence[Sequence[str | None]] = ()
+    """The SDK declares text, but a null arrives as None."""
     error: str = ""
 
     @property

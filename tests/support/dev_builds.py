@@ -76,9 +76,10 @@ class DevBuilds:
     first: Home
     local: Home
     dev: DatabricksHome
-    # Folders with the manifest of the first build, and of one that would follow.
     whole: Path
+    """The folder with the manifest of the first build."""
     incremental: Path
+    """The folder with the manifest of a build that would follow."""
 
 
 @contextmanager
