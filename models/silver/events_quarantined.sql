@@ -17,7 +17,7 @@ clean_rows as (
 
 ),
 
-unaccounted_files as (
+unclean_files as (
 
     -- All rows of the other files are clean.
     select new_files.*
@@ -36,7 +36,7 @@ rule_breakers as (
     from {{ ref('events_staged') }}
     where
         rejection_reasons <> ''
-        and _ingested_at in (select unaccounted_files._ingested_at from unaccounted_files)
+        and _ingested_at in (select unclean_files._ingested_at from unclean_files)
 
 ),
 
@@ -53,7 +53,7 @@ kept_events as (
         events._ingested_at
     from {{ ref('events_cleaned') }} as events
     where
-        events._batch_id >= (select min(unaccounted_files._batch_id) from unaccounted_files)
+        events._batch_id >= (select min(unclean_files._batch_id) from unclean_files)
         and {{ has_key_in('events', ['event_time', 'user_id', 'product_id'], 'copies') }}
 
 ),
@@ -93,12 +93,12 @@ events_quarantined as (
         rejected._rescued_data,
         rejected._source_file,
         rejected._ingested_at,
-        unaccounted_files._batch_id,
+        unclean_files._batch_id,
         coalesce(nullif(rejected.rejection_reasons, ''), 'duplicate') as rejection_reasons,
         coalesce(nullif(split_part(rejected.rejection_reasons, ',', 1), ''), 'duplicate')
             as rejection_reason
     from rejected
-    inner join unaccounted_files on rejected._source_file = unaccounted_files._source_file
+    inner join unclean_files on rejected._source_file = unclean_files._source_file
 
 )
 

@@ -13,7 +13,7 @@ raw_events as (
     }}
 ),
 
-trimmed as (
+trimmed_events as (
 
     select
         {% for text in ['event_type', 'category_code', 'brand', 'user_session'] %}
@@ -24,18 +24,18 @@ trimmed as (
 
 ),
 
-lower_case as (
+lower_case_events as (
 
     select
         {{ lower_case('trimmed_event_type') }} as lower_event_type,
         {{ lower_case('trimmed_category_code') }} as lower_category_code,
         {{ lower_case('trimmed_brand') }} as lower_brand,
         *
-    from trimmed
+    from trimmed_events
 
 ),
 
-normalized as (
+normalized_events as (
 
     select
         event_time,
@@ -59,7 +59,7 @@ normalized as (
         _rescued_data,
         _source_file,
         _ingested_at
-    from lower_case
+    from lower_case_events
 
 ),
 
@@ -68,7 +68,7 @@ events_staged as (
     select
         *,
         {{ broken_event_rules() }} as rejection_reasons
-    from normalized
+    from normalized_events
 
 )
 
