@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 import sys
 from pathlib import Path
 from typing import Any, Final, TypedDict
@@ -15,11 +16,6 @@ from typing import Any, Final, TypedDict
 import duckdb
 
 from export.gold import SCHEMA
-
-try:
-    import resource
-except ImportError:  # pragma: no cover
-    resource = None  # type: ignore[assignment]
 
 # What a process has beyond the memory of the engine: the interpreter, stacks, buffers of results.
 _OVERHEAD: Final = 512 * 2**20
@@ -99,10 +95,9 @@ def _plain(value: Any) -> Any:
 def main() -> None:
     """Run the query on stdin, and write the result to stdout."""
     task: Task = json.loads(sys.stdin.read())
-    if resource is not None:
-        most = task["memory"] + _OVERHEAD
-        resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = task["memory"] + _OVERHEAD
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.stdout.write(json.dumps(run(task)))
 
 

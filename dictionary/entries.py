@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -144,7 +144,7 @@ class Dictionary:
     tables: list[Table]
     """Gold first, then silver, snapshots, intermediate and bronze; by name within a layer."""
     pages: list[Page]
-    format: int = field(default=FORMAT)
+    format: int = FORMAT
 
     def table(self, name: str) -> Table | None:
         """Return the table of that name, None if there is none."""

@@ -40,11 +40,11 @@ class Finding:
         return f"{line}: {', '.join(values)}"
 
 
-def drift(declared: State, live: State) -> list[Finding]:
+def drift(wanted: State, live: State) -> list[Finding]:
     """Return all differences by kind, place and name, except for grants to an owner."""
     findings = []
-    for item in sorted({*declared, *live}):
-        expected, found = declared.get(item), live.get(item)
+    for item in sorted({*wanted, *live}):
+        expected, found = wanted.get(item), live.get(item)
         if found in (expected, OWNED):
             continue
         difference: Literal["missing", "additional", "different"] = (

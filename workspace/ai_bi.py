@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ import yaml
 
 from dashboard.tables import read_queries, split_queries
 from project.home import CHECKOUT
-from project.output import show
+from project.output import guarded, show
 from project.questions import GOLD, read_questions
 from project.yml import read_yml
 
@@ -251,7 +252,13 @@ def rendered() -> dict[Path, str]:
     }
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Write the files and return the exit code."""
     for path, text in rendered().items():
         path.write_text(text, encoding="utf-8")
         show(path.relative_to(CHECKOUT))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
