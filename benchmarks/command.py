@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.measure import CommandFailed
+from benchmarks.measure import CommandFailedError
 from benchmarks.phases import MILLION, Results, machine, run
 from generator.generate import MOST_EVENTS
 from project.arguments import nonempty_path, whole_number
@@ -62,7 +62,7 @@ def execute(arguments: argparse.Namespace) -> int:
     try:
         with without_dbt_flags():
             goals = measure(arguments)
-    except CommandFailed as error:
+    except CommandFailedError as error:
         raise UserError(*str(error).splitlines()) from error
     for goal in goals:
         show(f"{'met   ' if goal.is_met else 'missed'} {goal.name}: {goal.found} ({goal.limit})")

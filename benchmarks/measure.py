@@ -17,7 +17,7 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _SECONDS_BETWEEN_SAMPLES: Final = 0.05
 
 
-class CommandFailed(Exception):
+class CommandFailedError(Exception):
     """A measured command failed; the message has the end of its output."""
 
 
@@ -78,7 +78,7 @@ class Measured:
 def measure(
     command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None
 ) -> Measured:
-    """Run a command in a folder; CommandFailed unless it exits with 0."""
+    """Run a command in a folder; CommandFailedError unless it exits with 0."""
     samples: list[Sample] = []
     ended = threading.Event()
     with subprocess.Popen(
@@ -102,7 +102,7 @@ def measure(
         _, status, resources = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise CommandFailed(
+        raise CommandFailedError(
             f"{' '.join(command)} exits with {process.returncode}:\n{output[-4000:]}"
         )
     usage = Usage(

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from benchmarks.contenders import PEERS, Built, Platform, peer, plain, spark
 from benchmarks.data import Dataset, dataset
-from benchmarks.measure import CommandFailed, Usage
+from benchmarks.measure import CommandFailedError, Usage
 
 MILLION: Final = 1_000_000
 GROWTH: Final = (1 * MILLION, 4 * MILLION, 16 * MILLION, 64 * MILLION)
@@ -174,7 +174,7 @@ def _measure_rest(
 
 
 def _measure_peers(results: Results, events: int, folder: Path, log: Callable[[str], None]) -> None:
-    """Measure the core steps in each engine; CommandFailed if one counts otherwise."""
+    """Measure the core steps in each engine; CommandFailedError if one counts otherwise."""
     log(f"{events:,} events: generate")
     data = dataset(events, folder / "data")
     contender = Platform(folder / "platform")
@@ -188,7 +188,7 @@ def _measure_peers(results: Results, events: int, folder: Path, log: Callable[[s
             log(f"{events:,} events: core steps in {name}, run {number + 1} of {RUNS}")
             theirs = peer(name, data.history, folder / "peer")
             if theirs.days != ours.days:
-                raise CommandFailed(f"{name} counts otherwise than the platform")
+                raise CommandFailedError(f"{name} counts otherwise than the platform")
             _keep_best(results.core, name, theirs.usage)
 
 

@@ -22,7 +22,7 @@ from benchmarks import contenders, phases, report
 from benchmarks import plain as plain_script
 from benchmarks.contenders import Built, Platform, plain
 from benchmarks.data import Dataset, dataset
-from benchmarks.measure import CommandFailed, Measured, Sample, Usage, measure
+from benchmarks.measure import CommandFailedError, Measured, Sample, Usage, measure
 from benchmarks.phases import Results, Size, Update
 from benchmarks.plain import SCRIPT, steps
 from project.home import CHECKOUT
@@ -387,7 +387,7 @@ def test_part_of_a_command_is_the_usage_between_two_times() -> None:
 
 
 def test_command_that_fails_raises_with_its_output(tmp_path: Path) -> None:
-    with pytest.raises(CommandFailed, match=r"exits with 3:\nbroken"):
+    with pytest.raises(CommandFailedError, match=r"exits with 3:\nbroken"):
         measure([sys.executable, "-c", "print('broken'); raise SystemExit(3)"], tmp_path)
 
 

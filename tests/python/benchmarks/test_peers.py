@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import phases, report
 from benchmarks.contenders import CORE_MODELS, PEERS, Core, Platform, peer
-from benchmarks.measure import CommandFailed, Usage
+from benchmarks.measure import CommandFailedError, Usage
 from benchmarks.phases import Results, Size
 from support.platform_runs import Home
 
@@ -102,7 +102,7 @@ def test_a_peer_that_counts_otherwise_ends_the_benchmark(
 ) -> None:
     shutil.copytree(data, tmp_path / "data" / "1" / "history")
     found = runs(monkeypatch, [5, 2], counted=2)
-    with pytest.raises(CommandFailed, match="other counts otherwise"):
+    with pytest.raises(CommandFailedError, match="other counts otherwise"):
         phases._measure_peers(found, 1, tmp_path, lambda _: None)
 
 
