@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 from inspect import cleandoc
-from pathlib import Path
 from typing import Final
 
 from project.home import CHECKOUT
@@ -62,7 +61,7 @@ def notebook(tour: str) -> str:
 
 def main() -> None:
     """Write the notebook."""
-    Path(NOTEBOOK).write_text(notebook(TOUR.read_text(encoding="utf-8")), encoding="utf-8")
+    NOTEBOOK.write_text(notebook(TOUR.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
