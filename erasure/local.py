@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -168,8 +169,13 @@ def vacuum() -> int:
     """Copy the database into a new file: DuckDB leaves deleted rows in the old one."""
     database = _require_database()
     written = database.with_name(f".{database.name}.vacuumed")
-    written.unlink(missing_ok=True)
-    with explained(database), duckdb.connect() as connection:
+    with ExitStack() as cleanup:
+        for part in (written, written.with_name(f"{written.name}.wal")):
+            # A process that was killed has left one; a full disk must not keep half a copy.
+            part.unlink(missing_ok=True)
+            cleanup.callback(part.unlink, missing_ok=True)
+        cleanup.enter_context(explained(database))
+        connection = cleanup.enter_context(duckdb.connect())
         connection.execute(f"attach {literal(database)} as old")
         connection.execute("checkpoint old")
         connection.execute(

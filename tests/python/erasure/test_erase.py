@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ import pytest
 
 from erasure import local
 from erasure.landed_files import rewrite
+from project.errors import UserError
 from support.built_gold import built_gold
 from support.databricks_runs import WITHOUT_TESTS
 from support.event_batches import FIRST, line, write
@@ -122,6 +124,22 @@ def test_a_copy_that_somebody_made_is_found(loaded: Home) -> None:
     loaded.run("erase", "--user", str(USER))
     assert (USER,) not in loaded.query("select * from mine.kept")
     assert len(loaded.query("select * from mine.kept")) == 8
+
+
+def test_a_vacuum_without_room_leaves_no_copy(
+    loaded: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECOMMERCE_HOME", str(loaded.folder))
+    before = contents(loaded)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before[loaded.database.name]) // 2, hard))
+    try:
+        with pytest.raises(UserError):
+            local.vacuum()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert contents(loaded) == before
+    assert not [path for path in loaded.folder.iterdir() if "vacuumed" in path.name]
 
 
 def test_a_dry_run_of_the_vacuum_is_refused(loaded: Home) -> None:
