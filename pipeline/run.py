@@ -157,7 +157,7 @@ def _require_loaded(data: Path, loaded: LoadReport) -> None:
 
 
 def _parsed(steps: Steps) -> Dbt:
-    """Parse the project, which takes longer than anything else in a new home."""
+    """Parse the project: the longest step of a first run of few events."""
     with steps.timed("parse"):
         return Dbt()
 
