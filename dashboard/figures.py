@@ -23,6 +23,7 @@ _INK: Final = "var(--ink)"
 _MUTED: Final = "var(--muted)"
 _LINE: Final = "var(--line)"
 _HATCH: Final = "url(#hatch)"
+_CATCH_UP: Final = "url(#catch-up)"
 _UNKNOWN: Final = "url(#unknown)"
 RAMP: Final = tuple(f"var(--ramp{step})" for step in range(7))
 """From little to much."""
@@ -142,12 +143,7 @@ def daily_bars(
         bands = (
             base.transform_filter("!datum.is_complete")
             .mark_rule(strokeWidth=step, opacity=1, aria=False)
-            .encode(
-                x=x,
-                stroke=_either(
-                    alt.StrokeValue, "datum.day_kind == 'incomplete'", "var(--band)", "var(--band2)"
-                ),
-            )
+            .encode(x=x, stroke=_by_kind(alt.StrokeValue, None, "var(--band)", "var(--band2)"))
         )
         bars = base.mark_bar(width=bar, strokeWidth=1.2).encode(
             x=x,
@@ -157,8 +153,8 @@ def daily_bars(
                 axis=_axis(kind),
                 scale=alt.Scale(domain=[0, top], nice=False, clamp=True),
             ),
-            fill=_either(alt.FillValue, "datum.is_complete", ACCENT, _HATCH),
-            stroke=_either(alt.StrokeValue, "datum.is_complete", None, SECOND),
+            fill=_by_kind(alt.FillValue, ACCENT, _HATCH, _CATCH_UP),
+            stroke=_by_kind(alt.StrokeValue, None, SECOND, SERIES[3]),
             description=_DESCRIPTION,
         )
         # The value of a bar that is cut at the top is beside it, one line each.
@@ -170,7 +166,7 @@ def daily_bars(
                 dx=-step * (line - 0.5) - 4,
                 dy=14 * (line - 1) + 2,
                 aria=False,
-                color=SECOND,
+                color=_MUTED,
             )
             .encode(x=x, y=alt.value(0), text=_TEXT)
             for line in range(1, len(cut) + 1)
@@ -190,6 +186,14 @@ def daily_bars(
 def _either(channel: Callable[..., Any], test: str, yes: object, no: object) -> Any:
     """Return a channel with one of two values; `alt.condition` takes 16 ms to say the same."""
     return channel(no, condition={"test": test, "value": yes})
+
+
+def _by_kind(channel: Callable[..., Any], *values: object) -> Any:
+    """Return a channel with one of three values, in the order of `DAY_KINDS`."""
+    complete, incomplete, catch_up = values
+    tests = {"datum.is_complete": complete, "datum.day_kind == 'incomplete'": incomplete}
+    conditions = [{"test": test, "value": value} for test, value in tests.items()]
+    return channel(catch_up, condition=conditions)
 
 
 def _hollow_if_marked() -> dict[str, Any]:

@@ -74,6 +74,11 @@ def day(value: date | None) -> str:
     return UNKNOWN if value is None else f"{value.day} {value:%b %Y}"
 
 
+def days(first: date, last: date) -> str:
+    """Return a period as `1 Oct 2019 to 30 Nov 2019`, and one of a single day as that day."""
+    return day(first) if first == last else f"{day(first)} to {day(last)}"
+
+
 def short_day(value: date) -> str:
     """Return a date without its year, as `30 Nov`."""
     return f"{value.day} {value:%b}"

@@ -63,6 +63,8 @@ def render(page: Page, pages: Sequence[tuple[str, str]], stamp: Stamp) -> str:
 <svg width="0" height="0" class="defs" aria-hidden="true" focusable="false"><defs>
 <pattern id="hatch" width="5" height="5" patternUnits="userSpaceOnUse"
  patternTransform="rotate(45)"><path d="M0 0V5" class="hatch"/></pattern>
+<pattern id="catch-up" width="4" height="4" patternUnits="userSpaceOnUse"
+ patternTransform="rotate(-45)"><path d="M0 0V4" class="catch-up"/></pattern>
 <pattern id="unknown" width="6" height="6" patternUnits="userSpaceOnUse"
  patternTransform="rotate(45)"><path d="M0 0V6" class="unknown"/></pattern></defs></svg>
 <header class="bar">
@@ -88,9 +90,10 @@ def render(page: Page, pages: Sequence[tuple[str, str]], stamp: Stamp) -> str:
 
 
 def _stamp(stamp: Stamp) -> str:
-    if stamp.last_date is None:
+    if stamp.first_date is None or stamp.last_date is None:
         return "No events yet"
-    return f"Data of {formats.day(stamp.first_date)} to <b>{formats.day(stamp.last_date)}</b>"
+    *begin, end = formats.days(stamp.first_date, stamp.last_date).rsplit(" to ", 1)
+    return f"Data of {''.join(f'{day} to ' for day in begin)}<b>{end}</b>"
 
 
 def _section(slug: str, section: Section) -> str:

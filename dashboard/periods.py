@@ -101,7 +101,7 @@ def compared(days: Sequence[Row], as_of: date | None) -> Comparison:
         reason = f"no day of it is in the data, which end on {formats.day(last)}"
     elif first > start_before:
         reason = f"no full period before: the data begin on {formats.day(first)}"
-    note = f"{formats.day(max(start, first))} to {formats.day(as_of)}"
+    note = formats.days(max(start, first), as_of)
     note += "." if last == as_of else f", the as-of date; the data end on {formats.day(last)}."
     if not reason:
         left_out = len(now.days) - len(now.complete) + len(before.days) - len(before.complete)

@@ -59,7 +59,9 @@
 
   function download(table) {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([csv(table)], { type: "text/csv;charset=utf-8" }));
+    // Without a byte order mark, Excel reads UTF-8 as the letters of the machine's code page.
+    const text = `\ufeff${csv(table)}`;
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv;charset=utf-8" }));
     link.download = `${table.dataset.name}.csv`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);

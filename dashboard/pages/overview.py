@@ -87,7 +87,7 @@ def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
         ),
     ]
     # Who buys on several days counts once, so that buyers of single days give no average.
-    note = comparison.note + ("" if reason else " The change of buyers counts all days.")
+    note = comparison.note + ("" if reason else " Buyers are compared over all days.")
     return Section(f"The last {PERIOD_DAYS} days", tiles=tiles, note=note)
 
 

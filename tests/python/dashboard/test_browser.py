@@ -350,7 +350,9 @@ def test_tables_sort_by_keyboard_and_give_csv(browser: Browser, shops: Shops) ->
         with page.expect_download() as download:
             page.locator("#products-best .csv").click()
         assert download.value.suggested_filename == "products-best.csv"
-        lines = Path(download.value.path()).read_text("utf-8").splitlines()
+        text = Path(download.value.path()).read_text("utf-8")
+        assert text[0] == "\ufeff"
+        lines = text[1:].splitlines()
         assert lines[0].startswith("Product,Brand,Category,Class,Revenue")
         assert len(lines) == 1 + len(units)
         page.locator("#theme").click()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 from http.client import HTTPConnection
 from pathlib import Path
@@ -54,6 +55,33 @@ def test_text_is_escaped_in_every_place() -> None:
     assert html.count("</script>") == 1
     # Title, page, lead, link, section, note, four of the tile, figure: each is there as text.
     assert html.count("&lt;/script&gt;&lt;b&gt;") >= 14
+
+
+def test_days_of_each_kind_are_drawn_in_their_own_way() -> None:
+    rows: list[dict[str, object]] = [
+        {
+            "event_date": date(2019, 11, day),
+            "day_kind": kind,
+            "is_complete": kind == "complete",
+            "sessions": 10,
+        }
+        for day, kind in ((1, "complete"), (2, "incomplete"), (3, "catch_up"))
+    ]
+    draw = figures.daily_bars(rows, "sessions", "integer")
+    html = rendered(Figure("days", "", "", (Column("sessions", "Sessions"),), rows, draw))
+    fills = dict(re.findall(r'<path aria-label="([^"]*)" role[^>]* fill="([^"]*)"', html))
+    assert fills == {
+        "1 Nov 2019: sessions 10": "var(--accent)",
+        "2 Nov 2019: sessions 10, incomplete day": "url(#hatch)",
+        "3 Nov 2019: sessions 10, catch-up day": "url(#catch-up)",
+    }
+    assert all(html.count(f'<pattern id="{name}"') == 1 for name in ("hatch", "catch-up"))
+
+
+def test_data_of_one_day_have_one_date() -> None:
+    stamp = replace(STAMP, first_date=date(2019, 11, 1), last_date=date(2019, 11, 1))
+    html = markup.render(Page("index", "", "", []), [], stamp)
+    assert "Data of <b>1 Nov 2019</b></p>" in html
 
 
 def test_a_csv_has_at_least_the_digits_that_are_shown() -> None:

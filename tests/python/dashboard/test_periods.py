@@ -50,7 +50,7 @@ def test_the_overview_compares_what_its_note_says() -> None:
     changes = {tile.label: tile.change.rate for tile in section.tiles}
     assert changes["Average order value"] == 0
     assert changes["Buyers"] == 1
-    assert section.note.endswith("left out. The change of buyers counts all days.")
+    assert section.note.endswith("left out. Buyers are compared over all days.")
     section = overview._recent_tiles(tables, compared_at_end(days(55)))
     assert "Changes compare" not in section.note
     assert "buyers" not in section.note
@@ -74,6 +74,10 @@ def test_periods_end_with_the_as_of_date() -> None:
     assert later.reason == "no day of it is in the data, which end on 30 Nov 2019"
     assert later.now.total("revenue") is None
     assert compared(days(40), date(2019, 11, 15)).reason.startswith("no full period before")
+
+
+def test_a_period_of_one_day_is_that_day() -> None:
+    assert compared_at_end(days(1)).note == "1 Oct 2019."
 
 
 def test_no_day_has_no_rate() -> None:
