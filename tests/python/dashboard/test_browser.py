@@ -333,6 +333,24 @@ def test_pages_are_small(shops: Shops) -> None:
             assert file.stat().st_size <= 2_000_000, file
 
 
+def test_paper_has_what_the_screen_shows_but_its_controls(browser: Browser, shops: Shops) -> None:
+    with tab_of(browser, color_scheme="dark") as tab:
+        page = tab.page
+        page.goto((shops.months.site / "index.html").as_uri())
+        page.emulate_media(media="print")
+        headings = page.locator("th").filter(visible=True).all_inner_texts()
+        assert headings[0] == "Metric"
+        assert page.locator("#theme, .csv, nav").filter(visible=True).count() == 0
+        body, adjusted = page.evaluate(
+            "[getComputedStyle(document.body).backgroundColor,"
+            " getComputedStyle(document.querySelector('.swatch')).printColorAdjust]"
+        )
+        assert (body, adjusted) == ("rgb(255, 255, 255)", "exact")
+        page.goto((shops.months.site / "dictionary.html").as_uri())
+        assert "orders" in page.locator("h3").filter(visible=True).all_inner_texts()
+        assert not page.locator("#search").is_visible()
+
+
 def test_tables_sort_by_keyboard_and_give_csv(browser: Browser, shops: Shops) -> None:
     site = shops.months.site
     with tab_of(browser) as tab:
