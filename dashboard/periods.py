@@ -81,6 +81,8 @@ class Comparison:
     before: Period
     reason: str
     note: str
+    lacking: str = ""
+    """Why totals of the two cannot be compared, where averages can."""
 
 
 def compared(days: Sequence[Row], as_of: date | None) -> Comparison:
@@ -109,7 +111,15 @@ def compared(days: Sequence[Row], as_of: date | None) -> Comparison:
         note += (
             f"; {formats.counted(left_out, 'day')} of both periods left out." if left_out else "."
         )
-    return Comparison(now, before, reason, note)
+    return Comparison(now, before, reason, note, lacking(last, as_of))
+
+
+def lacking(last: date | None, as_of: date | None) -> str:
+    """Return a remark on days of the newest period that the data lack, empty without any."""
+    if last is None or as_of is None or last >= as_of:
+        return ""
+    days = min((as_of - last).days, PERIOD_DAYS)
+    return f"the data lack {formats.counted(days, 'day')} of it"
 
 
 def recent(days: Sequence[Row]) -> Sequence[Row]:

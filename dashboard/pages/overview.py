@@ -82,12 +82,16 @@ def _recent_tiles(tables: Tables, comparison: Comparison) -> Section:
             buyers["buyers_28d"] if now.days else None,
             formats.integer,
             formats.change(
-                buyers["buyers_28d"], buyers["buyers_28d_before"], _AGAINST, reason=reason
+                buyers["buyers_28d"],
+                buyers["buyers_28d_before"],
+                _AGAINST,
+                reason=reason or comparison.lacking,
             ),
         ),
     ]
     # Who buys on several days counts once, so that buyers of single days give no average.
-    note = comparison.note + ("" if reason else " Buyers are compared over all days.")
+    is_whole = not reason and not comparison.lacking
+    note = comparison.note + (" Buyers are compared over all days." if is_whole else "")
     return Section(f"The last {PERIOD_DAYS} days", tiles=tiles, note=note)
 
 

@@ -15,7 +15,7 @@ from dashboard.elements import (
     Tile,
     tile,
 )
-from dashboard.periods import TOO_SHORT
+from dashboard.periods import TOO_SHORT, lacking
 from dashboard.tables import Tables
 
 TITLE: Final = "Products"
@@ -130,14 +130,16 @@ def _trends(tables: Tables) -> Figure:
         for row in tables.rows("products", "trends")
     ]
     first = rows[0] if rows and rows[0]["revenue_change"] > 0 else None
+    state = tables.row("shop", "state")
+    lacks = lacking(state["last_date"], state["as_of_date"])
     return Figure(
         "trends",
         f"Product {first['product_id']} gained most: {formats.compact(first['revenue_change'])} in"
         " 28 days"
         if first
         else "Change of revenue by product",
-        "Revenue of the last 28 days less that of the 28 before, catch-up days included; the eight"
-        " largest gains and losses."
+        f"Revenue of the last 28 days{f' ({lacks})' if lacks else ''} less that of the 28 before,"
+        " catch-up days included; the eight largest gains and losses."
         if tables.row("products", "totals")["has_both_periods"]
         else TOO_SHORT,
         (

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from dashboard import formats
+from dashboard.formats import Change
 from dashboard.pages import overview
 from dashboard.periods import DRAWN_DAYS, Comparison, compared, recent, without_verdict
 from dashboard.tables import Tables
@@ -51,6 +52,12 @@ def test_the_overview_compares_what_its_note_says() -> None:
     assert changes["Average order value"] == 0
     assert changes["Buyers"] == 1
     assert section.note.endswith("left out. Buyers are compared over all days.")
+    # Of the 28 days to 9 December the data have nineteen, and so only a part of the buyers.
+    section = overview._recent_tiles(tables, compared(days(61), date(2019, 12, 9)))
+    shown = {tile.label: tile.change for tile in section.tiles}
+    assert shown["Revenue"].rate == 0
+    assert shown["Buyers"] == Change(None, "the data lack 9 days of it")
+    assert "Buyers are compared" not in section.note
     section = overview._recent_tiles(tables, compared_at_end(days(55)))
     assert "Changes compare" not in section.note
     assert "buyers" not in section.note

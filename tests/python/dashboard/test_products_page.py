@@ -10,6 +10,10 @@ from dashboard.tables import Tables
 
 GOLD = """
 create schema gold_layer;
+create schema silver_layer;
+create table silver_layer.source_files as select timestamp '2019-12-01 01:00:00' as _ingested_at;
+create table gold_layer.daily_sales_summary as select date '2019-11-30' as event_date;
+create table gold_layer.customer_metrics as select date '{as_of}' as as_of_date;
 create table gold_layer.product_performance as
 select
     1 as product_id, 'electronics.clocks' as category_code, 'casio' as brand, 'A' as pareto_class,
@@ -22,7 +26,7 @@ select
 @pytest.mark.parametrize(("sold", "revenue"), [(7, 9.5), (20, 0), (20, 9.5), (50, 9.5)])
 def test_shares_of_few_or_free_products_claim_nothing(sold: int, revenue: float) -> None:
     with duckdb.connect() as connection:
-        connection.execute(GOLD.format(before="null"))
+        connection.execute(GOLD.format(before="null", as_of="2019-11-30"))
         connection.execute(
             "create or replace table gold_layer.product_performance as"
             f" select product_id, product_id as revenue_rank, 1 as purchases, {revenue} as revenue"
@@ -36,15 +40,28 @@ def test_shares_of_few_or_free_products_claim_nothing(sold: int, revenue: float)
 
 
 @pytest.mark.parametrize(
-    ("before", "note", "rows"),
+    ("before", "as_of", "note", "rows"),
     [
-        ("null::decimal(18, 2)", "It takes 56 days to compare 28 with the 28 before.", 0),
-        ("0.0", "Revenue of the last 28 days less that of the 28 before", 1),
+        (
+            "null::decimal(18, 2)",
+            "2019-11-30",
+            "It takes 56 days to compare 28 with the 28 before.",
+            0,
+        ),
+        ("0.0", "2019-11-30", "Revenue of the last 28 days less that of the 28 before", 1),
+        (
+            "0.0",
+            "2019-12-01",
+            "Revenue of the last 28 days (the data lack 1 day of it) less",
+            1,
+        ),
     ],
 )
-def test_products_rise_and_fall_against_a_whole_period(before: str, note: str, rows: int) -> None:
+def test_products_rise_and_fall_against_a_whole_period(
+    before: str, as_of: str, note: str, rows: int
+) -> None:
     with duckdb.connect() as connection:
-        connection.execute(GOLD.format(before=before))
+        connection.execute(GOLD.format(before=before, as_of=as_of))
         page = products.build(Tables(connection))
     [trends] = [
         figure for section in page.sections for figure in section.figures if figure.name == "trends"
