@@ -19,6 +19,7 @@ import duckdb
 from assistant.worker import open_gold
 from export.duckdb_file import write_gold
 from export.gold import SCHEMA, declared, identifier, opened
+from project.database import identity
 from project.errors import UserError
 from project.home import database_path, home
 
@@ -68,11 +69,11 @@ def refreshed() -> Copy:
     file, state = folder() / "gold.duckdb", folder() / "gold.json"
     stale = ""
     try:
-        now = _identity(database_path())
+        now = identity(database_path())
         if now is None or _read(state) != now:
             with opened(database_path()) as connection, _locked():
                 # What is read is what is copied: nothing can write the database meanwhile.
-                now = _identity(database_path())
+                now = identity(database_path())
                 state.unlink(missing_ok=True)
                 write_gold(connection, file)
                 state.write_text(json.dumps(now), encoding="utf-8")
@@ -81,14 +82,6 @@ def refreshed() -> Copy:
             raise
         stale = error.lines[0]
     return Copy(file, _tables(file, file.stat().st_mtime_ns), stale)
-
-
-def _identity(database: Path) -> list[int] | None:
-    try:
-        status = database.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _read(state: Path) -> Any:

@@ -12,6 +12,7 @@ from typing import Final
 
 import xxhash
 
+from project.database import identity
 from project.home import (
     CHECKOUT,
     dashboard_path,
@@ -35,8 +36,8 @@ class State:
 
     code: str
     """Hash of the project's files and of the versions that run them."""
-    database: tuple[int, int] | None
-    """Size in bytes and time of the last change in nanoseconds; None if there is no database."""
+    database: list[int] | None
+    """Its size and the time of its last change; None if there is no database."""
     has_docs: bool
     has_dashboard: bool
 
@@ -45,16 +46,15 @@ class State:
         """Return the state of the checkout and of the home."""
         has_docs = (docs_path() / "index.html").exists() and dictionary_path().exists()
         has_dashboard = (dashboard_path() / "index.html").exists()
-        return cls(_code(), _identity(database_path()), has_docs, has_dashboard)
+        return cls(_code(), identity(database_path()), has_docs, has_dashboard)
 
 
 def read() -> State | None:
     """Return the state after the last successful run; None if there is none or it is unreadable."""
     try:
         found = json.loads(_path().read_text(encoding="utf-8"))
-        size, modified_ns = found["database"]
-        return State(found["code"], (size, modified_ns), found["has_docs"], found["has_dashboard"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return State(**found)
+    except (OSError, ValueError, TypeError):
         return None
 
 
@@ -71,14 +71,6 @@ def record() -> None:
 
 def _path() -> Path:
     return home() / "last_run.json"
-
-
-def _identity(file: Path) -> tuple[int, int] | None:
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def _files() -> Iterator[Path]:

@@ -37,6 +37,18 @@ def literal(value: object) -> str:
     return f"'{escaped}'"
 
 
+def identity(database: Path) -> list[int] | None:
+    """Return size in bytes and time of the last change in nanoseconds, None without the file.
+
+    They differ after each write, and JSON gives them back as they are.
+    """
+    try:
+        status = database.stat()
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
 def require_usable_path(database: Path) -> None:
     """Raise UserError for an absolute path that DuckDB cannot open as it is written."""
     path = str(database)
