@@ -89,6 +89,9 @@ _UTF32: Final = "is UTF-32 text; save it as UTF-8: iconv -f UTF-32 -t UTF-8"
 
 _PDF: Final = f"is a PDF; {_EXPORT}"
 _RICH_TEXT: Final = "is a document (RTF); save it as plain text with commas"
+_PGP: Final = "is encrypted; decrypt it: gpg -d"
+_AGE: Final = "is encrypted; decrypt it: age -d"
+_OPENSSL: Final = "is encrypted; decrypt it: openssl enc -d"
 _DOCUMENTS: Final = (_JSON, _MARKUP, _WORKBOOK, _PDF, _RICH_TEXT, _UTF16, _UTF32)
 
 # Offset and bytes.
@@ -116,6 +119,10 @@ _FOREIGN_SIGNATURES: Final = (
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _WORKBOOK),
     (0, b"%PDF", _PDF),
     (0, b"{\\rtf", _RICH_TEXT),
+    (0, b"-----BEGIN PGP MESSAGE-----", _PGP),
+    (0, b"age-encryption.org/v1", _AGE),
+    (0, b"-----BEGIN AGE ENCRYPTED FILE-----", _AGE),
+    (0, b"Salted__", _OPENSSL),
     (0, b"version https://git-lfs", "is a Git LFS pointer, not the file; fetch it: git lfs pull"),
     (0, b"\xff\xfe\0\0", _UTF32),
     (0, b"\0\0\xfe\xff", _UTF32),
@@ -123,16 +130,14 @@ _FOREIGN_SIGNATURES: Final = (
     (0, b"\xfe\xff", _UTF16),
 )
 _TAG: Final = re.compile(rb"<[a-zA-Z!?]")
+# Names in brackets begin otherwise.
+_JSON_START: Final = re.compile(rb"\{\s*([\"'}]|$)|\[\s*([\"'{\[\]0-9-]|null|true|false|$)")
 _PICKLE_START: Final = re.compile(rb"\x80[\x02-\x05]")
 # Office programs write zip archives, whose first member shows whose they are.
 _OFFICE: Final = re.compile(
     rb"PK\x03\x04.{26}(\[Content_Types\]\.xml|mimetype|_rels/|docProps/)", re.DOTALL
 )
 
-_ENCRYPTED: Final = {
-    **dict.fromkeys((".gpg", ".pgp"), "is encrypted; decrypt it: gpg -d"),
-    ".age": "is encrypted; decrypt it: age -d",
-}
 _FOREIGN_SUFFIXES: Final = {
     **dict.fromkeys((".bz2", ".bz"), _BZIP2),
     ".xz": _XZ,
@@ -161,7 +166,8 @@ _FOREIGN_SUFFIXES: Final = {
     **dict.fromkeys((".pkl", ".pickle"), _PICKLE),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb", ".mdb", ".accdb", ".dbf"), _DATABASE),
     ".sql": f"is a dump of a database; {_EXPORT}",
-    **_ENCRYPTED,
+    **dict.fromkeys((".gpg", ".pgp"), _PGP),
+    ".age": _AGE,
     **dict.fromkeys((".enc", ".p7m", ".aes"), "is encrypted; decrypt it"),
     **dict.fromkeys((".npy", ".npz", ".mat"), _ARRAYS),
     **dict.fromkeys((".msgpack", ".bson", ".tfrecord"), _RECORDS),
@@ -181,6 +187,7 @@ _COMPANIONS: Final = (
 _BUNDLES: Final = (
     *(".jar", ".whl", ".egg", ".apk", ".docx", ".pptx", ".odt", ".odp", ".epub", ".kmz", ".wacz"),
 )
+_ARMOR: Final = ".asc"
 _COMPANION_NAMES: Final = ("thumbs.db", "desktop.ini", ".ds_store")
 _LOCK_OF_OFFICE: Final = ".~lock."
 # As `split` and archivers name the parts of a file.
@@ -261,7 +268,10 @@ def unread_reason(name: str, head: bytes) -> str:
     """
     lower = name.lower()
     if _is_companion(lower):
-        return ""
+        # `.asc` ends the names of signatures, encrypted files and plain text.
+        is_encrypted = _foreign_content(head) in (_PGP, _AGE)
+        if not (lower.endswith(_ARMOR) and (is_encrypted or _is_events_text(head))):
+            return ""
     if lower.endswith(_UNFINISHED):
         stem = lower.rpartition(".")[0]
         if format_by_name(stem) or unread_reason(stem, head):
@@ -379,7 +389,7 @@ def _foreign_content(head: bytes) -> str:
     if _is_utf16(head):
         return _UTF16
     start = head.removeprefix(BYTE_ORDER_MARK).lstrip()
-    if start.startswith((b"{", b"[")):
+    if _JSON_START.match(start):
         return _JSON
     return _MARKUP if _TAG.match(start) else ""
 

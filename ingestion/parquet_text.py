@@ -93,6 +93,8 @@ def open_text(path: Path) -> Iterator[_Text]:
     except (pa.ArrowException, OSError) as error:
         raise damaged("Parquet", error) from error
     names = schema.names
+    if not names:
+        raise NotReadableError("has no columns; write the events to it again")
     for column in schema:
         if pa.types.is_nested(column.type) and _is_event_column(column.name):
             raise NotReadableError(

@@ -361,6 +361,9 @@ def test_a_text_of_events_that_a_spreadsheet_saved_is_named(tmp_path: Path) -> N
         ("a.csv", EVENTS.partition(b"\n")[2].replace(b",", b";"), "is separated by `;`"),
         ("a.csv", b'\xef\xbb\xbf"' + HEADER.replace(",", '";"').encode() + b'"\n', "by `;`"),
         ("a.csv", b'{"event_time": 1}\n', "is JSON"),
+        ("a.csv", b"-----BEGIN PGP MESSAGE-----\n\nhQ", "is encrypted; decrypt it: gpg -d"),
+        ("a.csv", b"age-encryption.org/v1\n-> X", "is encrypted; decrypt it: age -d"),
+        ("a.csv.gz", b"Salted__" + bytes(9), "is encrypted; decrypt it: openssl enc -d"),
         ("a.csv", b"{\\rtf1\\ansi " + EVENTS, "is a document (RTF)"),
         ("a.csv", b"\n<!DOCTYPE html><html>", "download it again"),
         ("a.csv", b"version https://git-lfs.github.com/spec/v1\noid x\n", "git lfs pull"),
@@ -397,6 +400,8 @@ def test_parquet_that_is_cut_or_has_other_columns_is_refused(tmp_path: Path) -> 
     assert "corrupt or truncated Parquet" in refusal(tmp_path, "cut.parquet", whole[:-9])
     other = write_parquet(tmp_path / "o.parquet", {"a": pa.array([1])}).read_bytes()
     refusal(tmp_path, "other.parquet", other)
+    none = write_parquet(tmp_path / "n.parquet", {}).read_bytes()
+    assert "has no columns; write the events" in refusal(tmp_path, "none.parquet", none)
     binary = text_columns(EVENTS) | {"brand": pa.array([b"\xff"] * 3, pa.binary())}
     content = write_parquet(tmp_path / "b.parquet", binary).read_bytes()
     assert "invalid UTF8" in refusal(tmp_path, "b.parquet", content)
@@ -653,6 +658,10 @@ JSON_LINES: Final = b"".join(
         *[(f"a.csv{end}", b"[x]", "") for end in (":Zone.Identifier", ".sha256sum", ".par2")],
         *[(f"a.{end}", b"PK\x03\x04", "") for end in ("docx", "whl", "jar", "epub")],
         ("desktop.ini", HEAD, ""),
+        ("a.asc", HEAD, "holds events, but its name does not say so"),
+        ("a.csv.asc", b"-----BEGIN PGP MESSAGE-----\n", "decrypt it: gpg -d"),
+        ("a.csv.asc", b"-----BEGIN PGP SIGNATURE-----\n", ""),
+        ("a", b"-----BEGIN AGE ENCRYPTED FILE-----\n", "decrypt it: age -d"),
         ("notes.rtf", b"{\\rtf1", ""),
         ("notes.001", b"x", ""),
         ("dbt.log", b"12:00 loaded a.csv", ""),
