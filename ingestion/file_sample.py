@@ -30,7 +30,7 @@ from ingestion.csv_records import (
     repetitions,
 )
 from ingestion.event_schema import EVENT_COLUMN_NAMES, REQUIRED_COLUMN_NAMES
-from ingestion.formats import FEWEST_NAMES
+from ingestion.formats import FEWEST_NAMES, other_separator
 from ingestion.header import LINE_ENDS, UUID, shown, unique_names
 from ingestion.landing_files import Layout
 from ingestion.typed_text import MAX_BIGINT, MAX_EXACT, lacks_zone
@@ -42,8 +42,11 @@ FEW_LINES: Final = 20
 _MOST_REASONS: Final = 3
 # What a line must have to be a further header or several events, if it is.
 _ODD: Final = re.compile(
-    rb"event_time|\r.|[\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]", re.IGNORECASE
+    rb"event_time|\r.|[\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]|([ -~]\0){16}", re.IGNORECASE
 )
+_UTF16: Final = re.compile(rb"([ -~]\0){16}")
+# What may be around a name in a line that is another header, as in one that is the first.
+_AROUND_NAME: Final = f'"{project_variables()["blanks"]}'
 # A column that the header does not name, as `unique_names` calls it.
 _UNNAMED: Final = re.compile("_c[0-9]+_*")
 # Behind a comma: cents, or what follows thousands.
@@ -173,7 +176,8 @@ def read_sample(reader: RecordReader, first: Record, named: Layout, most_lines: 
 def _records(
     content: bytes, start: int, width: Width | None, headers: frozenset[bytes] = frozenset()
 ) -> list[Record]:
-    records = RecordReader(io.BytesIO(content), start).records(width)
+    reader = RecordReader(io.BytesIO(content), start, has_start=start == 1)
+    records = reader.records(width)
     return [record for record in records if record.content not in headers]
 
 
@@ -244,15 +248,24 @@ def require_undamaged(sample: Sample, pieces: Sequence[bytes]) -> None:
 
 
 def require_one_form(layout: Layout, parts: Iterable[bytes]) -> None:
-    """Raise UnusableError for a further header of other columns, or lines of several events.
+    """Raise UnusableError for a further header of other columns, or lines of another form.
 
-    Files that are joined may have the same columns in another order, and other line ends. A line of
-    two events may be a slip, and is a malformed row.
+    Files that are joined may have the same columns in another order, other separators, line ends or
+    encodings. A line of two events may be a slip, and is a malformed row; so is a single other one.
     """
     lines = {line for part in parts if _ODD.search(part) for line in part.split(b"\n")}
-    hidden = 0
+    hidden = begun = wide = 0
     for line in sorted(filter(_ODD.search, lines)):
         text = printable(line)
+        begun += line.startswith(b"\r")
+        wide += _UTF16.search(line) is not None
+        if wide > 1:
+            raise UnusableError(
+                f"a part of it is UTF-16 text: {shown(text)}; save that part as UTF-8, and join the"
+                " files again"
+            )
+        if begun > 1:
+            raise UnusableError(f"lines begin with a CR: {shown(text)}; end each with LF or CR LF")
         _check_is_no_other_header(layout, text)
         hidden += _hidden_events(layout, line, text)
         if hidden > 1:
@@ -262,8 +275,14 @@ def require_one_form(layout: Layout, parts: Iterable[bytes]) -> None:
 
 def _check_is_no_other_header(layout: Layout, text: str) -> None:
     columns = [name for name in layout.names if name in EVENT_COLUMN_NAMES]
-    fields = [field.strip(' "\ufeff').lower() for field in text.split(",")]
+    separator = other_separator(text) or ","
+    fields = [field.strip(_AROUND_NAME).lower() for field in text.split(separator)]
     names = [field for field in fields if field in EVENT_COLUMN_NAMES]
+    if len(set(names)) >= FEWEST_NAMES and separator != ",":
+        raise UnusableError(
+            f"a further header has other separators than commas: {shown(text)}; make it the first"
+            " line of another file, and write that with commas"
+        )
     if len(set(names)) >= FEWEST_NAMES and names != columns:
         raise UnusableError(
             f"a further header has other columns, or another order of them: {shown(text)};"

@@ -29,8 +29,8 @@ _ALIASES: Final = {
     "price": "amount value cost unitprice productprice itemprice revenue",
     "user_id": "user uid customer customerid visitor visitorid client clientid shopperid",
     "user_session": "session sessionid sessionkey sessiontoken usersessionid visit visitid",
-    "category_code": "category categoryname categorypath",
-    "brand": "brandname manufacturer",
+    "category_code": "category categoryname categorypath itemcategory productcategory",
+    "brand": "brandname manufacturer itembrand productbrand",
 }
 _SHOWN_CHARACTERS: Final = 60
 # They end a line for some programs, and none for this reader.
@@ -159,7 +159,12 @@ def _check_holds_no_event(names: list[str]) -> None:
 
 def _hints(others: list[str], known: list[str]) -> dict[str, str]:
     """Return by missing column the other name that looks like it, required columns first."""
-    by_letters = {re.sub(r"[\W_]", "", name.lower()): name for name in reversed(others)}
+    by_letters = {_letters(name): name for name in reversed(others)}
+    for name in others:
+        # Queries and flattened records write the table's name before each.
+        table, _, column = name.lower().rpartition(".")
+        if table and column in EVENT_COLUMN_NAMES:
+            by_letters.setdefault(_letters(column), name)
     hints = {}
     optional = [name for name in EVENT_COLUMN_NAMES if name not in REQUIRED_COLUMN_NAMES]
     for column in (*REQUIRED_COLUMN_NAMES, *optional):
@@ -174,6 +179,10 @@ def _hints(others: list[str], known: list[str]) -> dict[str, str]:
             hints[column] = by_letters.pop(found)
             break
     return hints
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.lower())
 
 
 def shown(text: str) -> str:

@@ -194,12 +194,13 @@ def _middle_lines(block: bytes) -> bytes:
 
 
 def _odd_lines(block: bytes) -> list[bytes]:
-    """Return the lines that may be headers or hold several events, each with an LF."""
+    """Return the lines that may be headers or have another form than most, each with an LF."""
     has_lone_cr = b"\r" in block and block.count(b"\r") > block.count(b"\r\n")
-    if not has_lone_cr and _NAME not in block:
+    signs = [sign for sign in (_NAME, b"\0") if sign in block] + [b"\r"] * has_lone_cr
+    if not signs:
         return []
     lines = (line.removesuffix(b"\r") for line in block.split(b"\n"))
-    odd = (line + b"\n" for line in lines if b"\r" in line or _NAME in line)
+    odd = (line + b"\n" for line in lines if any(sign in line for sign in signs))
     return list(islice(odd, _MOST_ODD_LINES))
 
 

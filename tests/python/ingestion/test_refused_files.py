@@ -116,7 +116,11 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     ),
     "LF and CR swapped": (
         text(*good(), end="\n\r"),
-        r"event_time cannot be used, such as `\\r2019",
+        r"lines begin with a CR: `\\r2019-10-01 00:0[23].*; end each with LF or CR LF",
+    ),
+    "LF and CR swapped far below": (
+        text(*good(HEAD_LINES * 20)) + "\n\r".join(good()).encode(),
+        r"lines begin with a CR: `\\r2019",
     ),
     "CR CR LF": (text(*good(), end="\r\r\n"), "line 1 has a CR inside; remove it"),
     "vertical tab ends lines": (text(*good(), end="\v"), r"the character U\+000B"),
@@ -211,6 +215,18 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         renamed(event_time="timestamp", event_type="event", user_session="session_id"),
         "^event_time is missing; `timestamp` looks like it; event_type is missing; `event` looks"
         " like it; user_session is missing; `session_id` looks like it: name all columns",
+    ),
+    "names behind that of a table": (
+        text(*good(), header=",".join(f"shop.events.{name}" for name in NAMES)),
+        "^event_time is missing; `shop.events.event_time` looks like it; event_type is missing",
+    ),
+    "names in brackets": (
+        text(*good(), header=",".join(f"[{name}]" for name in NAMES)),
+        r"^event_time is missing; `\[event_time\]` looks like it; event_type is missing",
+    ),
+    "optional columns as analytics call them": (
+        renamed(category_code="item_category", brand="item_brand"),
+        "category_code is missing; `item_category` looks like it; brand is missing; `item_brand`",
     ),
     "names of another case and separator": (
         renamed(event_time="eventTime", product_id="Product-Id", user_id="User ID"),
@@ -397,6 +413,20 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         text(*good(HEAD_LINES * 20), reordered(HEADER), *good(HEAD_LINES * 10)),
         "a further header has other columns",
     ),
+    **{
+        f"a further header with {separator!r} between its names": (
+            text(*good(HEAD_LINES * 20), *[r.replace(",", separator) for r in (HEADER, *good())]),
+            "a further header has other separators than commas: `event_time.*write that with comma",
+        )
+        for separator in ";\t|"
+    },
+    **{
+        f"a part in {encoding}": (
+            text(*good(HEAD_LINES * 20)) + "\r\n".join(good()).encode(encoding),
+            "a part of it is UTF-16 text: `.*; save that part as UTF-8, and join the files again",
+        )
+        for encoding in ("utf-16-le", "utf-16-be", "utf-16")
+    },
     "CR ends the last lines": (
         text(*good(), "\r".join(good())),
         "a line holds several events: `2019-10-01 .*; its lines end in CR alone",
@@ -449,6 +479,10 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "an optional column behind a character that prints nothing": (
         renamed(brand="\u200bbrand"),
         "brand is missing; .* looks like it",
+    ),
+    "an only event behind a byte-order mark": (
+        f"{HEADER}\n\ufeff{good(1)[0]}\n".encode(),
+        "event_time cannot be used, such as `.*2019-10-01",
     ),
     "each line for another reason": (
         text(
@@ -567,6 +601,10 @@ READ: Final[dict[str, tuple[bytes, list[str | None]]]] = {
     ),
     "a header in quotes, upper case and blanks": (
         text(*good(), header=",".join(f'" {name.upper()} "' for name in NAMES)),
+        [None] * 3,
+    ),
+    "a header with odd blanks around some names": (
+        text(*good(), header=HEADER.replace("price", "\tprice\u3000") + "\xa0"),
         [None] * 3,
     ),
     "no category code": (without("category_code"), [None] * 3),
