@@ -29,6 +29,7 @@ from ingestion.file_sample import (
     HEAD_LINES,
     Sample,
     UnusableError,
+    is_cut,
     is_published,
     judge,
     read_sample,
@@ -49,6 +50,7 @@ from ingestion.typed_text import Texts
 
 WITHOUT_ZONE: Final = "event times without a zone are taken as UTC"
 WITHOUT_PRICE: Final = "no line has a price above 0"
+CUT: Final = "the last line is not whole and has no line end; check that the file is complete"
 
 LARGE_BYTES = 64 << 20
 """A commit of fewer costs a good part of their load, and counting them is over at once."""
@@ -462,6 +464,11 @@ def _record(
     require_one_form(new.judged.layout, counted.pieces)
     if Identity.of(new.path) != new.identity:
         raise NotLoadedError(Status.GROWING, "")
-    notes = {WITHOUT_ZONE: texts is Texts.ALL, WITHOUT_PRICE: not priced}
+    end = counted.last_line
+    notes = {
+        WITHOUT_ZONE: texts is Texts.ALL,
+        WITHOUT_PRICE: not priced,
+        CUT: end != b"" and is_cut(sample_of(connection, new.path), end),
+    }
     note = "; ".join(text for text, is_noted in notes.items() if is_noted)
     return FileReport(new.path, Status.LOADED, rows, rescued, message=message, note=note)

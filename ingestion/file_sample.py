@@ -30,7 +30,7 @@ from ingestion.csv_records import (
     repetitions,
 )
 from ingestion.event_schema import EVENT_COLUMN_NAMES, REQUIRED_COLUMN_NAMES
-from ingestion.formats import FEWEST_NAMES, other_separator
+from ingestion.formats import FEWEST_NAMES, other_separator, separator_of
 from ingestion.header import LINE_ENDS, UUID, shown, unique_names
 from ingestion.landing_files import Layout
 from ingestion.typed_text import MAX_BIGINT, MAX_EXACT, lacks_zone
@@ -44,6 +44,9 @@ _MOST_REASONS: Final = 3
 _ODD: Final = re.compile(
     rb"event_time|\r.|[\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]|([ -~]\0){16}", re.IGNORECASE
 )
+# Blanks and the character that ends a file of DOS.
+_BLANK_END: Final = b" \t\r\v\f\x1a"
+_PART_OF_UUID: Final = re.compile("[0-9a-f-]{0,35}", re.IGNORECASE)
 _UTF16: Final = re.compile(rb"([ -~]\0){16}")
 # What may be around a name in a line that is another header, as in one that is the first.
 _AROUND_NAME: Final = f'"{project_variables()["blanks"]}'
@@ -204,6 +207,25 @@ def _ragged(layout: Layout, records: Sequence[Record]) -> Layout:
     return ragged if fitting >= max(2, _RAGGED_SHARE * len(records)) else layout
 
 
+def is_cut(sample: Sample, last_line: bytes) -> bool:
+    """Whether a line without a line end is a part of an event, as in an unfinished download.
+
+    A part of a session's id would pass for an id.
+    """
+    if not last_line.strip(_BLANK_END):
+        return False
+    [record] = RecordReader(io.BytesIO(last_line), has_start=False).records()
+    if record.fields is None or len(record.fields) < sample.layout.width.least:
+        return True
+    at = sample.layout.names.index("user_session")
+    sessions = [fields[at] for _, fields in sample.rows]
+    return (
+        len(record.fields) == at + 1
+        and _PART_OF_UUID.fullmatch(record.fields[at]) is not None
+        and sum(UUID.fullmatch(session) is not None for session in sessions) > len(sessions) / 2
+    )
+
+
 def is_published(sample: Sample) -> bool:
     """Whether a row is surely a clean event, so that a longer sample has nothing to add."""
     columns = {sample.layout.names.index(name): form for name, form in _PUBLISHED.items()}
@@ -314,8 +336,15 @@ def _require_unmoved(sample: Sample, place: str = "") -> None:
     for record, fields in sample.rows:
         has_part = fields[price].isdigit() and _PART_OF_PRICE.fullmatch(fields[price + 1])
         if (has_part and takes_part) or (takes_session and _has_moved(fields[session:], has_part)):
+            where = place or f"in line {record.number}"
+            if not fields[price].isdigit():
+                raise UnusableError(
+                    f"a comma inside a field before price {where} moves what follows: price is"
+                    f" {shown(fields[price])}, and the next field {shown(fields[price + 1])};"
+                    " quote such fields"
+                )
             value = ",".join(fields[price : price + 2])
-            why = f"{place or f'in line {record.number}'} (a comma inside it moves what follows)"
+            why = f"{where} (a comma inside it moves what follows)"
             raise UnusableError(_fault("price", value, why, _REMEDIES["price"]))
 
 
@@ -403,6 +432,10 @@ def _why_malformed(record: Record, width: int) -> str:
             return f"{where}; it has a NUL byte, so copy or export the file again"
         return f"{where}; convert the file to UTF-8"
     fields = len(alone.fields)
+    if fields < width and (separator := separator_of(content, width)):
+        return f"{where}; it is separated by {separator}, so write it with commas"
+    if fields == 1 and content.startswith('"'):
+        return f"{where}; quotes enclose the whole line, so quote single fields only"
     remedy = (
         "quote commas inside fields, or name the additional columns in the header"
         if fields > width

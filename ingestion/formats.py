@@ -328,6 +328,11 @@ def other_separator(line: str) -> str | None:
     return best if found >= FEWEST_NAMES and found > by_comma else None
 
 
+def separator_of(line: str, fields: int) -> str:
+    """Return what the character is called that separates so many fields; empty if none does."""
+    return next((n for s, n in _SEPARATORS.items() if line.count(s) >= fields - 1), "")
+
+
 def _event_fields(fields: Iterable[str]) -> int:
     """Count the names of event columns; a whole event without a header counts as all of them."""
     texts = [field.strip().strip('"').strip().lower() for field in fields]

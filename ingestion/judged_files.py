@@ -22,6 +22,7 @@ from ingestion import archives
 from ingestion.contents import format_of, open_content
 from ingestion.csv_records import RecordReader, without_end
 from ingestion.file_load import (
+    CUT,
     IN_BRONZE,
     WITHOUT_ZONE,
     Judged,
@@ -31,8 +32,15 @@ from ingestion.file_load import (
     refusals,
     sample_of,
 )
+from ingestion.file_sample import is_cut
 from ingestion.formats import Format, NotReadableError
-from ingestion.landing_files import Identity, Layout, require_short_lines, sample_pieces
+from ingestion.landing_files import (
+    Identity,
+    Layout,
+    last_line_of,
+    require_short_lines,
+    sample_pieces,
+)
 from project.errors import UserError
 
 BOOKS: Final = "judged_files.jsonl"
@@ -162,7 +170,11 @@ def _judge(database: duckdb.DuckDBPyConnection, path: Path, converted: Path) -> 
     try:
         with refusals(path, before), database.cursor() as connection:
             judged, text = _judge_content(connection, path, _text_of(file, converted))
-            lacks_zone = sample_of(connection, text).lacks_zone
+            sample = sample_of(connection, text)
+            notes = {
+                WITHOUT_ZONE: sample.lacks_zone,
+                CUT: is_cut(sample, last_line_of(text)),
+            }
             if Identity.of(path) != before:
                 raise NotLoadedError(Status.GROWING, "")
     except NotLoadedError as reason:
@@ -172,7 +184,7 @@ def _judge(database: duckdb.DuckDBPyConnection, path: Path, converted: Path) -> 
     has_header = judged.layout.has_header
     return replace(
         file,
-        note=WITHOUT_ZONE if lacks_zone else "",
+        note="; ".join(text for text, is_noted in notes.items() if is_noted),
         header=without_end(judged.first.content).decode() if has_header else None,
         names=judged.layout.names,
         is_ragged=judged.layout.is_ragged,

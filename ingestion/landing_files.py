@@ -62,6 +62,8 @@ class Profile:
     """Valid UTF-8, no NUL, and all lines end the same way: LF without any CR, or CR LF."""
     pieces: tuple[bytes, ...] = ()
     """Physical lines from places that are spread evenly over the file, and its odd lines."""
+    last_line: bytes = b""
+    """What follows the last line end."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def profile(path: Path, is_wanted: Callable[[], bool] = lambda: True) -> Profile
     has_mark = has_nul = False
     utf8 = codecs.getincrementaldecoder("utf-8")()
     is_utf8, is_ascii, last = True, True, b""
+    last_line = b""
     digest = xxhash.xxh3_128()
     is_parquet = format_of(path) is Format.PARQUET
     pieces: list[bytes] = []
@@ -118,6 +121,10 @@ def profile(path: Path, is_wanted: Callable[[], bool] = lambda: True) -> Profile
             if is_utf8 and not is_ascii:
                 is_utf8 = _feed(utf8, block)
             last = block[-1:]
+            if (end := block.rfind(b"\n")) >= 0:
+                last_line = block[end + 1 :]
+            elif len(last_line) < MAX_LINE_BYTES:
+                last_line += block
             if blocks % blocks_per_piece == 0:
                 pieces.append(_middle_lines(block))
             if len(odd) < _MOST_ODD_LINES:
@@ -141,6 +148,7 @@ def profile(path: Path, is_wanted: Callable[[], bool] = lambda: True) -> Profile
         and returns == returns_before_feed
         and returns in (0, lines_fed),
         pieces=(*pieces, b"".join(odd)),
+        last_line=last_line,
     )
 
 
@@ -161,6 +169,15 @@ def sample_pieces(path: Path) -> list[bytes]:
             pieces.append(_middle_lines(content))
             odd += _odd_lines(content)
     return [*pieces, b"".join(odd)]
+
+
+def last_line_of(path: Path) -> bytes:
+    """Return the `last_line` of a text as `profile` does, empty if it is long. Raises OSError."""
+    start = max(path.stat().st_size - _BLOCK_BYTES, 0)
+    with path.open("rb") as stream:
+        stream.seek(start)
+        _, line_end, line = stream.read().rpartition(b"\n")
+    return line if line_end or not start else b""
 
 
 def require_short_lines(path: Path) -> None:

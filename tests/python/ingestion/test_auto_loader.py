@@ -25,7 +25,7 @@ from ingestion import auto_loader, bronze, event_stream, file_load, judged_files
 from ingestion.csv_records import MAX_LINE_BYTES
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from ingestion.event_stream import Limits
-from ingestion.file_load import WITHOUT_ZONE, Status
+from ingestion.file_load import CUT, WITHOUT_ZONE, Status
 from ingestion.judged_files import JudgedFile
 from project.errors import UserError
 from project.home import CHECKOUT
@@ -426,6 +426,17 @@ def test_a_missing_zone_is_noted_when_the_file_is_loaded(
     assert [WITHOUT_ZONE in line for line in loaded] == [True, False]
     assert lake.run() == 0
     assert WITHOUT_ZONE not in capsys.readouterr().out
+
+
+def test_a_file_that_ends_within_an_event_is_noted_when_it_is_loaded(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = lake.land("a.csv")
+    path.write_text(path.read_text()[:-9])
+    lake.land("b.csv")
+    assert lake.run() == 0
+    loaded = re.findall(r"^loaded .*", capsys.readouterr().out, re.MULTILINE)
+    assert [CUT in line for line in loaded] == [True, False]
 
 
 def test_a_file_that_replaced_a_refused_one_is_reported(

@@ -16,7 +16,7 @@ from ecommerce import cli
 from ingestion import bronze
 from ingestion.csv_records import MAX_LINE_BYTES
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
-from ingestion.file_load import WITHOUT_PRICE, WITHOUT_ZONE, FileReport, Status, load_file
+from ingestion.file_load import CUT, WITHOUT_PRICE, WITHOUT_ZONE, FileReport, Status, load_file
 from ingestion.file_sample import FEW_LINES, HEAD_LINES
 from support.dirty_files import HEADER, Lines
 
@@ -384,6 +384,18 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
     "a line end inside each note": (
         text(*[f'{line},"two\nlines"' for line in good()], header=f"{HEADER},note"),
         "line 2 cannot be split into 10 fields: .*; it opens a quote and does not close it, so clo",
+    ),
+    "rows with another separator than the header": (
+        text(*[line.replace(",", ";").replace(".82", ",82") for line in good()]),
+        "line 2 cannot be split into 9 fields: .*; it is separated by `;`, so write it with commas",
+    ),
+    "quotes around each row": (
+        text(*[f'"{line}"' for line in good()]),
+        "line 2 cannot be split into 9 fields: .*; quotes enclose the whole line, so quote single",
+    ),
+    "a comma in a brand moves values into a note": (
+        text(*[row.replace("samsung", "a,b") for row in good()], header=f"{HEADER},note"),
+        "a comma inside a field before price in line 2 moves what follows: price is `b`, and the",
     ),
     "quotes behind backslashes": (
         text(*[line.replace("samsung", r'"a \"b\""') for line in good()]),
@@ -783,6 +795,41 @@ def test_a_file_without_a_price_above_0_is_noted(
     noted = "" if zone else f"{WITHOUT_ZONE}; "
     assert (report.status, report.note) == (Status.LOADED, f"{noted}{WITHOUT_PRICE}")
     assert load(with_each(price="0.01"), "priced.csv").note == ""
+
+
+@pytest.mark.parametrize(
+    ("end", "is_noted"),
+    [
+        (0, False),
+        (1, True),
+        (20, True),
+        (35, True),
+        (36, True),
+        (37, True),
+        (60, True),
+        (len(good(1)[0]), False),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+def test_a_file_that_ends_within_an_event_is_noted(
+    end: int, is_noted: bool, suffix: str, load: Callable[..., FileReport]
+) -> None:
+    content = text(*good(5))[: -1 - end]
+    stored = gzip.compress(content) if suffix == "csv.gz" else content
+    report = load(stored, f"f.{suffix}")
+    assert (report.status, report.note) == (Status.LOADED, CUT if is_noted else "")
+    assert load(text(*good(5)), "whole.csv").note == ""
+
+
+@pytest.mark.parametrize("end", ["\x1a", " ", HEADER, QUOTED_LINE, good(1)[0] + "\r"])
+def test_a_last_line_without_a_line_end_may_be_whole(
+    end: str, load: Callable[..., FileReport]
+) -> None:
+    assert load(text(*good(5)) + end.encode()).note == ""
+
+
+def test_a_short_session_at_the_end_is_whole_among_others(load: Callable[..., FileReport]) -> None:
+    assert load(with_each(user_session="4d3b30da")[:-1]).note == ""
 
 
 def test_one_missing_zone_at_the_end_is_noted(load: Callable[..., FileReport]) -> None:
