@@ -6,7 +6,7 @@ import argparse
 import glob
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -126,13 +126,13 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
     # Only a path that begins with `/` is a file whatever it is called, `:memory:` or `md:x` too.
     database = Path(os.path.abspath(database))  # noqa: PTH100
     require_usable_path(database)
-    with explained(database, f"{database}: cannot be opened"):
+    with explained(database, f"{database}: cannot be opened"), ExitStack() as opened:
         try:
             database.parent.mkdir(parents=True, exist_ok=True)
             require_database(database)
             if not database.exists():
                 _create(database)
-            connection = duckdb.connect(str(database))
+            connection = opened.enter_context(duckdb.connect(str(database)))
             for left in unfinished_databases(database):
                 left.unlink(missing_ok=True)
         except OSError as error:
@@ -148,6 +148,7 @@ def connect(database: Path) -> duckdb.DuckDBPyConnection:
         connection.execute("set enable_progress_bar_print = false")
         bronze.create_tables(connection)
         bronze.require_whole(connection)
+        opened.pop_all()
         return connection
 
 
