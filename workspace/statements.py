@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from workspace.client import translate_errors
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient
+    from databricks.sdk.service.sql import StatementResponse
 
 _POLL_SECONDS: Final = 2
 # A serverless warehouse starts in seconds, another in minutes.
@@ -57,16 +59,7 @@ class Warehouse:
             missing="correct DATABRICKS_HTTP_PATH or --warehouse-id",
         ):
             try:
-                answer = api.execute_statement(statement, self._id)
-                until = time.monotonic() + self._wait_seconds
-                while answer.status and answer.status.state in (
-                    StatementState.PENDING,
-                    StatementState.RUNNING,
-                ):
-                    if time.monotonic() > until:
-                        raise TimeoutError(f"no answer in {self._wait_seconds} seconds")
-                    time.sleep(_POLL_SECONDS)
-                    answer = api.get_statement(str(answer.statement_id))
+                answer = self._ended(api.execute_statement(statement, self._id))
                 status, shape = answer.status, answer.manifest
                 if status and status.state in (StatementState.CANCELED, StatementState.CLOSED):
                     raise UserError(f"{place}: the statement was canceled there; run again")
@@ -95,3 +88,27 @@ class Warehouse:
         schema = shape.schema if shape else None
         columns = [str(column.name) for column in (schema.columns if schema else None) or []]
         return Result(columns, rows)
+
+    def _ended(self, answer: StatementResponse) -> StatementResponse:
+        """Wait for the end of a statement, and cancel it if that fails; raises TimeoutError."""
+        from databricks.sdk.errors.base import DatabricksError
+        from databricks.sdk.service.sql import StatementState
+
+        api, until = self._client.statement_execution, time.monotonic() + self._wait_seconds
+        try:
+            while answer.status and answer.status.state in (
+                StatementState.PENDING,
+                StatementState.RUNNING,
+            ):
+                if time.monotonic() > until:
+                    raise TimeoutError(
+                        f"no answer in {self._wait_seconds} seconds, so it was canceled"
+                    )
+                time.sleep(_POLL_SECONDS)
+                answer = api.get_statement(str(answer.statement_id))
+        except BaseException:
+            # Also after Ctrl-C. The first error is the one to report.
+            with suppress(DatabricksError, OSError):
+                api.cancel_execution(str(answer.statement_id))
+            raise
+        return answer

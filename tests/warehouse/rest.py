@@ -132,6 +132,10 @@ class Rest:
         self._warehouse.require_running()
         session = self._warehouse.session(principal, args.get("catalog"), args.get("schema"))
         answer: Json = {"statement_id": session.name}
+        self._statements[session.name] = answer
+        if self._warehouse.busy:
+            answer["status"] = {"state": "PENDING"}
+            return answer
         try:
             text = with_parameters(args["statement"], args.get("parameters", []))
             rows = session.execute(text)
@@ -142,13 +146,18 @@ class Rest:
                 "sql_state": error.sqlstate,
                 "error": {"error_code": "BAD_REQUEST", "message": str(error)},
             }
-        self._statements[session.name] = answer
         return answer
 
     def _statement(self, principal: Principal, args: Json, statement: str) -> Json:
         if statement not in self._statements:
             raise RestError(404, "NOT_FOUND", f"The statement {statement} was not found.")
         return self._statements[statement]
+
+    def _cancel(self, principal: Principal, args: Json, statement: str) -> Json:
+        answer = self._statement(principal, args, statement)
+        if answer["status"]["state"] == "PENDING":
+            answer["status"] = {"state": "CANCELED"}
+        return {}
 
 
 def policy_json(policy: AttributePolicy) -> Json:
@@ -240,4 +249,5 @@ _ROUTES: list[tuple[str, str, _Handler]] = [
     ("GET", r"/api/2\.0/sql/warehouses/(\w+)", Rest._warehouse_state),
     ("POST", "/api/2.0/sql/statements/?", Rest._execute),
     ("GET", r"/api/2\.0/sql/statements/([\w-]+)", Rest._statement),
+    ("POST", r"/api/2\.0/sql/statements/([\w-]+)/cancel", Rest._cancel),
 ]

@@ -53,6 +53,7 @@ class Warehouse:
         self.ledger, self.journal, self.engine = Ledger(), Journal(), Engine()
         self.ledger.answers = read_answers(answers).answers
         self.stopped = False
+        self.busy = False
         self.expired: set[str] = set()
         self.volume_files: dict[str, bytes] = {}
         self._tokens: dict[str, str] = {}
