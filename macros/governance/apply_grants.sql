@@ -46,9 +46,8 @@
 
 {% macro default__repair_grants(results) -%}
     {%- set nodes = [] -%}
-    {%- set failed = results | map(attribute='status') | map('string')
-        | select('in', ['error', 'fail', 'runtime error']) | list -%}
-    {%- for result in results if execute and var('policies') != 'none' and not failed -%}
+    {%- for result in results
+        if execute and var('policies') != 'none' and not has_failed(results) -%}
         {%- set grants = result.node.config.get('grants') -%}
         {%- do nodes.append(result.node) if grants and result.status == 'success' -%}
     {%- endfor -%}

@@ -66,14 +66,17 @@
         {%- endif -%}
     {%- endfor -%}
     {%- if rows or results | selectattr('node.resource_type', 'equalto', 'test') | list -%}
-        {%- set failed = results | map(attribute='status') | map('string')
-            | select('in', ['error', 'fail', 'runtime error']) | list -%}
         {%- do rows.append("'dbt %s%s', 'run', '%s', %.3f, null, null" | format(
             flags.WHICH, ' --full-refresh' if flags.FULL_REFRESH else '',
-            'error' if failed else 'success', (ends | max - ends[0]).total_seconds(),
+            'error' if has_failed(results) else 'success', (ends | max - ends[0]).total_seconds(),
         )) -%}
     {%- endif -%}
     {{ insert_history('run_history', rows) }}
+{%- endmacro %}
+
+{% macro has_failed(results) -%}
+    {{ return(results | map(attribute='status') | map('string')
+        | select('in', ['error', 'fail', 'runtime error']) | list | length > 0) }}
 {%- endmacro %}
 
 {% macro record_tests(results) -%}
