@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import sleep
-from typing import Final
+from typing import Final, NamedTuple
 
 if __name__ == "__main__":
     # Python adds a script's folder to the path, not its parent; not every runner sets __file__.
@@ -32,7 +32,7 @@ from ingestion.event_schema import (
     require_known_types,
 )
 from ingestion.event_stream import AUTO_LOADER, Limits
-from ingestion.file_load import FileReport, Status
+from ingestion.file_load import WITHOUT_PRICE, FileReport, Status
 from ingestion.judged_files import JudgedFile, judge_new
 from ingestion.load_report import LoadReport, print_report
 from project.arguments import positive_integer
@@ -325,15 +325,28 @@ def _escaped(text: str) -> str:
     return text.replace("'", "\\'")
 
 
-def rows_since(spark: SparkSession, table: str, before: int | None) -> dict[str, tuple[int, int]]:
-    """Return by file how many rows came after `before`, and how many of them have rescued data.
+class NewRows(NamedTuple):
+    """How many rows of a file are new."""
+
+    rows: int
+    rescued: int
+    """With rescued data."""
+    priced: int
+    """With a price above 0."""
+
+
+def rows_since(spark: SparkSession, table: str, before: int | None) -> dict[str, NewRows]:
+    """Return by file the rows that came after `before`.
 
     `before` is an `_ingested_at` in microseconds since 1970, None for all rows. Statistics of the
     table keep the query away from older rows.
     """
     since = "" if before is None else f" where _ingested_at > timestamp_micros({before})"
-    query = f"select _source_file, count(*), count(_rescued_data) from {table}{since} group by 1"
-    return {path: (rows, rescued) for path, rows, rescued in spark.sql(query).collect()}
+    query = (
+        "select _source_file, count(*), count(_rescued_data), count_if(price > 0)"
+        f" from {table}{since} group by 1"
+    )
+    return {path: NewRows(*counts) for path, *counts in spark.sql(query).collect()}
 
 
 def _loaded_before(spark: SparkSession, table: str, paths: Sequence[str]) -> list[str]:
@@ -345,16 +358,17 @@ def _loaded_before(spark: SparkSession, table: str, paths: Sequence[str]) -> lis
 
 
 def _report(
-    landed: Landed, files: Mapping[str, JudgedFile], counts: Mapping[str, tuple[int, int]]
+    landed: Landed, files: Mapping[str, JudgedFile], counts: Mapping[str, NewRows]
 ) -> LoadReport:
     """Return the outcome for each file; `counts` has those whose rows are new."""
     outcomes = (_outcome(path, files[str(path)], counts.get(str(path))) for path in landed.files)
     return LoadReport(tuple(outcomes), landed.unread)
 
 
-def _outcome(path: Path, file: JudgedFile, counts: tuple[int, int] | None) -> FileReport:
+def _outcome(path: Path, file: JudgedFile, counts: NewRows | None) -> FileReport:
     if counts is not None:
-        return FileReport(path, Status.LOADED, *counts, note=file.note)
+        notes = filter(None, (file.note, "" if counts.priced else WITHOUT_PRICE))
+        return FileReport(path, Status.LOADED, counts.rows, counts.rescued, note="; ".join(notes))
     if file.is_pending:
         return FileReport(path, Status.WAITING, message=judged_files.WAITING)
     if file.status is Status.LOADED:

@@ -25,7 +25,7 @@ from ingestion import auto_loader, bronze, event_stream, file_load, judged_files
 from ingestion.csv_records import MAX_LINE_BYTES
 from ingestion.event_schema import EVENT_COLUMNS, METADATA_COLUMNS
 from ingestion.event_stream import Limits
-from ingestion.file_load import CUT, WITHOUT_ZONE, Status
+from ingestion.file_load import CUT, WITHOUT_PRICE, WITHOUT_ZONE, Status
 from ingestion.judged_files import JudgedFile
 from project.errors import UserError
 from project.home import CHECKOUT
@@ -391,7 +391,7 @@ def test_the_report_reads_new_rows_only(lake: Lake) -> None:
     [(newest,)] = lake.query(f"select unix_micros(max(_ingested_at)) from {TABLE}")
     path = lake.land("b.csv", 5)
     assert lake.run() == 0
-    assert auto_loader.rows_since(lake.spark, TABLE, newest) == {str(path): (5, 0)}
+    assert auto_loader.rows_since(lake.spark, TABLE, newest) == {str(path): (5, 0, 5)}
     assert len(auto_loader.rows_since(lake.spark, TABLE, None)) == 2
 
 
@@ -437,6 +437,19 @@ def test_a_file_that_ends_within_an_event_is_noted_when_it_is_loaded(
     assert lake.run() == 0
     loaded = re.findall(r"^loaded .*", capsys.readouterr().out, re.MULTILINE)
     assert [CUT in line for line in loaded] == [True, False]
+
+
+def test_a_file_without_a_price_above_0_is_noted_when_it_is_loaded(
+    lake: Lake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake.land("a.csv")
+    free = [lake.lines.line(price="0.00") for _ in range(3)]
+    (lake.landing / "b.csv").write_text("\n".join([HEADER, *free, ""]))
+    without_zone = [line.replace(" UTC", "") for line in free]
+    (lake.landing / "c.csv").write_text("\n".join([HEADER, *without_zone, ""]))
+    assert lake.run() == 0
+    loaded = re.findall(r"^loaded .*: 3 rows(.*)", capsys.readouterr().out, re.MULTILINE)
+    assert loaded == ["", f"; {WITHOUT_PRICE}", f"; {WITHOUT_ZONE}; {WITHOUT_PRICE}"]
 
 
 def test_a_file_that_replaced_a_refused_one_is_reported(
