@@ -20,6 +20,7 @@ from ingestion.landing_files import Identity
 from project.errors import UserError, reason
 from project.home import CHECKOUT
 from project.output import show
+from project.targets import catalog_of_target
 from project.variables import project_variables
 from workspace import client
 from workspace.bundle import deployed, read_bundle
@@ -70,7 +71,7 @@ class Place:
 def connected(target: str, warehouse_id: str | None) -> Place:
     """Sign in to the workspace of a target; UserError if that is not possible."""
     warehouse_id = warehouse_id or client.warehouse_id()
-    return Place(client.connect(), warehouse_id, f"ecommerce_analytics_{target}", target)
+    return Place(client.connect(), warehouse_id, catalog_of_target(target), target)
 
 
 def erase(place: Place, user: int, *, dry_run: bool, unreadable_lines: bool) -> int:
@@ -166,7 +167,8 @@ def _rewrite(place: Place, landed: Mapping[str, int], user: int) -> dict[str, in
 
 def _keep_books(place: Place, sizes: Mapping[str, int]) -> None:
     """Note the sizes in the loader's books, by which it would find the files changed."""
-    job = deployed(read_bundle(CHECKOUT), place.target)["resources"]["jobs"]["bronze_ingestion_job"]
+    bundle = deployed(read_bundle(CHECKOUT), place.target, {"var.catalog": place.catalog})
+    job = bundle["resources"]["jobs"]["bronze_ingestion_job"]
     [checkpoint] = [p["default"] for p in job["parameters"] if p["name"] == "checkpoint"]
     remote = f"{checkpoint}/{BOOKS}"
     with TemporaryDirectory() as folder:

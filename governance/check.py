@@ -10,9 +10,10 @@ from typing import Final, Literal
 from governance import declared
 from governance.live import Catalog
 from governance.state import OWNED, Kind, State
-from project.arguments import nonempty_path
+from project.arguments import nonempty_path, nonempty_text
 from project.home import CHECKOUT
 from project.output import show
+from project.targets import CATALOG_VARIABLE, catalog_of_target
 from workspace.bundle import catalog_of, deployed, read_bundle
 from workspace.client import add_target, add_warehouse, connect, warehouse_id
 
@@ -58,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `ecommerce governance check`."""
     add_target(parser)
     parser.add_argument(
+        "--catalog",
+        type=nonempty_text,
+        help=f"catalog to check (default: ${CATALOG_VARIABLE}, else the target's)",
+    )
+    parser.add_argument(
         "--manifest",
         type=nonempty_path,
         default=CHECKOUT / "target" / "manifest.json",
@@ -72,7 +78,8 @@ def execute(args: argparse.Namespace) -> int:
 
     Raises UserError if a side of the comparison cannot be read.
     """
-    bundle = deployed(read_bundle(CHECKOUT), args.target)
+    given = {"var.catalog": args.catalog or catalog_of_target(args.target)}
+    bundle = deployed(read_bundle(CHECKOUT), args.target, given)
     expected = declared.declared(declared.read_manifest(args.manifest, args.target), bundle)
     catalog = catalog_of(bundle)
     findings = drift(

@@ -22,6 +22,7 @@ from ingestion.landing_volume import Contents, LandingVolume
 from project.arguments import data_path, positive_integer
 from project.errors import UserError
 from project.output import escaped, show
+from project.targets import catalog_of_target
 from workspace.client import add_target, connect, translate_errors
 
 HELP: Final = "upload CSV, Parquet and zip files into the landing folder of a Databricks workspace"
@@ -59,7 +60,7 @@ def execute(args: argparse.Namespace) -> int:
     landed = [discover(data) for data in args.files]
     sizes = local_sizes({path for found in landed for path in found.files})
     unreadable = find_unreadable(sizes)
-    volume = LandingVolume(connect(), f"ecommerce_analytics_{args.target}")
+    volume = LandingVolume(connect(), catalog_of_target(args.target))
     with _translate_errors(volume, args.target, volume.folder):
         contents = volume.contents()
         plan = make_plan(sizes, unreadable, contents, volume.folder)

@@ -10,6 +10,7 @@ from typing import Final
 
 from project.errors import UserError
 from project.home import CHECKOUT
+from project.targets import CATALOG_VARIABLE
 
 # profiles.yml requires an address, and dbt opens no connection to it.
 _NO_WORKSPACE: Final = {
@@ -21,8 +22,10 @@ _NO_WORKSPACE: Final = {
 }
 
 
-def run_offline(target: str, folder: Path, *arguments: str) -> None:
+def run_offline(target: str, folder: Path, *arguments: str, catalog: str = "") -> None:
     """Run `dbt <arguments>` for a target; its manifest and compiled files go to `folder`.
+
+    `catalog` is another one than the target's own.
 
     Raises UserError with dbt's own message if it fails.
     """
@@ -30,7 +33,7 @@ def run_offline(target: str, folder: Path, *arguments: str) -> None:
     code = "import sys; from dbt.cli.main import cli; cli(sys.argv[1:])"
     done = subprocess.run(
         [sys.executable, "-c", code, "-q", *arguments, "--target", target, *folders],
-        env=os.environ | _NO_WORKSPACE,
+        env=os.environ | _NO_WORKSPACE | {CATALOG_VARIABLE: catalog},
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -13,6 +13,7 @@ from project.arguments import nonempty_path
 from project.errors import UserError, reason
 from project.home import CHECKOUT
 from project.output import show
+from project.targets import catalog_of_target
 from workspace.answers import (
     ACCEPTED,
     NOT_AVAILABLE,
@@ -23,7 +24,6 @@ from workspace.answers import (
     unasked,
 )
 from workspace.beliefs import ABSENT, FACTS, PROBES, Probe
-from workspace.bundle import catalog_of, deployed, read_bundle
 from workspace.client import add_target, add_warehouse, connect, warehouse_id
 from workspace.statements import Result, Warehouse
 
@@ -58,7 +58,7 @@ def execute(args: argparse.Namespace) -> int:
     A feature that it lacks is no difference. Raises UserError if it cannot be asked.
     """
     believed = read_answers(args.believed, [probe.name for probe in PROBES])
-    catalog = catalog_of(deployed(read_bundle(CHECKOUT), args.target))
+    catalog = catalog_of_target(args.target)
     warehouse = Warehouse(connect(), args.warehouse_id or warehouse_id())
     found = ask(warehouse, catalog)
     args.out.write_text(as_text(found), encoding="utf-8")

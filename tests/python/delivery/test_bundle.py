@@ -580,6 +580,8 @@ def test_names_match_the_rest_of_the_project(root: Config) -> None:
         } == {(catalog, "bronze_layer", "raw_data"), (catalog, "bronze_layer", "checkpoints")}
         trigger = resources["jobs"]["bronze_ingestion_job"]["trigger"]["file_arrival"]
         assert trigger["url"] == f"/Volumes/{catalog}/bronze_layer/raw_data/landing/"
+        another = str(deployed(root, target, {"var.catalog": "mine"}))
+        assert catalog not in another and (target == "free" or "--catalog=mine" in another)
     # Development mode would prefix each schema with the user's name.
     assert root["experimental"]["skip_name_prefix_for_schema"] is True
 

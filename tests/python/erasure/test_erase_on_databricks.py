@@ -103,13 +103,16 @@ def test_an_unknown_user_is_refused(platform: Platform, capsys: pytest.CaptureFi
 
 
 def test_a_target_that_is_not_there_asks_for_no_other_sign_in(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for action in (["--user", str(BUYER)], ["--vacuum"]):
         assert main(["erase", "--target", "staging", *action]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ecommerce_analytics_staging: [")
         assert error.endswith("; deploy and build target staging, or correct --target\n")
+    monkeypatch.setenv("BUNDLE_VAR_catalog", "mine")
+    assert main([*ERASE, "--user", str(BUYER)]) == 2
+    assert capsys.readouterr().err.startswith("error: mine: [")
 
 
 def test_a_number_in_unreadable_lines_alone_is_no_user(

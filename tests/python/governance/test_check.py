@@ -238,6 +238,21 @@ def test_the_job_reads_what_is_declared_from_the_files(
     assert findings >= {("missing", "policy"), ("additional", "mask")}
 
 
+@pytest.mark.warehouse
+def test_a_developer_checks_the_catalog_of_their_own(
+    connected: DatabricksHome,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text('{"nodes": {}, "sources": {}}', encoding="utf-8")
+    command = [*CHECK, "--target", "dev", "--manifest", str(path)]
+    assert "`mine`.information_schema" in refused(capsys, main([*command, "--catalog", "mine"]))
+    monkeypatch.setenv("BUNDLE_VAR_catalog", "mine_too")
+    assert "`mine_too`.information_schema" in refused(capsys, main(command))
+
+
 MARKED = f"alter table {GOLD}.customer_metrics alter column user_id"
 # A change by hand, the statement that undoes it, and the finding.
 CHANGES = {

@@ -448,6 +448,19 @@ def test_missing_volume(
     assert not any(call.startswith("PUT") for call in workspace.calls)
 
 
+def test_files_go_to_the_catalog_that_the_bundle_is_given(
+    workspace: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_files(tmp_path)
+    monkeypatch.setenv("BUNDLE_VAR_catalog", "mine")
+    assert upload(tmp_path) == 2
+    assert "mine" in capsys.readouterr().err
+    assert not any(call.startswith("PUT") for call in workspace.calls)
+
+
 def test_unreachable_host_fails_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
