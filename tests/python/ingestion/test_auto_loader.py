@@ -385,6 +385,18 @@ def test_what_was_refused_or_loaded_is_never_opened_again(
     assert lake.counts() == {"a.csv": 3}
 
 
+def test_bronze_is_loaded_again_after_a_lost_checkpoint(lake: Lake) -> None:
+    lake.land("a.csv")
+    write_zip(lake.landing / "b.zip", {"b.csv": csv_text(lake.lines)})
+    assert lake.run() == 0
+    before = lake.counts()
+    shutil.rmtree(lake.checkpoint)
+    assert lake.run() == 2
+    lake.spark.sql(f"truncate table {TABLE}")
+    assert lake.run() == 0
+    assert lake.counts() == before
+
+
 def test_the_report_reads_new_rows_only(lake: Lake) -> None:
     lake.land("a.csv")
     assert lake.run() == 0
