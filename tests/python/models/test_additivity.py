@@ -17,8 +17,6 @@ import pytest
 from support.event_batches import line, write
 from support.platform_runs import Home
 
-pytestmark = pytest.mark.slow
-
 EVENTS = "silver_layer.events_cleaned"
 SESSIONS = "silver_layer.sessions"
 BUYERS = "silver_layer.user_activity where orders > 0"
@@ -196,7 +194,10 @@ def columns(manifest: dict[str, Any]) -> list[Column]:
             if node["resource_type"] == "model" and node["schema"] == "gold_layer":
                 [key] = [c for c in node["constraints"] if c["type"] == "primary_key"]
                 for column in node["columns"].values():
-                    assert "adds_up_over" in column["meta"], (node["name"], column["name"])
+                    assert "adds_up_over" in column["meta"], (
+                        f"{node['original_file_path']}: column {column['name']} has no"
+                        " `adds_up_over` in its meta; [] if no sum of it has a meaning"
+                    )
                     yield Column(
                         node["name"],
                         column["name"],
@@ -214,9 +215,13 @@ def test_every_column_of_a_mart_says_whether_it_adds_up(columns: list[Column]) -
         assert column.claim <= column.key, column
         assert column.is_number or not column.claim, column
         # What has no number of the shop is a rate, a rank, an average or a key.
-        assert column.name in TOTALS or not column.claim, column
+        assert column.name in TOTALS or not column.claim, (
+            f"{column.mart}.{column.name} adds up to no number of the shop: add its query to TOTALS"
+            " in this file, or take its key columns out of `adds_up_over`"
+        )
 
 
+@pytest.mark.slow
 def test_columns_add_up_to_the_number_of_the_shop_as_they_claim(
     shop: duckdb.DuckDBPyConnection, columns: list[Column]
 ) -> None:
@@ -229,6 +234,7 @@ def test_columns_add_up_to_the_number_of_the_shop_as_they_claim(
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_the_whole_shop_and_its_categories_add_up_as_they_claim(
     shop: duckdb.DuckDBPyConnection, columns: list[Column]
 ) -> None:
@@ -249,6 +255,7 @@ def test_the_whole_shop_and_its_categories_add_up_as_they_claim(
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_cohorts_have_all_buyers_and_all_orders_of_the_weeks_that_have_ended(
     shop: duckdb.DuckDBPyConnection,
 ) -> None:
