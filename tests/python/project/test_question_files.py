@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
 from project.errors import UserError
+from project.home import CHECKOUT
 from project.questions import Question, read_questions
 
+QUESTIONS: Final = read_questions()
 QUERY = "-- Who buys?\nselect count(*) as buyers\nfrom {{ ref('orders') }}\n"
 NOTES = """
 analyses:
@@ -33,10 +36,42 @@ def test_a_question_has_its_title_note_and_query(tmp_path: Path) -> None:
 
 
 def test_the_committed_questions_are_plain_queries() -> None:
-    for question in read_questions():
+    for question in QUESTIONS:
         assert question.sql.startswith(("select", "with")), question.name
         assert "gold_layer." in question.sql, question.name
         assert "\norder by" in question.sql, question.name
+
+
+def test_the_committed_questions_are_numbered_and_say_who_asks() -> None:
+    assert [question.number for question in QUESTIONS] == list(range(1, len(QUESTIONS) + 1))
+    assert len({question.title for question in QUESTIONS}) == len(QUESTIONS) >= 30
+    for question in QUESTIONS:
+        note = f"analyses/questions/questions.yml: {question.name}: after the question say"
+        assert question.note.startswith("Asked by "), f"{note} who asks it: 'Asked by ...'"
+        assert "Beware: " in question.note, f"{note} what to beware of: 'Beware: ...'"
+        assert len(question.sql.splitlines()) < 25, question.name
+
+
+def test_the_page_lists_each_committed_question() -> None:
+    page = (CHECKOUT / "docs" / "questions.md").read_text("utf-8")
+    for question in QUESTIONS:
+        assert f"/{question.name}.sql)" in page, (
+            f"docs/questions.md lacks {question.name}: write it by"
+            " `UPDATE_GOLDEN=1 .venv/bin/python -m pytest tests/python/models/test_questions.py`"
+        )
+
+
+def test_the_committed_questions_read_marts_only(manifest: dict[str, Any]) -> None:
+    nodes = {
+        node["name"]: node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "analysis" and node["name"][0].isdigit()
+    }
+    assert set(nodes) == {question.name for question in QUESTIONS}
+    for node in nodes.values():
+        assert node["depends_on"]["nodes"], node["name"]
+        for parent in node["depends_on"]["nodes"]:
+            assert manifest["nodes"][parent]["schema"] == "gold_layer", node["name"]
 
 
 @pytest.mark.parametrize(
