@@ -208,7 +208,8 @@ def test_nine_of_ten_columns_and_all_of_gold_have_their_sources(project: Diction
         for c in t.columns
         if c.lineage not in ("columns", "declared")
     }
-    assert without <= OF_ROWS
+    # A new table is not in the recorded lineage yet.
+    assert without <= OF_ROWS, f"no source of {sorted(without - OF_ROWS)}: run `make lineage`"
     assert coverage.gold_columns - coverage.gold_with_sources == len(without)
     assert coverage.gold_columns > 100
 

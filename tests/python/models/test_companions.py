@@ -18,6 +18,7 @@ from project.yml import read_yml
 
 Json = dict[str, Any]
 DESIGN: Final = "docs/medallion_design.md"
+TEST_OF_ALERTS: Final = "tests/python/workspace/test_alerts.py"
 # A single row of sums, a filter of one column, and code in Python, which dbt cannot unit-test.
 WITHOUT_UNIT_TEST: Final = {"silver_totals", "released_files", "customer_lifetime_value"}
 
@@ -91,7 +92,7 @@ def test_every_metric_says_whether_it_adds_up_and_is_on_its_page(manifest: Json)
     require(found, metrics, "docs/metrics.md")
 
 
-def test_every_alert_is_declared_compiled_and_explained() -> None:
+def test_every_alert_is_declared_compiled_explained_and_tested() -> None:
     folder = CHECKOUT / "analyses" / "alerts"
     alerts = {path.stem for path in folder.glob("*.sql")}
     described = {one["name"] for one in read_yml(folder / "alerts.yml")["analyses"]}
@@ -106,6 +107,8 @@ def test_every_alert_is_declared_compiled_and_explained() -> None:
     require(declared["alerts"], alerts, "resources/alerts.yml")
     explained = re.findall(r"\| query \| `analyses/alerts/(\w+)\.sql`", text("docs/operations.md"))
     require(explained, alerts, '"Alerts" in docs/operations.md')
+    tested = re.findall(r"^def test_(\w+)\(", text(TEST_OF_ALERTS), re.MULTILINE)
+    require({*tested} & alerts, alerts, f"{TEST_OF_ALERTS}, by test_<name>,")
 
 
 def test_every_rejection_rule_is_documented() -> None:

@@ -161,7 +161,10 @@ def test_every_model_has_a_tested_key(manifest: dict[str, Any]) -> None:
 def test_gold_is_under_contract(manifest: dict[str, Any]) -> None:
     gold = [n for n in own(manifest["nodes"], "model") if n["schema"] == "gold_layer"]
     assert gold
-    assert all(node["config"]["contract"]["enforced"] for node in gold)
+    for node in gold:
+        assert node["config"]["contract"]["enforced"], (
+            f"{node['original_file_path']}: add `contract: {{enforced: true}}` to its yml"
+        )
 
 
 def test_every_declared_variable_is_used_and_every_used_one_declared() -> None:

@@ -75,11 +75,6 @@ def shop(built: Shop) -> Iterator[Shop]:
             built.dev.warehouse.load(name, rows, PIPELINE)
 
 
-def test_every_alert_is_tested(built: Shop) -> None:
-    assert len(built.alerts) == 5
-    assert {f"test_{name}" for name in built.alerts} < set(globals())
-
-
 def test_every_column_of_an_alert_is_described(built: Shop) -> None:
     manifest = json.loads((built.dev.folder / "target" / "manifest.json").read_text("utf-8"))
     described = {
