@@ -61,6 +61,14 @@ def in_batches(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
+def test_the_unit_tests_of_the_examples_pass(in_batches: Home, project: Path) -> None:
+    found = in_batches.dbt(
+        *("test", "--project-dir", str(project), "--profiles-dir", str(CHECKOUT)),
+        *("--select", *(f"test_type:unit,{mart}" for mart in MARTS)),
+    ).stdout
+    assert f"{len(MARTS)} unit tests" in found
+
+
 def test_updates_of_the_examples_equal_a_full_refresh(
     in_batches: Home, project: Path, tmp_path: Path
 ) -> None:
