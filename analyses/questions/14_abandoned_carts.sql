@@ -4,8 +4,8 @@ select
     count(*) as cart_lines,
     sum(cart_price) as cart_value,
     round(
-        cast(count(*) filter (where is_recovered) as double)
-        / nullif(count(*) filter (where not is_open), 0), 3
+        cast(count(*) filter (where is_observed and is_recovered) as double)
+        / nullif(count(*) filter (where is_observed), 0), 3
     ) as recovery_rate,
     count(*) filter (where is_open) as open_lines,
     sum(case when is_open then cart_price else 0 end) as open_value,

@@ -137,8 +137,8 @@ def _carts(tables: Tables) -> list[Section]:
     if found is None:
         return []
     [totals] = found
-    decided = totals["decided_lines"]
-    rate = totals["recovered_lines"] / decided if decided else None
+    observed = totals["observed_lines"]
+    rate = totals["recovered_lines"] / observed if observed else None
     tiles = [
         tile("Abandoned lines", totals["lines"], formats.integer, OVER_ALL_DAYS),
         tile("Their value", totals["cart_value"], formats.compact, OVER_ALL_DAYS),
@@ -146,7 +146,7 @@ def _carts(tables: Tables) -> list[Section]:
             "Bought later",
             rate,
             formats.percent,
-            Change(None, f"of {formats.counted(decided, 'line')} whose outcome is known"),
+            Change(None, f"of {formats.counted(observed, 'line')} whose days are over"),
         ),
         tile(
             "Still open",
@@ -204,8 +204,8 @@ def _recovery(tables: Tables) -> Figure:
         f"{first['category_l1']} is bought later most: {formats.percent(first['recovery_rate'])}"
         if first
         else "Bought later by category",
-        "Share of the lines with a known outcome that the same buyer bought later; 20 lines and"
-        " more.",
+        "Share of the lines whose days are over that the same buyer bought later in them; 20 lines"
+        " and more.",
         _CART_COLUMNS,
         rows,
         figures.ranked_bars(rows, "category_l1", "recovery_rate", "percent"),

@@ -47,8 +47,8 @@ order by event_date;
 select
     count(*) as lines,
     cast(sum(cart_price) as decimal(18, 2)) as cart_value,
-    count(*) filter (where is_recovered) as recovered_lines,
-    count(*) filter (where is_recovered is not null) as decided_lines,
+    count(*) filter (where is_observed and is_recovered) as recovered_lines,
+    count(*) filter (where is_observed) as observed_lines,
     count(*) filter (where is_open) as open_lines,
     cast(sum(cart_price) filter (where is_open) as decimal(18, 2)) as open_value
 from gold_layer.abandoned_carts;
@@ -59,8 +59,8 @@ select
     count(*) as lines,
     cast(sum(cart_price) as decimal(18, 2)) as cart_value,
     cast(sum(cart_price) filter (where is_open) as decimal(18, 2)) as open_value,
-    count(*) filter (where is_recovered)
-    / nullif(count(*) filter (where is_recovered is not null), 0)
+    count(*) filter (where is_observed and is_recovered)
+    / nullif(count(*) filter (where is_observed), 0)
         as recovery_rate
 from gold_layer.abandoned_carts
 group by coalesce(category_l1, '(none)')

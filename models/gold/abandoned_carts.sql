@@ -39,10 +39,7 @@ followed as (
     select
         cart_lines.*,
         recoveries.recovered_at,
-        case
-            when recoveries.recovered_at is not null then true
-            when cast(cart_lines.recoverable_until as date) <= {{ as_of_date() }} then false
-        end as is_recovered
+        cast(cart_lines.recoverable_until as date) <= {{ as_of_date() }} as is_observed
     from cart_lines
     left join recoveries
         on
@@ -68,8 +65,12 @@ abandoned_carts as (
         cast(products_dim.current_price - nullif(followed.cart_price, 0) as decimal(18, 2))
             as price_change_since_cart,
         followed.recovered_at,
-        followed.is_recovered,
-        followed.is_recovered is null as is_open
+        followed.is_observed,
+        case
+            when followed.recovered_at is not null then true
+            when followed.is_observed then false
+        end as is_recovered,
+        followed.recovered_at is null and not followed.is_observed as is_open
     from followed
     inner join {{ ref('products_dim') }} as products_dim
         on followed.product_id = products_dim.product_id

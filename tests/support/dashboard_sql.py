@@ -90,9 +90,9 @@ select product_id, count_if(is_view) as views, count_if(is_cart) as carts,
 from e join d on e.event_date = d.day group by product_id;
 
 create temp table lines as
-select *, is_late or carted_at::date + 7 <= (select max(day) from d) as is_known
+select *, is_late or is_observed as is_known
 from (
-    select *, exists (
+    select *, carted_at::date + 7 <= (select max(day) from d) as is_observed, exists (
         from e where e.user_id = carted.user_id and e.product_id = carted.product_id and is_buy
             and e.event_time > carted_at and e.event_time <= carted_at + interval 7 days
     ) as is_late
@@ -222,7 +222,9 @@ TILES: Final[Mapping[str, str]] = {
     ),
     "funnel/Abandoned carts: Abandoned lines": "select count(*) from lines",
     "funnel/Abandoned carts: Their value": "select sum(price) from lines",
-    "funnel/Abandoned carts: Bought later": "select avg(is_late::int) from lines where is_known",
+    "funnel/Abandoned carts: Bought later": (
+        "select avg(is_late::int) from lines where is_observed"
+    ),
     "funnel/Abandoned carts: Still open": "select sum(price) from lines where not is_known",
     "prices/At a glance: Price changes": "select count(*) from moves",
     "prices/At a glance: Products": "select count(distinct product_id) from moves",
@@ -273,7 +275,7 @@ _COHORTS: Final = """
     from cells join firsts using (cohort) group by cohort, k, is_over order by cohort, k"""
 _CARTS: Final = """
     select coalesce(category_l1, '(none)') as category, count(*) as number, sum(price) as value,
-        sum(price) filter (where not is_known), avg(is_late::int) filter (where is_known) as rate
+        sum(price) filter (where not is_known), avg(is_late::int) filter (where is_observed) as rate
     from lines join silver_layer.products_dim using (product_id) group by 1"""
 _PAIR: Final = """
     with bought as (
@@ -735,7 +737,7 @@ CHANGES: Final[Mapping[str, str]] = {
     "customers/At a glance: Median days to the second order": (
         "select count(*) from o where place = 2"
     ),
-    "funnel/Abandoned carts: Bought later": "select count_if(is_known) from lines",
+    "funnel/Abandoned carts: Bought later": "select count_if(is_observed) from lines",
     "funnel/Abandoned carts: Still open": "select count_if(not is_known) from lines",
     "prices/At a glance: Median elasticity": "select count_if(is_measured) from moves",
     "trust/At a glance: Newest file loaded": """

@@ -198,6 +198,23 @@ def test_abandoned_lines_were_not_bought_after_they_were_put_into_the_cart(
     assert lines == value(connection, f"{counted} and coalesce(bought < put, true)") > 0
 
 
+def test_recovery_is_of_carts_that_were_observed_for_its_days() -> None:
+    # A newer cart is known where it was recovered, and unknown where it was not.
+    with duckdb.connect() as shop:
+        shop.execute("create schema gold_layer")
+        shop.execute("""
+            create table gold_layer.abandoned_carts as
+            select 'auto' as category_l1, 1.00::decimal(18, 2) as cart_price,
+                0::decimal(18, 2) as price_change_since_cart, *, is_recovered is null as is_open
+            from (values (true, true), (true, false), (true, false), (true, false),
+                (false, true), (false, true), (false, null)) as lines(is_observed, is_recovered)
+        """)
+        [row] = answer(shop, 14)
+    assert row["recovery_rate"] == 0.25
+    assert row["cart_lines"] == 7
+    assert row["open_lines"] == 1
+
+
 def test_sessions_enter_and_leave_once(connection: duckdb.DuckDBPyConnection) -> None:
     rows = answer(connection, 21)
     sessions = value(connection, f"select count(distinct session_id) from {EVENTS}")
