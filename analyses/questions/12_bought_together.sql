@@ -11,7 +11,14 @@ select
     round(confidence_a_to_b, 3) as confidence_a_to_b,
     round(confidence_b_to_a, 3) as confidence_b_to_a,
     round(lift, 1) as lift
-from {{ ref('product_affinity') }}
-where lift > 1
-order by basis asc, pair_count desc, product_a asc, product_b asc
-limit 40
+from (
+    select
+        *,
+        row_number() over (
+            partition by basis order by pair_count desc, product_a asc, product_b asc
+        ) as place
+    from {{ ref('product_affinity') }}
+    where lift > 1
+) as pairs
+where place <= 20
+order by basis, place

@@ -215,6 +215,21 @@ def test_recovery_is_of_carts_that_were_observed_for_its_days() -> None:
     assert row["open_lines"] == 1
 
 
+def test_pairs_of_orders_are_listed_beside_many_of_customers() -> None:
+    with duckdb.connect() as shop:
+        shop.execute("create schema gold_layer")
+        shop.execute("""
+            create table gold_layer.product_affinity as
+            select basis, a as product_a, a + 1 as product_b, 'c' as category_a, 'c' as category_b,
+                'b' as brand_a, 'b' as brand_b, 100 - a as pair_count, 0.5 as confidence_a_to_b,
+                0.5 as confidence_b_to_a, if(a = 1, 1.0, 2.0) as lift
+            from (values ('customer'), ('order')) as bases(basis), range(1, 61) as pairs(a)
+        """)
+        rows = answer(shop, 12)
+    found = [(row["basis"], row["product_a"]) for row in rows]
+    assert found == [(basis, a) for basis in ("customer", "order") for a in range(2, 22)]
+
+
 def test_sessions_enter_and_leave_once(connection: duckdb.DuckDBPyConnection) -> None:
     rows = answer(connection, 21)
     sessions = value(connection, f"select count(distinct session_id) from {EVENTS}")
