@@ -8,12 +8,11 @@ select
     count(*) as price_changes,
     sum(units_before) as units_before,
     sum(units_after) as units_after,
-    round(cast(sum(units_before) as double) / nullif(sum(days_before), 0), 3)
-        as units_per_day_before,
-    round(cast(sum(units_after) as double) / nullif(sum(days_after), 0), 3) as units_per_day_after,
-    round(cast(sum(price_before * units_before) as double) / nullif(sum(days_before), 0), 2)
+    round(avg(cast(units_before as double) / days_before), 3) as units_per_day_before,
+    round(avg(cast(units_after as double) / days_after), 3) as units_per_day_after,
+    round(avg(cast(price_before * units_before as double) / days_before), 2)
         as revenue_per_day_before,
-    round(cast(sum(price_after * units_after) as double) / nullif(sum(days_after), 0), 2)
+    round(avg(cast(price_after * units_after as double) / days_after), 2)
         as revenue_per_day_after
 from {{ ref('price_changes') }}
 where days_before > 0 and days_after > 0

@@ -230,6 +230,22 @@ def test_pairs_of_orders_are_listed_beside_many_of_customers() -> None:
     assert found == [(basis, a) for basis in ("customer", "order") for a in range(2, 22)]
 
 
+def test_a_price_change_counts_alike_whatever_days_it_has() -> None:
+    # Neither product sells more or less after its cut; the one that sells much has few days after.
+    with duckdb.connect() as shop:
+        shop.execute("create schema gold_layer")
+        shop.execute("""
+            create table gold_layer.price_changes as
+            select 10.00::decimal(18, 2) as price_before, 9.00::decimal(18, 2) as price_after, *
+            from (values (14, 2, 140, 20), (2, 14, 2, 14), (0, 9, 0, 5), (14, 0, 9, 0))
+                as sides(days_before, days_after, units_before, units_after)
+        """)
+        [row] = answer(shop, 16)
+    assert row["price_changes"] == 2
+    assert row["units_per_day_before"] == row["units_per_day_after"] == 5.5
+    assert (row["revenue_per_day_before"], row["revenue_per_day_after"]) == (55, 49.5)
+
+
 def test_sessions_enter_and_leave_once(connection: duckdb.DuckDBPyConnection) -> None:
     rows = answer(connection, 21)
     sessions = value(connection, f"select count(distinct session_id) from {EVENTS}")
