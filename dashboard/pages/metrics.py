@@ -8,20 +8,11 @@ from typing import Any, Final
 
 from dashboard import formats
 from dashboard.elements import Column, Figure, Measured
-from dashboard.formats import Kind
 from dashboard.tables import Row, Tables
 from project.home import CHECKOUT
 from project.yml import read_yml
 
 _SHOWN_MONTHS: Final = 6
-_KINDS: Final[Mapping[str, Kind]] = {
-    "revenue": "money",
-    "new_buyer_revenue": "money",
-    "average_order_value": "money",
-    "revenue_per_session": "money",
-    "units_per_order": "decimal",
-    "revenue_change_rate_month": "change",
-}
 
 
 @cache
@@ -60,9 +51,10 @@ def by_month(tables: Tables) -> Figure:
 
 def _row(name: str, titles: list[str], months: list[Row]) -> Row:
     definition = _definitions()[name]
-    kind = _KINDS.get(name) or ("percent" if "rate" in name or "share" in name else "integer")
+    meta = definition["config"]["meta"]
+    numbers = (Measured(month[name], meta["shown_as"]) for month in months)
     return {
         "label": definition["label"],
-        "adds_up": "metric_time" in definition["config"]["meta"]["adds_up_over"],
-        **{title: Measured(month[name], kind) for title, month in zip(titles, months, strict=True)},
+        "adds_up": "metric_time" in meta["adds_up_over"],
+        **dict(zip(titles, numbers, strict=True)),
     }

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pytest
 
+from dashboard.formats import Kind
 from governance.access_policy import load
 from project.home import CHECKOUT
 from project.variables import project_variables
@@ -81,12 +82,13 @@ def test_every_model_has_a_unit_test(manifest: Json) -> None:
     require(tested, expected, "`unit_tests` in the yml beside the models")
 
 
-def test_every_metric_says_whether_it_adds_up_and_is_on_its_page(manifest: Json) -> None:
+def test_every_metric_says_what_its_number_is_and_is_on_its_page(manifest: Json) -> None:
     metrics = {metric["name"]: metric for metric in manifest["metrics"].values()}
     for name, metric in metrics.items():
-        assert "adds_up_over" in metric["config"]["meta"], (
-            f"metric {name} does not say whether it adds up: give it `config: *adds_up` or"
-            " `*does_not_add_up` in models/metrics/"
+        meta = metric["config"].get("meta", {})
+        assert "adds_up_over" in meta and meta.get("shown_as") in get_args(Kind), (
+            f"metric {name} in models/metrics/ has a meta without `adds_up_over`, or without"
+            f" `shown_as` with one of {get_args(Kind)}"
         )
     found = re.findall(r"^\| `(\w+)` \| ", text("docs/metrics.md"), re.MULTILINE)
     require(found, metrics, "docs/metrics.md")
