@@ -230,7 +230,10 @@ class Asked:
     def _catalog(self) -> Iterator[Answer]:
         from databricks.sdk.errors import NotFound
 
-        catalog = self._needs.catalog
+        catalog, target = self._needs.catalog, self._needs.target
+        if self._needs.has_runner and not catalog.endswith(f"_{target}"):
+            remedy = f"set BUNDLE_VAR_catalog to one that ends in _{target}, as metric views need"
+            yield missing(f"name of the catalog {catalog}", remedy)
         try:
             metastore = self._client.metastores.summary()
         except NotFound:

@@ -243,9 +243,14 @@ def test_what_is_missing_is_named_with_its_remedy(
         ("BUNDLE_VAR_storage_url", "", "cloud folder for the catalog; set BUNDLE_VAR_storage_url"),
         ("BUNDLE_VAR_storage_url", "/mnt/lake", "cloud folder for the catalog; set BUNDLE_VAR_"),
         ("BUNDLE_VAR_storage_credential", "lake", "storage credential lake; a metastore admin"),
+        (
+            "BUNDLE_VAR_catalog",
+            "shop",
+            "name of the catalog shop; set BUNDLE_VAR_catalog to one that ends in _staging",
+        ),
     ],
 )
-def test_a_variable_that_is_not_set(
+def test_a_variable_without_its_right_value(
     account: Account,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
