@@ -30,7 +30,7 @@ RAMP: Final = tuple(f"var(--ramp{step})" for step in range(7))
 SERIES: Final = ("var(--accent)", "var(--second)", "var(--third)", "var(--fourth)")
 DAY_KINDS: Final = (
     ("swatch-complete", "complete day"),
-    ("swatch-incomplete", "incomplete day: data are missing"),
+    ("swatch-incomplete", "incomplete day: data is missing"),
     ("swatch-catchup", "catch-up day: has another day's data too"),
 )
 _ROWS: Final = "rows"

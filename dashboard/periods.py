@@ -100,11 +100,11 @@ def compared(days: Sequence[Row], as_of: date | None) -> Comparison:
     first, last = days[0]["event_date"], days[-1]["event_date"]
     reason = ""
     if not now.days:
-        reason = f"no day of it is in the data, which end on {formats.day(last)}"
+        reason = f"no day of it is in the data, which ends on {formats.day(last)}"
     elif first > start_before:
-        reason = f"no full period before: the data begin on {formats.day(first)}"
+        reason = f"no full period before: the data begins on {formats.day(first)}"
     note = formats.days(max(start, first), as_of)
-    note += "." if last == as_of else f", the as-of date; the data end on {formats.day(last)}."
+    note += "." if last == as_of else f", the as-of date; the data ends on {formats.day(last)}."
     if not reason:
         left_out = len(now.days) - len(now.complete) + len(before.days) - len(before.complete)
         note += " Changes compare averages per complete day"
@@ -115,11 +115,11 @@ def compared(days: Sequence[Row], as_of: date | None) -> Comparison:
 
 
 def lacking(last: date | None, as_of: date | None) -> str:
-    """Return a remark on days of the newest period that the data lack, empty without any."""
+    """Return a remark on days of the newest period that the data lacks, empty without any."""
     if last is None or as_of is None or last >= as_of:
         return ""
     days = min((as_of - last).days, PERIOD_DAYS)
-    return f"the data lack {formats.counted(days, 'day')} of it"
+    return f"the data lacks {formats.counted(days, 'day')} of it"
 
 
 def recent(days: Sequence[Row]) -> Sequence[Row]:

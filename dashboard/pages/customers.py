@@ -138,11 +138,11 @@ def _new_and_returning(tables: Tables) -> Figure:
     returning = sum(row["revenue"] for row in rows if not row["is_first_order"])
     return Figure(
         "new-and-returning",
-        f"{formats.percent(returning / total)} of the revenue are later orders of known buyers"
+        f"{formats.percent(returning / total)} of the revenue is from later orders of known buyers"
         if total
         else "Revenue of first and later orders",
-        "By week from Monday. Who bought before the data begin counts as new in the first weeks;"
-        " pale weeks have fewer than 7 complete days.",
+        "By week from Monday. Those who bought before the data begins count as new in the first"
+        " weeks; pale weeks have fewer than 7 complete days.",
         (
             Column("week", "Week from", "date"),
             Column("part", "Orders"),

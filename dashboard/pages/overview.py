@@ -228,7 +228,7 @@ def _new_visitors_by_day(days: Sequence[Row]) -> Figure:
         f"{formats.counted(new, 'new visitor')} in {formats.counted(len(shown), 'day')}"
         if shown
         else "New visitors by day",
-        "Users on the first day on which the data have them: in the first weeks most came before.",
+        "Users by their first day in the data; most of those of the first weeks had come before.",
         DAY_COLUMNS,
         shown,
         figures.daily_bars(shown, "new_visitors", "integer", height=170),

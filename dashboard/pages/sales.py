@@ -101,7 +101,7 @@ def _months(tables: Tables) -> Section:
     orders = Figure(
         "months-orders",
         f"{most['name']} had the most orders: {most['orders']:,}",
-        "New buyers of the first weeks may have bought before the data begin.",
+        "New buyers of the first weeks may have bought before the data begins.",
         columns,
         rows,
         figures.columns(rows, "name", "orders", "integer", marked="is_partial", height=190),

@@ -60,7 +60,7 @@ def test_pages_count_from_the_as_of_date_of_the_marts(
     assert [
         month["buyers_observed_30_days"] for month in tables.rows("shop", "metrics_by_month")
     ] == [2, 1]
-    # Of the 28 days to 9 December the data have eighteen, all of them after the 11th.
+    # Of the 28 days to 9 December the data has eighteen, all of them after the 11th.
     connection.execute(
         "update gold_layer.category_brand_days set revenue = 40"
         " where event_date > date '2019-11-11'"

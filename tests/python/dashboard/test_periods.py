@@ -52,11 +52,11 @@ def test_the_overview_compares_what_its_note_says() -> None:
     assert changes["Average order value"] == 0
     assert changes["Buyers"] == 1
     assert section.note.endswith("left out. Buyers are compared over all days.")
-    # Of the 28 days to 9 December the data have nineteen, and so only a part of the buyers.
+    # Of the 28 days to 9 December the data has nineteen, and so only a part of the buyers.
     section = overview._recent_tiles(tables, compared(days(61), date(2019, 12, 9)))
     shown = {tile.label: tile.change for tile in section.tiles}
     assert shown["Revenue"].rate == 0
-    assert shown["Buyers"] == Change(None, "the data lack 9 days of it")
+    assert shown["Buyers"] == Change(None, "the data lacks 9 days of it")
     assert "Buyers are compared" not in section.note
     section = overview._recent_tiles(tables, compared_at_end(days(55)))
     assert "Changes compare" not in section.note
@@ -65,20 +65,20 @@ def test_the_overview_compares_what_its_note_says() -> None:
 
 def test_a_part_of_a_period_is_not_compared() -> None:
     comparison = compared_at_end(days(55))
-    assert comparison.reason == "no full period before: the data begin on 1 Oct 2019"
+    assert comparison.reason == "no full period before: the data begins on 1 Oct 2019"
 
 
 def test_periods_end_with_the_as_of_date() -> None:
     found = days(61)
     comparison = compared(found, date(2019, 12, 9))
-    # The data have nineteen of the 28 days to 9 December.
+    # The data has nineteen of the 28 days to 9 December.
     assert (len(comparison.now.days), len(comparison.before.days)) == (19, 28)
     assert comparison.now.days[0]["event_date"] == date(2019, 11, 12)
     assert comparison.note.startswith(
-        "12 Nov 2019 to 9 Dec 2019, the as-of date; the data end on 30 Nov 2019. Changes compare"
+        "12 Nov 2019 to 9 Dec 2019, the as-of date; the data ends on 30 Nov 2019. Changes compare"
     )
     later = compared(found, date(2020, 1, 9))
-    assert later.reason == "no day of it is in the data, which end on 30 Nov 2019"
+    assert later.reason == "no day of it is in the data, which ends on 30 Nov 2019"
     assert later.now.total("revenue") is None
     assert compared(days(40), date(2019, 11, 15)).reason.startswith("no full period before")
 

@@ -1,4 +1,4 @@
-"""The page Products compares with the 28 days before only where the data reach back to them."""
+"""The page Products compares with the 28 days before only where the data reaches back to them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_shares_of_few_or_free_products_claim_nothing(sold: int, revenue: float)
         (
             "0.0",
             "2019-12-01",
-            "Revenue of the last 28 days (the data lack 1 day of it) less",
+            "Revenue of the last 28 days (the data lacks 1 day of it) less",
             1,
         ),
     ],
