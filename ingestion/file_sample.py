@@ -21,6 +21,7 @@ import numpy as np
 
 from ingestion import bronze
 from ingestion.csv_records import (
+    BYTE_ORDER_MARK,
     Record,
     RecordReader,
     Width,
@@ -212,9 +213,11 @@ def is_cut(sample: Sample, last_line: bytes) -> bool:
 
     A part of a session's id would pass for an id.
     """
-    if not last_line.strip(_BLANK_END):
+    # Before a quote, a mark of the file or of one that was joined would make it malformed.
+    line = last_line.removeprefix(BYTE_ORDER_MARK)
+    if not line.strip(_BLANK_END):
         return False
-    [record] = RecordReader(io.BytesIO(last_line), has_start=False).records()
+    [record] = RecordReader(io.BytesIO(line), has_start=False).records()
     if record.fields is None or len(record.fields) < sample.layout.width.least:
         return True
     at = sample.layout.names.index("user_session")

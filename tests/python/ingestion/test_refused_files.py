@@ -821,7 +821,13 @@ def test_a_file_that_ends_within_an_event_is_noted(
     assert load(text(*good(5)), "whole.csv").note == ""
 
 
-@pytest.mark.parametrize("end", ["\x1a", " ", HEADER, QUOTED_LINE, good(1)[0] + "\r"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        *("\x1a", " ", HEADER, QUOTED_LINE, good(1)[0] + "\r"),
+        *("\ufeff", "\ufeff \x1a", f"\ufeff{QUOTED_LINE}"),
+    ],
+)
 def test_a_last_line_without_a_line_end_may_be_whole(
     end: str, load: Callable[..., FileReport]
 ) -> None:
