@@ -41,15 +41,17 @@ HEAD_LINES: Final = 1000
 HEAD_BYTES: Final = 1 << 20
 FEW_LINES: Final = 20
 _MOST_REASONS: Final = 3
-# What a line must have to be a further header or several events, if it is.
+# Shorter than the time of an event, longer than stray bytes.
+_UTF16: Final = re.compile(rb"([ -~]\0){16}")
+# What a line must have to be a further header, several events or of another encoding, if it is.
 _ODD: Final = re.compile(
-    rb"event_time|\r.|[\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]|([ -~]\0){16}", re.IGNORECASE
+    rb"event_time|\r.|[\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]|" + _UTF16.pattern,
+    re.IGNORECASE,
 )
 # Blanks and the character that ends a file of DOS.
 _BLANK_END: Final = b" \t\r\v\f\x1a"
 _PART_OF_UUID: Final = re.compile("[0-9a-f-]{0,35}", re.IGNORECASE)
-_UTF16: Final = re.compile(rb"([ -~]\0){16}")
-# What may be around a name in a line that is another header, as in one that is the first.
+# What may be around a name in a further header.
 _AROUND_NAME: Final = f'"{project_variables()["blanks"]}'
 # A column that the header does not name, as `unique_names` calls it.
 _UNNAMED: Final = re.compile("_c[0-9]+_*")
@@ -303,12 +305,14 @@ def _check_is_no_other_header(layout: Layout, text: str) -> None:
     separator = other_separator(text) or ","
     fields = [field.strip(_AROUND_NAME).lower() for field in text.split(separator)]
     names = [field for field in fields if field in EVENT_COLUMN_NAMES]
-    if len(set(names)) >= FEWEST_NAMES and separator != ",":
+    if len(set(names)) < FEWEST_NAMES:
+        return
+    if separator != ",":
         raise UnusableError(
             f"a further header has other separators than commas: {shown(text)}; make it the first"
             " line of another file, and write that with commas"
         )
-    if len(set(names)) >= FEWEST_NAMES and names != columns:
+    if names != columns:
         raise UnusableError(
             f"a further header has other columns, or another order of them: {shown(text)};"
             " make it the first line of another file"
