@@ -32,7 +32,7 @@ from ingestion.event_schema import (
     require_known_types,
 )
 from ingestion.event_stream import AUTO_LOADER, Limits
-from ingestion.file_load import WITHOUT_PRICE, FileReport, Status
+from ingestion.file_load import WITHOUT_PRICE, FileReport, Status, joined_notes
 from ingestion.judged_files import JudgedFile, judge_new
 from ingestion.load_report import LoadReport, print_report
 from project.arguments import positive_integer
@@ -367,8 +367,8 @@ def _report(
 
 def _outcome(path: Path, file: JudgedFile, counts: NewRows | None) -> FileReport:
     if counts is not None:
-        notes = filter(None, (file.note, "" if counts.priced else WITHOUT_PRICE))
-        return FileReport(path, Status.LOADED, counts.rows, counts.rescued, note="; ".join(notes))
+        note = joined_notes({file.note: file.note != "", WITHOUT_PRICE: not counts.priced})
+        return FileReport(path, Status.LOADED, counts.rows, counts.rescued, note=note)
     if file.is_pending:
         return FileReport(path, Status.WAITING, message=judged_files.WAITING)
     if file.status is Status.LOADED:

@@ -7,7 +7,7 @@ file is counted while it is scanned; small ones share a transaction (docs/decisi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -427,6 +427,11 @@ def _read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
             yield batch
 
 
+def joined_notes(notes: Mapping[str, bool]) -> str:
+    """Return the notes that apply as one text."""
+    return "; ".join(note for note, applies in notes.items() if applies)
+
+
 def _record(
     connection: duckdb.DuckDBPyConnection,
     new: _NewFile,
@@ -465,10 +470,11 @@ def _record(
     if Identity.of(new.path) != new.identity:
         raise NotLoadedError(Status.GROWING, "")
     end = counted.last_line
-    notes = {
-        WITHOUT_ZONE: texts is Texts.ALL,
-        WITHOUT_PRICE: not priced,
-        CUT: end != b"" and is_cut(sample_of(connection, new.path), end),
-    }
-    note = "; ".join(text for text, is_noted in notes.items() if is_noted)
+    note = joined_notes(
+        {
+            WITHOUT_ZONE: texts is Texts.ALL,
+            WITHOUT_PRICE: not priced,
+            CUT: end != b"" and is_cut(sample_of(connection, new.path), end),
+        }
+    )
     return FileReport(new.path, Status.LOADED, rows, rescued, message=message, note=note)

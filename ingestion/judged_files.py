@@ -28,6 +28,7 @@ from ingestion.file_load import (
     Judged,
     NotLoadedError,
     Status,
+    joined_notes,
     judge_file,
     refusals,
     sample_of,
@@ -171,10 +172,9 @@ def _judge(database: duckdb.DuckDBPyConnection, path: Path, converted: Path) -> 
         with refusals(path, before), database.cursor() as connection:
             judged, text = _judge_content(connection, path, _text_of(file, converted))
             sample = sample_of(connection, text)
-            notes = {
-                WITHOUT_ZONE: sample.lacks_zone,
-                CUT: is_cut(sample, last_line_of(text)),
-            }
+            note = joined_notes(
+                {WITHOUT_ZONE: sample.lacks_zone, CUT: is_cut(sample, last_line_of(text))}
+            )
             if Identity.of(path) != before:
                 raise NotLoadedError(Status.GROWING, "")
     except NotLoadedError as reason:
@@ -184,7 +184,7 @@ def _judge(database: duckdb.DuckDBPyConnection, path: Path, converted: Path) -> 
     has_header = judged.layout.has_header
     return replace(
         file,
-        note="; ".join(text for text, is_noted in notes.items() if is_noted),
+        note=note,
         header=without_end(judged.first.content).decode() if has_header else None,
         names=judged.layout.names,
         is_ragged=judged.layout.is_ragged,
