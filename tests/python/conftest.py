@@ -55,6 +55,9 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # No test connects by TLS, and the connector would read all certificates for each connection.
     os.environ["SSL_CERT_FILE"] = os.devnull
+    # A developer's shell may name a catalog of their own, and tests expect that of the target.
+    for name in [name for name in os.environ if name.startswith("BUNDLE_VAR_")]:
+        del os.environ[name]
     if SESSION_FOLDER not in os.environ:
         folder = TemporaryDirectory()
         os.environ[SESSION_FOLDER] = folder.name
