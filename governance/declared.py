@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 from governance import state
 from governance.state import Item, State
 from project.errors import UserError
+from project.targets import CATALOG_VARIABLE
 from workspace.bundle import Config, catalog_of
 
 Manifest: TypeAlias = Mapping[str, Any]
@@ -53,7 +54,8 @@ def of_manifest(manifest: Manifest, catalog: str) -> Iterator[tuple[Item, str]]:
         if node["database"].lower() != catalog:
             raise UserError(
                 f"the manifest is for catalog {node['database']}, not for {catalog}; run"
-                " `dbt parse` with the --target to check"
+                f" `dbt parse` with the --target to check, and with {CATALOG_VARIABLE}={catalog} if"
+                " that is not the target's own catalog"
             )
         table = f"{node['schema']}.{node['alias']}"
         yield from _grants(table, config.get("grants") or {})
