@@ -102,7 +102,7 @@ class Warehouse:
             ):
                 if time.monotonic() > until:
                     raise TimeoutError(
-                        f"no answer in {self._wait_seconds} seconds, so it was canceled"
+                        f"no answer in {self._wait_seconds} seconds; its cancellation was requested"
                     )
                 time.sleep(_POLL_SECONDS)
                 answer = api.get_statement(str(answer.statement_id))
