@@ -188,9 +188,10 @@ def _either(channel: Callable[..., Any], test: str, yes: object, no: object) -> 
     return channel(no, condition={"test": test, "value": yes})
 
 
-def _by_kind(channel: Callable[..., Any], *values: object) -> Any:
-    """Return a channel with one of three values, in the order of `DAY_KINDS`."""
-    complete, incomplete, catch_up = values
+def _by_kind(
+    channel: Callable[..., Any], complete: object, incomplete: object, catch_up: object
+) -> Any:
+    """Return a channel with the value of a day's kind."""
     tests = {"datum.is_complete": complete, "datum.day_kind == 'incomplete'": incomplete}
     conditions = [{"test": test, "value": value} for test, value in tests.items()]
     return channel(catch_up, condition=conditions)

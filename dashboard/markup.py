@@ -92,8 +92,9 @@ def render(page: Page, pages: Sequence[tuple[str, str]], stamp: Stamp) -> str:
 def _stamp(stamp: Stamp) -> str:
     if stamp.first_date is None or stamp.last_date is None:
         return "No events yet"
-    *begin, end = formats.days(stamp.first_date, stamp.last_date).rsplit(" to ", 1)
-    return f"Data of {''.join(f'{day} to ' for day in begin)}<b>{end}</b>"
+    end = formats.day(stamp.last_date)
+    period = formats.days(stamp.first_date, stamp.last_date)
+    return f"Data of {period.removesuffix(end)}<b>{end}</b>"
 
 
 def _section(slug: str, section: Section) -> str:
