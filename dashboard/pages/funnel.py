@@ -195,7 +195,7 @@ def _recovery(tables: Tables) -> Figure:
     rows = [
         row
         for row in tables.optional_rows("funnel", "cart_categories") or []
-        if row["recovery_rate"] is not None and row["lines"] >= 20
+        if row["observed_lines"] >= 20
     ]
     rows.sort(key=lambda row: -row["recovery_rate"])
     first = rows[0] if rows else None
@@ -204,7 +204,7 @@ def _recovery(tables: Tables) -> Figure:
         f"{first['category_l1']} is bought later most: {formats.percent(first['recovery_rate'])}"
         if first
         else "Bought later by category",
-        "Of the lines whose days are over, the share that the same buyer bought within them; 20"
+        "Of the lines whose days are over, the share that the same buyer bought within them; 20 such"
         " lines and more.",
         _CART_COLUMNS,
         rows,

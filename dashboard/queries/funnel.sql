@@ -59,6 +59,7 @@ select
     count(*) as lines,
     cast(sum(cart_price) as decimal(18, 2)) as cart_value,
     cast(sum(cart_price) filter (where is_open) as decimal(18, 2)) as open_value,
+    count(*) filter (where is_observed) as observed_lines,
     count(*) filter (where is_observed and is_recovered)
     / nullif(count(*) filter (where is_observed), 0)
         as recovery_rate

@@ -275,7 +275,8 @@ _COHORTS: Final = """
     from cells join firsts using (cohort) group by cohort, k, is_over order by cohort, k"""
 _CARTS: Final = """
     select coalesce(category_l1, '(none)') as category, count(*) as number, sum(price) as value,
-        sum(price) filter (where not is_known), avg(is_late::int) filter (where is_observed) as rate
+        sum(price) filter (where not is_known),
+        avg(is_late::int) filter (where is_observed) as rate, count_if(is_observed) as observed
     from lines join silver_layer.products_dim using (product_id) group by 1"""
 _PAIR: Final = """
     with bought as (
@@ -580,10 +581,11 @@ FIGURES: Final[Mapping[str, str]] = {
             avg(is_bought::int), count_if(is_bought and not is_carted)
                 / nullif(count_if(is_bought), 0)
         from touched group by 1 order by 2 desc, 1 limit 14""",
-    "funnel-cart-categories": f"{_CARTS} order by value desc, 1 limit 14",
+    "funnel-cart-categories": f"""
+        select * exclude (observed) from ({_CARTS}) order by value desc, 1 limit 14""",
     "funnel-recovery": f"""
-        select * from ({_CARTS} order by value desc, 1 limit 14)
-        where number >= 20 and rate is not null order by rate desc""",
+        select * exclude (observed) from ({_CARTS} order by value desc, 1 limit 14)
+        where observed >= 20 order by rate desc""",
     "funnel-cart-products": """
         select product_id, any_value(brand), any_value(code), count(*), sum(price),
             any_value(last_price), count_if(last_price < price and price > 0)

@@ -75,6 +75,27 @@ def test_the_funnel_counts_complete_days_alone() -> None:
     assert (figure.title, list(figure.rows)) == ("Sessions by step", [])
 
 
+def test_recovery_is_compared_where_enough_lines_are_observed() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(
+            """create schema gold_layer;
+            create table gold_layer.abandoned_carts as
+            select
+                category_l1, 1::decimal(18, 2) as cart_price, line <= observed as is_observed,
+                case when line <= recovered then true when line <= observed then false end
+                    as is_recovered,
+                line > observed and line > recovered as is_open
+            from (values ('toys', 20, 5), ('new', 19, 19))
+                as counts(category_l1, observed, recovered)
+            cross join range(1, 41) as lines(line)"""
+        )
+        figure = funnel._recovery(Tables(connection))
+        assert figure.title == "toys is bought later most: 25.0%"
+        assert [row["category_l1"] for row in figure.rows] == ["toys"]
+        connection.execute("delete from gold_layer.abandoned_carts where is_observed")
+        assert not funnel._recovery(Tables(connection)).rows
+
+
 def test_a_title_of_a_part_of_its_rows_says_which() -> None:
     busy = {"category_l1": "toys", "sessions": 100, "conversion_rate": 0.1}
     rare = {"category_l1": "rare", "sessions": 99, "conversion_rate": 0.9}
