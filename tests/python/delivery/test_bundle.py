@@ -25,7 +25,8 @@ from packaging.utils import canonicalize_name
 from governance import job as governance_job
 from ingestion import auto_loader
 from project.home import CHECKOUT
-from project.targets import databricks_targets
+from project.targets import CATALOG_VARIABLE, catalog_of_target, databricks_targets
+from project.yml import read_yml
 from support import bundle_config
 from support.bundle_identities import (
     Identity,
@@ -570,7 +571,7 @@ def test_names_match_the_rest_of_the_project(root: Config) -> None:
     for target in TARGETS:
         bundle = deployed(root, target)
         resources = bundle["resources"]
-        catalog = f"ecommerce_analytics_{'dev' if target == 'free' else target}"
+        catalog = catalog_of_target("dev" if target == "free" else target)
         assert {schema["catalog_name"] for schema in resources["schemas"].values()} == {catalog}
         assert sorted(schema["name"] for schema in resources["schemas"].values()) == [
             "bronze_layer",
@@ -585,6 +586,12 @@ def test_names_match_the_rest_of_the_project(root: Config) -> None:
         trigger = resources["jobs"]["bronze_ingestion_job"]["trigger"]["file_arrival"]
         assert trigger["url"] == f"/Volumes/{catalog}/bronze_layer/raw_data/landing/"
         assert catalog not in str(deployed(root, target, {"var.catalog": "mine"}))
+    outputs = read_yml(CHECKOUT / "profiles.yml")["ecommerce_analytics"]["outputs"]
+    for target in GOVERNED:
+        for given in ("", "mine"):
+            read = {CATALOG_VARIABLE: given}.get
+            profile = Template(outputs[target]["catalog"]).render(env_var=read)
+            assert profile == (given or catalog_of_target(target))
     # Development mode would prefix each schema with the user's name.
     assert root["experimental"]["skip_name_prefix_for_schema"] is True
 
