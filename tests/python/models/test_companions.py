@@ -6,7 +6,7 @@ All of it is read from files and the manifest, so that `make check` finds an omi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final, get_args
 
 import pytest
@@ -16,6 +16,7 @@ from governance.access_policy import load
 from project.home import CHECKOUT
 from project.variables import project_variables
 from project.yml import read_yml
+from support.companions import require, rule_names
 
 Json = dict[str, Any]
 DESIGN: Final = "docs/medallion_design.md"
@@ -43,13 +44,6 @@ def listed(path: str, heading: str) -> list[str]:
     [table] = re.findall(rf"{re.escape(heading)}.*?\n\n(\|.*?)\n\n", text(path) + "\n", re.DOTALL)
     cells = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
     return re.findall(r"[`[](\w+)[`\]]", " ".join(cells))
-
-
-def require(found: Iterable[str], expected: Iterable[str], place: str) -> None:
-    """Compare names; the message says which are missing at the place, and which are left there."""
-    missing, left = sorted({*expected} - {*found}), sorted({*found} - {*expected})
-    assert not missing, f"{place} lacks {', '.join(missing)}: add them"
-    assert not left, f"{place} has {', '.join(left)}, which the project has not: remove them"
 
 
 @pytest.mark.parametrize(
@@ -114,9 +108,8 @@ def test_every_alert_is_declared_compiled_explained_and_tested() -> None:
 
 
 def test_every_rejection_rule_is_documented() -> None:
-    rules = re.findall(r"^ +\('(\w+)', ", text("macros/definitions/event_rules.sql"), re.MULTILINE)
     found = listed(DESIGN, "**Rules**")
-    require(found, {*rules, "duplicate"}, f'"Rules" in {DESIGN}')
+    require(found, {*rule_names(), "duplicate"}, f'"Rules" in {DESIGN}')
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import pytest
 
 from ingestion.event_schema import PUBLISHED_COLUMN_NAMES
-from project.home import CHECKOUT
+from support.companions import require, rule_names
 from support.dirty_files import Lines
 from support.platform_runs import Home
 
@@ -64,8 +63,4 @@ def test_only_the_good_line_is_clean(planted: Home) -> None:
 
 
 def test_every_rule_has_its_fault() -> None:
-    text = (CHECKOUT / "macros" / "definitions" / "event_rules.sql").read_text("utf-8")
-    rules = re.findall(r"^ +\('(\w+)', ", text, re.MULTILINE)
-    missing, left = {*rules} - {*FAULTS}, {*FAULTS} - {*rules}
-    assert not missing, f"no line breaks {', '.join(missing)}: add one to FAULTS in this file"
-    assert not left, f"no such rule: {', '.join(left)}"
+    require(FAULTS, rule_names(), "FAULTS in tests/python/models/test_quarantine.py")
