@@ -46,8 +46,7 @@ def _execute(argv: Sequence[str] | None) -> int:
         # By default dbt would declare masks of tables where the jobs make policies by tags.
         variables = f"{{policies: {arguments.policies}}}"
         run_offline(
-            *(arguments.target, Path(name), "parse", "--vars", variables),
-            catalog=arguments.catalog or "",
+            arguments.target, Path(name), "parse", "--vars", variables, catalog=arguments.catalog
         )
         arguments.manifest = Path(name, "manifest.json")
         return check.execute(arguments)

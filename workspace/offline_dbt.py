@@ -22,10 +22,10 @@ _NO_WORKSPACE: Final = {
 }
 
 
-def run_offline(target: str, folder: Path, *arguments: str, catalog: str = "") -> None:
+def run_offline(target: str, folder: Path, *arguments: str, catalog: str | None = None) -> None:
     """Run `dbt <arguments>` for a target; its manifest and compiled files go to `folder`.
 
-    `catalog` is another one than the target's own.
+    `catalog` takes the place of the target's own; that of the environment does not count.
 
     Raises UserError with dbt's own message if it fails.
     """
@@ -33,7 +33,7 @@ def run_offline(target: str, folder: Path, *arguments: str, catalog: str = "") -
     code = "import sys; from dbt.cli.main import cli; cli(sys.argv[1:])"
     done = subprocess.run(
         [sys.executable, "-c", code, "-q", *arguments, "--target", target, *folders],
-        env=os.environ | _NO_WORKSPACE | {CATALOG_VARIABLE: catalog},
+        env=os.environ | _NO_WORKSPACE | {CATALOG_VARIABLE: catalog or ""},
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
