@@ -2,7 +2,7 @@
 select
     case
         when price_after <= price_before * 0.8 then '1: cut by 20 % or more'
-        when price_after < price_before then '2: cut by 5 to 20 %'
+        when price_after < price_before then '2: cut by less than 20 %'
         else '3: raised'
     end as price_move,
     count(*) as price_changes,

@@ -241,6 +241,8 @@ def test_a_price_change_counts_alike_whatever_days_it_has() -> None:
                 as sides(days_before, days_after, units_before, units_after)
         """)
         [row] = answer(shop, 16)
+    # Var price_min_change says how small a cut may be.
+    assert row["price_move"] == "2: cut by less than 20 %"
     assert row["price_changes"] == 2
     assert row["units_per_day_before"] == row["units_per_day_after"] == 5.5
     assert (row["revenue_per_day_before"], row["revenue_per_day_after"]) == (55, 49.5)
