@@ -204,8 +204,8 @@ def _recovery(tables: Tables) -> Figure:
         f"{first['category_l1']} is bought later most: {formats.percent(first['recovery_rate'])}"
         if first
         else "Bought later by category",
-        "Of the lines whose days are over, the share that the same buyer bought within them; 20 such"
-        " lines and more.",
+        "Of the lines whose days are over, the share that the same buyer bought within them; 20"
+        " such lines and more.",
         _CART_COLUMNS,
         rows,
         figures.ranked_bars(rows, "category_l1", "recovery_rate", "percent"),
