@@ -46,6 +46,11 @@ def percent(value: Number | None) -> str:
     return _signed(f"{hundredths:,.{digits}f}%")
 
 
+def threshold(share: float) -> str:
+    """Return a share that a var sets as it was set: `5%`, `0.5%`."""
+    return f"{share * 100:g}%"
+
+
 def change_rate(value: Number | None) -> str:
     """Return a relative change as a percentage with its sign."""
     if value is None:

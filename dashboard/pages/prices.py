@@ -17,14 +17,17 @@ from dashboard.elements import (
 )
 from dashboard.formats import Change
 from dashboard.tables import Tables
+from project.variables import project_variables
 
 TITLE: Final = "Prices"
-_SIZES: Final = ("< -30%", "-20%", "-10%", "to -5%", "to +10%", "+20%", "+30%", "> +30%")
+_SIZES: Final = ("< -30%", "-20%", "-10%", "> -10%", "to +10%", "+20%", "+30%", "> +30%")
 _CUT, _RISE = "cuts", "rises"
 
 
 def build(tables: Tables) -> Page:
     """Return the page."""
+    smallest = formats.threshold(project_variables()["price_min_change"])
+    lasting = formats.counted(project_variables()["price_min_hours"], "hour")
     return Page(
         "prices",
         TITLE,
@@ -33,9 +36,10 @@ def build(tables: Tables) -> Page:
             Section(
                 "At a glance",
                 tiles=_tiles(tables),
-                note="Changes of 5% and more between prices that lasted a day; flicker is merged.",
+                note=f"Changes of {smallest} and more between prices that lasted {lasting};"
+                " flicker is merged.",
             ),
-            Section("Changes", [_sizes(tables), _weeks(tables)]),
+            Section("Changes", [_sizes(tables, smallest), _weeks(tables)]),
             Section("Response", [_categories(tables), _elasticities(tables)]),
         ],
     )
@@ -64,7 +68,7 @@ def _tiles(tables: Tables) -> list[Tile]:
     ]
 
 
-def _sizes(tables: Tables) -> Figure:
+def _sizes(tables: Tables, smallest: str) -> Figure:
     found = {row["step"]: row["changes"] for row in tables.rows("prices", "sizes")}
     rows = [
         {"name": name.replace("-", "\N{MINUS SIGN}"), "changes": found.get(step, 0)}
@@ -77,7 +81,8 @@ def _sizes(tables: Tables) -> Figure:
         f"{formats.percent(small / total)} of the changes are of 10% or less"
         if total
         else "Changes by size",
-        "Price after against price before; moves of less than 5% are not counted as changes.",
+        f"Price after against price before; moves of less than {smallest} are not counted as"
+        " changes.",
         (Column("name", "Change up to"), Column("changes", "Changes", "integer")),
         rows if total else (),
         figures.columns(rows, "name", "changes", "integer"),

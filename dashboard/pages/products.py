@@ -17,6 +17,7 @@ from dashboard.elements import (
 )
 from dashboard.periods import TOO_SHORT, lacking
 from dashboard.tables import Tables
+from project.variables import project_variables
 
 TITLE: Final = "Products"
 
@@ -80,14 +81,15 @@ def _curve(tables: Tables) -> Figure:
 def _classes(tables: Tables) -> Figure:
     rows = tables.rows("products", "classes")
     first = next((row for row in rows if row["pareto_class"] == "A"), None)
+    of_a, of_both = (project_variables()[f"pareto_{name}_share"] for name in "ab")
     return Figure(
         "classes",
         f"{formats.counted(first['products'], 'product')} of class A:"
         f" {formats.compact(first['revenue'])} revenue"
         if first
         else "Products by class",
-        "Classes of the Pareto rule: A together has the first 80% of the revenue, B the next 15%,"
-        " C the rest.",
+        f"Classes of the Pareto rule: A together has the first {formats.threshold(of_a)} of the"
+        f" revenue, B the next {formats.threshold(of_both - of_a)}, C the rest.",
         (
             Column("pareto_class", "Class"),
             Column("products", "Products", "integer"),

@@ -595,7 +595,7 @@ FIGURES: Final[Mapping[str, str]] = {
         select name, (select count(*) from moves where move > low and move <= high
                 or move >= low and move < high and high <= 0)
         from (values (1, '< -30%', -9, -0.3), (2, '-20%', -0.3, -0.2), (3, '-10%', -0.2, -0.1),
-            (4, 'to -5%', -0.1, 0), (5, 'to +10%', 0, 0.1), (6, '+20%', 0.1, 0.2),
+            (4, '> -10%', -0.1, 0), (5, 'to +10%', 0, 0.1), (6, '+20%', 0.1, 0.2),
             (7, '+30%', 0.2, 0.3), (8, '> +30%', 0.3, 1e9)) as steps(step, name, low, high)
         order by step""",
     "prices-weeks": """
@@ -832,7 +832,7 @@ TITLES: Final[Mapping[str, str]] = {
     "funnel-recovery": 'select "Category", "Bought later" from figure limit 1',
     "funnel-cart-products": """select 'product ' || "Product", "Value" from figure limit 1""",
     "prices-sizes": """
-        select sum("Changes") filter (where "Change up to" in ('to -5%', 'to +10%'))
+        select sum("Changes") filter (where "Change up to" in ('> -10%', 'to +10%'))
             / sum("Changes"), '10%' from figure""",
     "prices-weeks": """
         select sum("Changes") filter (where "Direction" = 'cuts')::int,

@@ -13,8 +13,18 @@ import pytest
 
 from dashboard import drawing, figures, markup
 from dashboard.elements import Figure
-from dashboard.pages import categories, customers, funnel, overview, paths, prices, sales
+from dashboard.pages import (
+    categories,
+    customers,
+    funnel,
+    overview,
+    paths,
+    prices,
+    products,
+    sales,
+)
 from dashboard.tables import Row, Tables
+from project.variables import project_variables
 
 
 def tables_of(**results: Sequence[Row]) -> Tables:
@@ -240,6 +250,26 @@ def text_of(figure: Figure, width: int) -> str:
     svg = drawing.to_svg(figure.draw(width), figure.title, "chart")
     svg = re.sub(r'<text[^>]* opacity="0"[^>]*>.*?</text>', "", svg)
     return " ".join(re.findall(r">([^<>]+)</t(?:ext|span)>", svg))
+
+
+def test_pages_name_the_thresholds_that_the_vars_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = project_variables() | {
+        "price_min_change": 0.025,
+        "price_min_hours": 1,
+        "pareto_a_share": 0.7,
+        "pareto_b_share": 0.9,
+    }
+    for page in (prices, products):
+        monkeypatch.setattr(page, "project_variables", lambda: moved)
+    totals = dict.fromkeys(("changes", "cuts", "products", "median_cut", "median_elasticity"), 0)
+    names = ("sizes", "weeks", "categories", "elasticities")
+    queries: dict[str, list[Row]] = {f"prices__{name}": [] for name in names}
+    page = prices.build(tables_of(**queries, prices__totals=[{**totals, "measured": 0}]))
+    glance, changes, _ = page.sections
+    assert glance.note.startswith("Changes of 2.5% and more between prices that lasted 1 hour;")
+    assert "less than 2.5% are not" in changes.figures[0].caution
+    caution = products._classes(tables_of(products__classes=[])).caution
+    assert "A together has the first 70% of the revenue, B the next 20%, C the rest" in caution
 
 
 def test_one_is_singular() -> None:
