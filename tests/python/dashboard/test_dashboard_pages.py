@@ -259,8 +259,8 @@ def test_pages_name_the_thresholds_that_the_vars_set(monkeypatch: pytest.MonkeyP
         "pareto_a_share": 0.7,
         "pareto_b_share": 0.9,
     }
-    for page in (prices, products):
-        monkeypatch.setattr(page, "project_variables", lambda: moved)
+    for module in (prices, products):
+        monkeypatch.setattr(module, "project_variables", lambda: moved)
     totals = dict.fromkeys(("changes", "cuts", "products", "median_cut", "median_elasticity"), 0)
     names = ("sizes", "weeks", "categories", "elasticities")
     queries: dict[str, list[Row]] = {f"prices__{name}": [] for name in names}
