@@ -138,7 +138,7 @@ def profile(path: Path, is_wanted: Callable[[], bool] = lambda: True) -> Profile
     return Profile(
         content_hash=content_hash(path) if is_parquet else digest.hexdigest(),
         size=size,
-        lines=lines_fed + (last not in (b"", b"\n")),
+        lines=lines_fed + (last_line != b""),
         commas=commas,
         quotes=quotes,
         line_ends=lines_fed + returns,

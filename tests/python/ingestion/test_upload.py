@@ -455,9 +455,9 @@ def test_files_go_to_the_catalog_that_the_bundle_is_given(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write_files(tmp_path)
-    monkeypatch.setenv("BUNDLE_VAR_catalog", "mine")
+    monkeypatch.setenv("BUNDLE_VAR_catalog", "shop_of_ada")
     assert upload(tmp_path) == 2
-    assert "mine" in capsys.readouterr().err
+    assert "shop_of_ada" in capsys.readouterr().err
     assert not any(call.startswith("PUT") for call in workspace.calls)
 
 
