@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from project.errors import UserError
+from project.targets import CATALOG_VARIABLE
 from project.yml import read_yml
 from workspace.bundle import REFERENCE, Config, deployed
 
@@ -54,7 +55,8 @@ def given_values(target: str, folder: Path, environment: Mapping[str, str]) -> d
     """Return the variables that the CLI would take from outside of the bundle, as `var.<name>`.
 
     These are `BUNDLE_VAR_<name>` of the environment and, after it, the target's
-    variable-overrides.json. Raises UserError if that file is not an object in JSON.
+    variable-overrides.json. Raises UserError if that file is not an object in JSON, or gives the
+    bundle another catalog than dbt and the commands take.
     """
     file = folder / ".databricks" / "bundle" / target / "variable-overrides.json"
     values: Any = {}
@@ -65,6 +67,11 @@ def given_values(target: str, folder: Path, environment: Mapping[str, str]) -> d
             raise UserError(f"{file}: not readable JSON ({error}); correct or remove it") from error
         if not isinstance(values, dict):
             raise UserError(f"{file}: not an object of variables; correct or remove it")
+        if "catalog" in values and values["catalog"] != environment.get(CATALOG_VARIABLE):
+            raise UserError(
+                f"{file}: its `catalog` reaches neither dbt nor the commands;"
+                f" set {CATALOG_VARIABLE} instead, which all of them read"
+            )
     named = {
         name.removeprefix(_PREFIX): value
         for name, value in environment.items()

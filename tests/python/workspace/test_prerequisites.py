@@ -18,6 +18,7 @@ from ecommerce import cli
 from governance import access_policy
 from project.errors import UserError
 from project.home import CHECKOUT
+from project.targets import CATALOG_VARIABLE
 from support.workspace_double import CATALOG, LANDING, Call, Workspace
 from workspace.bundle import read_bundle
 from workspace.prerequisites import given_values, prerequisites
@@ -413,3 +414,13 @@ def test_overrides_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     file.write_text(text, "utf-8")
     with pytest.raises(UserError, match=r"variable-overrides.json: not .* correct or remove it"):
         given_values("dev", tmp_path, {})
+
+
+def test_a_catalog_that_the_bundle_alone_would_take_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / ".databricks" / "bundle" / "dev" / "variable-overrides.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"catalog": "mine"}', "utf-8")
+    for environment in ({}, {CATALOG_VARIABLE: "another"}):
+        with pytest.raises(UserError, match=r"variable-overrides.json: .*set BUNDLE_VAR_catalog"):
+            given_values("dev", tmp_path, environment)
+    assert given_values("dev", tmp_path, {CATALOG_VARIABLE: "mine"}) == {"var.catalog": "mine"}
