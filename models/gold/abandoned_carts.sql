@@ -39,7 +39,8 @@ followed as (
     select
         cart_lines.*,
         recoveries.recovered_at,
-        cast(cart_lines.recoverable_until as date) <= {{ as_of_date() }} as is_observed
+        cast(cart_lines.recoverable_until as date) <= {{ observed_until() }} as is_observed,
+        cast(cart_lines.recoverable_until as date) <= {{ as_of_date() }} as is_over
     from cart_lines
     left join recoveries
         on
@@ -70,7 +71,7 @@ abandoned_carts as (
             when followed.recovered_at is not null then true
             when followed.is_observed then false
         end as is_recovered,
-        followed.recovered_at is null and not followed.is_observed as is_open
+        followed.recovered_at is null and not followed.is_over as is_open
     from followed
     inner join {{ ref('products_dim') }} as products_dim
         on followed.product_id = products_dim.product_id
