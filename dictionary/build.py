@@ -89,7 +89,7 @@ class _Project:
             description=description,
             key=key,
             row_of=_row_of(node),
-            owner=str(node.get("group") or node["config"].get("group") or ""),
+            owner=self._group_owner(node),
             rows=self._rows.get(f"{node['schema']}.{name}"),
             tests=sorted({text for test in tests for text in test.table}),
             rules=self._rules[name],
@@ -102,6 +102,13 @@ class _Project:
             sql=self._digest(node),
             columns=[self._column(node, column, key, tests) for column in columns.values()],
         )
+
+    def _group_owner(self, node: Json) -> str:
+        if name := node.get("group") or node["config"].get("group"):
+            for group in self._manifest["groups"].values():
+                if group["name"] == name:
+                    return _owner(group["owner"])
+        return ""
 
     def _columns(self, node: Json) -> dict[str, Json]:
         """Return the described columns of a table by name, in its order."""
@@ -290,14 +297,13 @@ class _Project:
         return [self._page(exposure) for _, exposure in sorted(self._manifest["exposures"].items())]
 
     def _page(self, exposure: Json) -> Page:
-        owner = exposure["owner"]
         return Page(
             name=exposure["name"],
             label=exposure["label"] or exposure["name"],
             kind=exposure["type"],
             url=exposure["url"] or "",
             description=exposure["description"].strip(),
-            owner=owner.get("name") or owner.get("email") or "",
+            owner=_owner(exposure["owner"]),
             tables=sorted(self._stored_behind(exposure["depends_on"]["nodes"])),
         )
 
@@ -366,6 +372,10 @@ def _row_of(node: Json) -> str | None:
 
 def _is_personal(column: Json) -> bool:
     return bool(column.get("column_mask")) or "personal" in (column.get("databricks_tags") or {})
+
+
+def _owner(owner: Json) -> str:
+    return owner.get("name") or owner.get("email") or ""
 
 
 def _key(node: Json, tests: list[words.Words]) -> list[str]:

@@ -66,7 +66,7 @@ class Table:
     row_of: str | None
     """Table whose rows it holds; its columns include those of that table's rows."""
     owner: str
-    """Group or owner that the yml names; empty if none."""
+    """Name or address of the owner of its group; empty without a group."""
     rows: int | None
     """Number of rows; None if they were not counted."""
     tests: list[str]

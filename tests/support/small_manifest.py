@@ -15,6 +15,7 @@ def manifest(*nodes: Mapping[str, Any], **parts: Any) -> dict[str, Any]:
         "sources": sources,
         "macros": {},
         "exposures": {},
+        "groups": {},
         "metrics": {},
         "semantic_models": {},
         "unit_tests": {},

@@ -136,6 +136,28 @@ def test_a_model_without_recorded_lineage_names_the_command() -> None:
     assert "`make lineage`" in table(dictionary, "new").columns[0].lineage_note
 
 
+def test_the_owner_of_a_table_is_that_of_its_group() -> None:
+    groups = {
+        f"group.shop.{name}": {"name": name, "owner": owner}
+        for name, owner in (
+            ("sessions", {"name": "Conversion analysts", "email": None}),
+            ("sales", {"name": None, "email": "sales@shop.example"}),
+        )
+    }
+    dictionary = build.build(
+        manifest(
+            node("funnel", group="sessions"),
+            node("orders", config={"materialized": "table", "group": "sales", "meta": {}}),
+            node("events", group=None),
+            groups=groups,
+        ),
+        {},
+        {},
+    )
+    owners = {found.name: found.owner for found in dictionary.tables}
+    assert owners == {"funnel": "Conversion analysts", "orders": "sales@shop.example", "events": ""}
+
+
 def test_a_page_reads_tables_also_through_metrics_and_ephemeral_models() -> None:
     page = {
         "name": "sales_page",
