@@ -17,7 +17,7 @@ priced as (
 
 periods as (
 
-    -- Another brand or category does not end the period of a price, the end of the data does.
+    -- Another brand or category does not end the period of a price, the as-of date does.
     select
         *,
         coalesce(
