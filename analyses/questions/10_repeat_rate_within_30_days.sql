@@ -7,6 +7,6 @@ select
         cast(count(*) filter (where days_to_second_order <= 30) as double) / count(*), 4
     ) as repeat_rate
 from {{ ref('customer_metrics') }}
-where cast(first_order_at as date) <= as_of_date - interval 30 days
+where days_observed_after_first_order >= 30
 group by is_first_order_left_censored
 order by is_first_order_left_censored

@@ -10,6 +10,6 @@ select
     count(*) as buyers,
     round(cast(count(*) as double) / sum(count(*)) over (), 3) as share_of_buyers
 from {{ ref('customer_metrics') }}
-where cast(first_order_at as date) <= as_of_date - interval 28 days
+where days_observed_after_first_order >= 28
 group by second_order
 order by second_order

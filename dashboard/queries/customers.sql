@@ -110,41 +110,16 @@ group by step
 order by step;
 
 -- name: repeat_rate
-with
-
-as_of as (
-    select max(as_of_date) as as_of_date
-    from gold_layer.customer_metrics
-),
-
-first_orders as (
-    select
-        orders.user_id,
-        orders.order_date
-    from gold_layer.orders
-    where orders.order_number = 1
-),
-
-second_orders as (
-    select
-        orders.user_id,
-        orders.days_since_previous_order
-    from gold_layer.orders
-    where orders.order_number = 2
-)
-
 select
     count(*) as buyers,
-    count(*) filter (where first_orders.order_date <= as_of.as_of_date - 30) as observed_buyers,
+    count(*) filter (where days_observed_after_first_order >= 30) as observed_buyers,
     count(*) filter (
-        where first_orders.order_date <= as_of.as_of_date - 30
-        and second_orders.days_since_previous_order <= 30
+        where days_observed_after_first_order >= 30 and days_to_second_order <= 30
     ) as returned_buyers,
-    count(second_orders.user_id) as buyers_of_two,
-    cast(median(second_orders.days_since_previous_order) as double) as median_days
-from first_orders
-left join second_orders on first_orders.user_id = second_orders.user_id
-cross join as_of;
+    count(second_order_at) as buyers_of_two,
+    cast(median(days_to_second_order) as double) as median_days
+from gold_layer.customer_metrics
+where orders > 0;
 
 -- name: engagement
 select

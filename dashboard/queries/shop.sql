@@ -118,26 +118,14 @@ funnel as (
     group by date_trunc('month', event_date)
 ),
 
-first_orders as (
-    select
-        first_orders.order_date,
-        second_orders.order_date <= first_orders.order_date + 30 as is_back
-    from gold_layer.orders as first_orders
-    left join gold_layer.orders as second_orders
-        on first_orders.user_id = second_orders.user_id and second_orders.order_number = 2
-    where first_orders.order_number = 1
-),
-
 repeats as (
     select
-        cast(date_trunc('month', order_date) as date) as month,
+        cast(date_trunc('month', first_order_at) as date) as month,
         count(*) as buyers_observed_30_days,
-        count(*) filter (where is_back) as buyers_back_within_30_days
-    from first_orders
-    where
-        order_date
-        <= (select max(customers.as_of_date) from gold_layer.customer_metrics as customers) - 30
-    group by date_trunc('month', order_date)
+        count(*) filter (where days_to_second_order <= 30) as buyers_back_within_30_days
+    from gold_layer.customer_metrics
+    where days_observed_after_first_order >= 30
+    group by date_trunc('month', first_order_at)
 )
 
 select

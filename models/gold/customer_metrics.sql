@@ -4,7 +4,8 @@ user_activity as (
 
     select
         *,
-        {{ as_of_date() }} as as_of_date
+        {{ as_of_date() }} as as_of_date,
+        {{ observed_until() }} as observed_until
     from {{ ref('user_activity') }}
 
 ),
@@ -36,7 +37,9 @@ measured as (
     select
         *,
         unix_date(as_of_date) - unix_date(cast(first_seen_at as date)) + 1 as days_observed,
-        unix_date(as_of_date) - unix_date(cast(last_seen_at as date)) as days_since_last_activity
+        unix_date(as_of_date) - unix_date(cast(last_seen_at as date)) as days_since_last_activity,
+        cast(unix_date(observed_until) - unix_date(cast(first_order_at as date)) as bigint)
+            as days_observed_after_first_order
     from user_activity
 
 ),
@@ -55,6 +58,7 @@ customer_metrics as (
             unix_date(cast(buyer_orders.second_order_at as date))
             - unix_date(cast(measured.first_order_at as date)) as bigint
         ) as days_to_second_order,
+        measured.days_observed_after_first_order,
         measured.last_purchase_at,
         buyer_orders.first_order_category,
         buyer_orders.favorite_category,

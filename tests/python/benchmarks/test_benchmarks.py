@@ -80,6 +80,7 @@ LATER_COLUMNS = {
     "customer_metrics": {
         *("second_order_at", "days_to_second_order", "first_order_category"),
         *("favorite_category", "favorite_brand", "rfm_segment", "open_cart_value"),
+        "days_observed_after_first_order",
     },
     "product_performance": {
         *("category_l2", "category_l3", "average_selling_price"),
