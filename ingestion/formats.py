@@ -105,7 +105,8 @@ _FOREIGN_SIGNATURES: Final = (
     (0, b"\x93NUMPY", _ARRAYS),
     (0, b"7z\xbc\xaf\x27\x1c", _SEVEN_ZIP),
     (0, b"Rar!\x1a\x07", _RAR),
-    (257, b"ustar", _TAR),
+    (257, b"ustar\0", _TAR),
+    (257, b"ustar  \0", _TAR),
     (0, b"PARE", "is an encrypted Parquet file; write it without encryption"),
     (0, b"ORC", _ORC),
     (0, b"Obj\x01", _AVRO),
@@ -224,7 +225,7 @@ def format_by_name(name: str) -> Format | None:
 
 def format_by_content(head: bytes) -> Format:
     """Return the format that the first bytes show; bytes without a signature are text."""
-    return next((f for start, f in _SIGNATURES.items() if head.startswith(start)), Format.CSV)
+    return next((f for start, f in _SIGNATURES.items() if _has(head, start)), Format.CSV)
 
 
 def problem(name: str, head: bytes) -> str:
@@ -385,7 +386,7 @@ def _lines(head: bytes) -> Iterator[str]:
 
 def _foreign_content(head: bytes) -> str:
     for offset, signature, reason in _FOREIGN_SIGNATURES:
-        if head.startswith(signature, offset):
+        if _has(head, signature, offset):
             return reason
     if _OFFICE.match(head):
         return _WORKBOOK
@@ -397,6 +398,14 @@ def _foreign_content(head: bytes) -> str:
     if _JSON_START.match(start):
         return _JSON
     return _MARKUP if _TAG.match(start) else ""
+
+
+def _has(head: bytes, signature: bytes, offset: int = 0) -> bool:
+    """Whether bytes have a signature, and not a header whose first name has the same letters."""
+    if not head.startswith(signature, offset):
+        return False
+    is_name = signature.isalnum() and "\0" not in _first_line(head) and _is_events_text(head)
+    return not is_name
 
 
 def _is_utf16(head: bytes) -> bool:

@@ -489,6 +489,33 @@ def test_content_that_begins_like_markup_is_none(tmp_path: Path) -> None:
         assert "web page" not in refusal(tmp_path, "a.csv", start + EVENTS)
 
 
+@pytest.mark.parametrize(
+    "name", ["PARENT_ID", "ORCHARD", "BZhands", "FEA1", "ARROW1", "LZIP", "PAR1", "RUBBER__DUCK"]
+)
+def test_a_header_may_begin_like_the_file_of_another_format(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path, name: str
+) -> None:
+    header, *rows = EVENTS.decode().splitlines()
+    content = "\n".join([f"{name},{header}", *[f"7,{row}" for row in rows], ""]).encode()
+    for suffix, stored in (("csv", content), ("csv.gz", gzip.compress(content))):
+        (tmp_path / f"a.{suffix}").write_bytes(stored)
+        report, _ = rows_of(connection, tmp_path.resolve() / f"a.{suffix}")
+        assert (report.status, report.rows) == (Status.LOADED, 3), report
+    assert "holds events, but its name does not say so" in unread_reason("a.txt", content)
+
+
+def test_a_word_in_the_place_of_an_archives_signature_is_a_word(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    header, *rows = EVENTS.decode().splitlines()
+    start = f"{header},note\n{rows[0]},"
+    content = f"{start}{'x' * (257 - len(start) - 1)}mustard\n{rows[1]},\n".encode()
+    assert content.find(b"ustar") == 257
+    (tmp_path / "a.csv").write_bytes(content)
+    report, _ = rows_of(connection, tmp_path.resolve() / "a.csv")
+    assert (report.status, report.rows) == (Status.LOADED, 2), report
+
+
 def test_bytes_of_parquet_are_text_or_hexadecimal(tmp_path: Path) -> None:
     columns = {"brand": pa.array([b"\xc3\xa9", b'a"b'], pa.binary())} | {
         "photo": pa.array([b"\xff\x00", "a,\u00e9".encode()], pa.binary())
