@@ -24,12 +24,17 @@ from ingestion.formats import (
 from project.errors import UserError
 from project.home import CATALOG, MANIFEST, MARKER, TRUTH, created_by_runs
 
-# The log of a table format; its older files hold rows that the table no longer has.
+# The log of a table format, and a file in it where other folders have that name as well. Older
+# files of a table hold rows that it no longer has.
 _TABLE_LOGS: Final = {
-    "_delta_log": "a Delta table",
-    ".hoodie": "a Hudi table",
-    "metadata": "an Iceberg table",
+    "_delta_log": ("", "a Delta table"),
+    ".hoodie": ("", "a Hudi table"),
+    "metadata": ("*.metadata.json", "an Iceberg table"),
+    "snapshot": ("EARLIEST", "a Paimon table"),
 }
+_OF_TABLE: Final = (
+    "whose files hold replaced rows too; write its rows to .parquet or .csv files and land those"
+)
 # What an unfinished folder is searched for data in: enough for any but a whole file system.
 _MOST_ENTRIES: Final = 10_000
 # Folders of other programs, whose files are no landed ones: what was deleted, versions, copies.
@@ -127,10 +132,20 @@ def _members(path: Path) -> tuple[list[Path], list[Unread]]:
 
 def _table_format(folder: Path) -> str:
     """Return which table format a folder has, empty if none."""
-    for log, title in _TABLE_LOGS.items():
+    for log, (file, title) in _TABLE_LOGS.items():
         inside = folder / log
-        if inside.is_dir() and (log != "metadata" or any(inside.glob("*.metadata.json"))):
+        if inside.is_dir() and (not file or any(inside.glob(file))):
             return title
+    return ""
+
+
+def _reason_above(path: Path) -> str:
+    """Return why what lies in the folders of a resolved path is not read; empty if it is."""
+    for folder in path.parents:
+        if reason := partition_reason(folder.name):
+            return reason
+        if title := _table_format(folder):
+            return f"belongs to {title} in {folder}, {_OF_TABLE}"
     return ""
 
 
@@ -142,8 +157,7 @@ def _discover(data: Path, option: str) -> Landed:
         )
     if not data.exists():
         raise UserError(f"{data}: no such file or folder; pass one with {option}")
-    folders = data.resolve().parts[: -1 if data.is_file() else None]
-    if reason := next(filter(None, map(partition_reason, folders)), ""):
+    if reason := _reason_above(data.resolve()):
         return _landed([Unread(data, reason)])
     if data.is_file():
         if format_by_name(data.name) is not None:
@@ -169,8 +183,7 @@ def _walk(root: Path) -> Iterator[Path | Unread]:
     while waiting:
         folder = waiting.pop()
         if title := _table_format(folder):
-            remedy = "write its rows to .parquet or .csv files and land those"
-            yield Unread(folder, f"is {title}, whose files hold replaced rows too; {remedy}")
+            yield Unread(folder, f"is {title}, {_OF_TABLE}")
             continue
         if reason := partition_reason(folder.name):
             yield Unread(folder, reason)
@@ -194,6 +207,8 @@ def _walk(root: Path) -> Iterator[Path | Unread]:
                 yield from _unfinished_folder(path)
             elif path.is_symlink() and (folder == target or target in folder.parents):
                 yield Unread(path, "links to a folder that holds it, so it is not followed")
+            elif path.is_symlink() and (reason := _reason_above(target)):
+                yield Unread(path, reason)
             elif target not in seen:
                 seen.add(target)
                 waiting.append(target)

@@ -156,6 +156,38 @@ def test_everything_else_that_looks_like_data_is_named(folder: Path) -> None:
     assert all(";" in reason or "not followed" in reason for reason in unread(landed).values())
 
 
+@pytest.mark.parametrize(
+    ("log", "title"),
+    [
+        ("_delta_log/0.json", "a Delta table"),
+        (".hoodie/hoodie.properties", "a Hudi table"),
+        ("metadata/v1.metadata.json", "an Iceberg table"),
+        ("snapshot/EARLIEST", "a Paimon table"),
+    ],
+)
+def test_a_part_of_a_table_with_a_log_is_not_read(folder: Path, log: str, title: str) -> None:
+    table = folder.parent / "table"
+    write(table / log)
+    file = write(table / "data" / "day=1" / "a.parquet")
+    for part in (table, table / "data", file.parent, file):
+        with pytest.raises(UserError, match=f"(is|belongs to) {title}.*; write its rows to"):
+            discover(part)
+    mine = write(folder / "a.csv")
+    (folder / "link").symlink_to(table / "data")
+    landed = discover(folder)
+    assert landed.files == (mine,)
+    assert f"belongs to {title} in {table}, whose files hold" in unread(landed)["link"]
+
+
+def test_a_link_into_a_folder_with_a_column_in_its_name_is_not_read(folder: Path) -> None:
+    mine = write(folder / "a.csv")
+    part = write(folder.parent / "brand=samsung" / "month=10" / "b.csv")
+    (folder / "link").symlink_to(part.parent)
+    landed = discover(folder)
+    assert landed.files == (mine,)
+    assert "has the values of brand in the name of the folder" in unread(landed)["link"]
+
+
 def test_data_in_unfinished_files_and_folders_is_named(folder: Path) -> None:
     mine = write(folder / "a.csv")
     for name in (
