@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from itertools import islice
+from os import stat_result
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from ingestion.contents import content_hash, format_of, open_content
 from ingestion.csv_records import BYTE_ORDER_MARK, MAX_LINE_BYTES, LineTooLongError, Width
 from ingestion.event_schema import EVENT_COLUMN_NAMES, PUBLISHED_COLUMN_NAMES
 from ingestion.formats import Format
+from ingestion.typed_text import MAX_BIGINT
 
 _BLOCK_BYTES: Final = 1 << 20
 _PIECE_BYTES: Final = 1 << 14
@@ -42,9 +44,14 @@ class Identity:
         """Return the file's current identity; raises OSError and NotReadableError."""
         inside = archives.split(path)
         if inside is not None:
-            return cls(archives.find_member(*inside).file_size, inside[0].stat().st_mtime_ns)
+            return cls(archives.find_member(*inside).file_size, _modified_ns(inside[0].stat()))
         status = path.stat()
-        return cls(status.st_size, status.st_mtime_ns)
+        return cls(status.st_size, _modified_ns(status))
+
+
+def _modified_ns(status: stat_result) -> int:
+    # A time before 1677 or after 2262, as clocks and copies get wrong, is beyond the ledger's type.
+    return max(-MAX_BIGINT, min(status.st_mtime_ns, MAX_BIGINT))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from ingestion.local_loader import load
 from ingestion.typed_text import Texts
 from project.errors import UserError
 from support.dirty_files import HEADER, DirtyFile, Lines, dirty_files, write_dirty_files
+from support.event_files import csv_text
 from support.event_texts import FITTING, MISFITS
 from support.unreadable import make_unreadable
 
@@ -104,6 +105,17 @@ def test_each_kind_of_bad_file_is_accounted_for(
     )
     assert ledger == ([(file.rows,)] if file.status is Status.LOADED else [])
     assert report.message or file.status is Status.LOADED
+
+
+@pytest.mark.parametrize("year", [1601, 2300])
+def test_a_wrong_clock_keeps_no_file_out(landing: Path, database: Path, year: int) -> None:
+    file = landing / "a.csv"
+    file.write_bytes(csv_text(Lines()))
+    seconds = int(datetime(year, 1, 1, tzinfo=UTC).timestamp())
+    os.utime(file, (seconds, seconds))
+    for status in (Status.LOADED, Status.ALREADY_LOADED):
+        [report] = load(landing, database).files
+        assert (report.status, report.rows) == (status, 3)
 
 
 def test_a_good_line_in_a_dirty_file_keeps_its_values(
