@@ -67,7 +67,11 @@ _TYPES: Final = ", ".join(f"'{name}'" for name in _EVENT_TYPES)
 _MISSING: Final = ", ".join(f"'{word}'" for word in ("", *_VARIABLES["null_words"]))
 _SPELLED: Final = f"lower(trim({{}}, '{_VARIABLES['blanks']}'))"
 
-# By required column, when the value can be that of a clean event: as in macro `event_rules`.
+# What a spreadsheet writes for a long number, and so for several of them.
+_ROUNDED_SESSION: Final = "[0-9]([.,][0-9]+)?[eE][+][0-9]+"
+
+# By required column, when the value can be that of a clean event: as in macro `event_rules`, which
+# knows no rounded sessions: of a single one it cannot be known.
 _CAN_BE_CLEAN: Final = {
     "event_time": f"event_time_value between timestamp '{_EARLIEST}' and ?::timestamp",
     "event_type": f"{_SPELLED.format('event_type')} in ({_TYPES})",
@@ -75,7 +79,8 @@ _CAN_BE_CLEAN: Final = {
     "category_id": "category_id_value > 0",
     "price": f"price_value between 0 and {_VARIABLES['highest_price']}",
     "user_id": "user_id_value > 0",
-    "user_session": f"{_SPELLED.format('user_session')} not in ({_MISSING})",
+    "user_session": f"{_SPELLED.format('user_session')} not in ({_MISSING})"
+    f" and not regexp_full_match(user_session, '{_ROUNDED_SESSION}')",
 }
 
 # Values of published files. Where one of the first lines has them all, the sample needs no SQL,
@@ -115,6 +120,7 @@ _ORIGINS: Final = {
         ),
     ),
     "price": (("-?[0-9.]+,[0-9]{1,2}", "a decimal comma"),),
+    "user_session": ((_ROUNDED_SESSION, _ROUNDED),),
     **dict.fromkeys(
         _IDS,
         (

@@ -369,6 +369,14 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         "user_session cannot be used",
     ),
     "an abbreviation for no session": (with_each(user_session="N.A."), "user_session cannot be"),
+    "sessions that a spreadsheet has rounded": (
+        with_each(user_session="1.56989E+17"),
+        r"user_session cannot be used, such as `1.56989E\+17` in line 2 .rounded.*digits are lost",
+    ),
+    "sessions that a spreadsheet with a decimal comma has rounded": (
+        with_each(user_session="1,56989E+17"),
+        r"user_session cannot be used, such as `1,56989E\+17` in line 2 .rounded.*digits are lost",
+    ),
     "a name of rows, of which the header knows nothing": (
         text(*[f"{number},{line}" for number, line in enumerate(good())]),
         "line 2 cannot be split into 9 fields: .*; it has 10",
@@ -650,6 +658,11 @@ READ: Final[dict[str, tuple[bytes, list[str | None]]]] = {
         [None] * 3,
     ),
     "no brand": (without("brand"), [None] * 3),
+    "a session that may be rounded among others": (
+        text(*good(), Lines().line(user_session="1.56989E+17")),
+        [None] * 4,
+    ),
+    "sessions with an E": (with_each(user_session="1569E17"), [None] * 3),
     "blank lines before the header": (text(*good(), header=f"\n \r\n{HEADER}"), [None] * 3),
     "a category that is a float by chance": (
         with_ids("category_id", ["2053013555631882752", "2053013558920217191"]),
