@@ -19,6 +19,7 @@ from ingestion.formats import (
     format_by_name,
     mentions_data,
     partition_reason,
+    unfinished_stem,
     unread_reason,
 )
 from project.errors import UserError
@@ -204,7 +205,10 @@ def _walk(root: Path) -> Iterator[Path | Unread]:
             elif _is_home(target) or _is_of_tool(target):
                 continue
             elif name.startswith(UNFINISHED):
-                yield from _unfinished_folder(path)
+                yield from _unfinished_folder(path, f"the `{name[0]}`")
+            elif format_by_name(unfinished_stem(name)) is not None:
+                # As Safari makes one for a download.
+                yield from _unfinished_folder(path, "the end")
             elif path.is_symlink() and (folder == target or target in folder.parents):
                 yield Unread(path, "links to a folder that holds it, so it is not followed")
             elif path.is_symlink() and (reason := _reason_above(target)):
@@ -266,11 +270,10 @@ def _special(path: Path) -> str:
         return ""
 
 
-def _unfinished_folder(path: Path) -> Iterator[Unread]:
+def _unfinished_folder(path: Path, sign: str) -> Iterator[Unread]:
     """Name a folder that is left out if data files lie in it, at any depth."""
     if any(_is_data_name(name) for name in islice(_names_below(path), _MOST_ENTRIES)):
-        reason = f"is unfinished, says the `{path.name[0]}` of its name; rename it when done"
-        yield Unread(path, reason)
+        yield Unread(path, f"is unfinished, says {sign} of its name; rename it when done")
 
 
 def _names_below(path: Path) -> Iterator[str]:

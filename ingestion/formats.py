@@ -196,7 +196,11 @@ _PART: Final = re.compile(r"\.(part[-_.]?[0-9]+|part[a-z]{2}|[0-9]{3}|z[0-9]{2}|
 _UNFINISHED: Final = (
     *(".part", ".partial", ".crdownload", ".download", ".filepart", ".tmp", ".temp", ".aria2"),
     *(".opdownload", ".incomplete", ".unfinished", ".!ut", ".!qb", ".bc!"),
+    *(".gstmp", "._copying_", ".inprogress", ".fdmdownload", ".dctmp", ".xltd", ".crswap"),
+    *(".uploading", ".downloading"),
 )
+# Behind the name, while a command of AWS downloads the file. Eight digits alone may be a day.
+_RANDOM_END: Final = re.compile("(?=[0-9]*[a-f])[0-9a-f]{8}")
 # What follows where the name should end: `a.csv.1`, `a.csv~`, `a.csv (1)`, `a.parquet.bak`.
 _INNER_SUFFIX: Final = re.compile(r"\.(csv|parquet|zip)([^a-z].*|$)", re.DOTALL)
 # Other spellings of what is read.
@@ -273,8 +277,7 @@ def unread_reason(name: str, head: bytes) -> str:
         is_encrypted = _foreign_content(head) in (_PGP, _AGE)
         if not (lower.endswith(_ARMOR) and (is_encrypted or _is_events_text(head))):
             return ""
-    if lower.endswith(_UNFINISHED):
-        stem = lower.rpartition(".")[0]
+    if stem := unfinished_stem(name):
         if format_by_name(stem) or unread_reason(stem, head):
             return "looks unfinished; complete it, then rename it so that its name does not say so"
         return ""
@@ -304,6 +307,13 @@ def unread_reason(name: str, head: bytes) -> str:
         )
     inner = _inner_format(lower)
     return f"has a name that is not read; {_rename(inner)}" if inner else ""
+
+
+def unfinished_stem(name: str) -> str:
+    """Return a name in lower case without what a download puts behind it; empty if it is whole."""
+    stem, dot, end = name.lower().rpartition(".")
+    is_random = format_by_name(stem) is not None and _RANDOM_END.fullmatch(end) is not None
+    return stem if is_random or f"{dot}{end}" in _UNFINISHED else ""
 
 
 def mentions_data(name: str) -> bool:

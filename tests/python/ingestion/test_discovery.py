@@ -194,15 +194,18 @@ def test_data_in_unfinished_files_and_folders_is_named(folder: Path) -> None:
         *("_old/2019/x.csv", ".backup/2019/10/x.parquet", "_all/.deep/x.csv.gz", "_/brand=a/x.csv"),
         *(".2019-Nov.csv.icloud", ".2019-Nov.csv.Xy12Zz", ".2019-Nov.csv.part"),
         *(".syncthing.2019-Nov.csv.tmp", ".a.parquet.123", ".b.zip.icloud", "_c.csv.gz.tmp"),
+        *("Oct.csv.download/Oct.csv", "b.zip.Part/x/b.zip"),
     ):
         write(folder / name)
     silent = (".a.csv.crc", ".~lock.a.csv#", ".a.csv.swp", ".git/a/b", "_b/.c/d.log", "_b/._x.csv")
     for name in silent:
         write(folder / name)
+    other = write(folder / "all.download" / "b.csv")
     landed = discover(folder)
-    assert landed.files == (mine,)
+    assert landed.files == (mine, other)
     reasons = unread(landed)
     assert set(reasons) == {
+        *("Oct.csv.download", "b.zip.Part"),
         *("_old", ".backup", "_all", "_"),
         *(".2019-Nov.csv.icloud", ".2019-Nov.csv.Xy12Zz", ".2019-Nov.csv.part"),
         *(".syncthing.2019-Nov.csv.tmp", ".a.parquet.123", ".b.zip.icloud", "_c.csv.gz.tmp"),

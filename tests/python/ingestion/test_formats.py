@@ -659,6 +659,12 @@ JSON_LINES: Final = b"".join(
         ("a.zip.1", NOTHING, "ends in .zip"),
         ("a.csv.part", HEAD, "looks unfinished"),
         ("a.zip.crdownload", NOTHING, "looks unfinished"),
+        *[
+            (f"a.csv{end}", HEAD, "looks unfinished")
+            for end in ("_.gstmp", "._COPYING_", ".inprogress", ".crswap", ".6eF3bC9d", ".xltd")
+        ],
+        ("a.csv.20191001", HEAD, "holds events, but its name does not say so; rename it so that"),
+        ("a.6ef3bc9d", HEAD, "holds events, but its name does not say so; rename it so that"),
         ("Unconfirmed 7.crdownload", b"PK\x03\x04", "looks unfinished"),
         ("readme.md", b"# Notes", ""),
         ("LICENSE", b"MIT", ""),
