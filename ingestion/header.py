@@ -41,6 +41,7 @@ _INSTANT: Final = re.compile(
     r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}[ T][0-9]{1,2}:[0-9]{2}|[0-9]{8}T[0-9]{4}"
 )
 UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_PARTS_OF_NAME: Final = re.compile(r"[][(){}.:/\\|!]+|->")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)
 # Fewer event columns than this are no header of events, and may be an event's values.
 _FEW_NAMES: Final = 3
@@ -72,6 +73,11 @@ def read_layout(first: Record, is_event: Callable[[list[str]], bool]) -> Layout:
         )
     hints = _hints([name for name in names if name.lower() not in EVENT_COLUMN_NAMES], known)
     if len(known) + len(hints) < _FEW_NAMES:
+        if len(longer := _longer_names(names)) >= _FEW_NAMES:
+            raise HeaderError(
+                f"names in line {first.number} have more than those of the event columns, such as"
+                f" {shown(longer[0])}; name the columns {','.join(EVENT_COLUMN_NAMES)}"
+            )
         if sum(name in line.lower() for name in EVENT_COLUMN_NAMES) >= _FEW_NAMES:
             raise HeaderError(
                 f"commas do not separate the names in line {first.number}: {shown(line)}; write"
@@ -160,10 +166,11 @@ def _check_holds_no_event(names: list[str]) -> None:
 def _hints(others: list[str], known: list[str]) -> dict[str, str]:
     """Return by missing column the other name that looks like it, required columns first."""
     by_letters = {_letters(name): name for name in reversed(others)}
-    for name in others:
-        # Queries and flattened records write the table's name before each.
-        table, _, column = name.lower().rpartition(".")
-        if table and column in EVENT_COLUMN_NAMES:
+    of_tables = [(column, name) for name in others if (column := _column_of_table(name))]
+    has_tables = any(column in REQUIRED_COLUMN_NAMES for column, _ in of_tables)
+    for column, name in of_tables:
+        # `house/brand` alone may be what it says.
+        if has_tables or name.lower().endswith(f".{column}"):
             by_letters.setdefault(_letters(column), name)
     hints = {}
     optional = [name for name in EVENT_COLUMN_NAMES if name not in REQUIRED_COLUMN_NAMES]
@@ -179,6 +186,25 @@ def _hints(others: list[str], known: list[str]) -> dict[str, str]:
             hints[column] = by_letters.pop(found)
             break
     return hints
+
+
+def _longer_names(names: list[str]) -> list[str]:
+    """Return the names that have that of one event column in them, the first for each."""
+    found: dict[str, str] = {}
+    for name in names:
+        columns = [column for column in EVENT_COLUMN_NAMES if column in name.lower()]
+        if len(columns) == 1:
+            found.setdefault(columns[0], name)
+    return list(found.values())
+
+
+def _column_of_table(name: str) -> str:
+    """Return the event column that a name ends in, behind that of a table; empty if there is none.
+
+    Queries, reports and flattened records write it so: `events.price`, `Query1[price]`.
+    """
+    *table, column = [part for part in _PARTS_OF_NAME.split(name.lower()) if part] or [""]
+    return column if table and column in EVENT_COLUMN_NAMES else ""
 
 
 def _letters(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -220,6 +221,22 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         text(*good(), header=",".join(f"shop.events.{name}" for name in NAMES)),
         "^event_time is missing; `shop.events.event_time` looks like it; event_type is missing",
     ),
+    **{
+        f"names such as {form.format('price')}": (
+            text(*good(), header=",".join(form.format(name) for name in NAMES)),
+            f"^event_time is missing; `{re.escape(form.format('event_time'))}` looks like it; event"
+            f"_type is missing.*brand is missing; `{re.escape(form.format('brand'))}` looks like",
+        )
+        for form in ("Query1[{}]", "events:{}", "/shop/events/{}", "shop->events->{}")
+    },
+    **{
+        f"names such as {form.format('price')}": (
+            text(*good(), header=",".join(form.format(name) for name in NAMES)),
+            "^names in line 1 have more than those of the event columns, such as"
+            f" `{re.escape(form.format('event_time'))}`; name the columns event_time,event_type,",
+        )
+        for form in ("events_{}", "the {} of events", "shop_events_{}_raw")
+    },
     "names in brackets": (
         text(*good(), header=",".join(f"[{name}]" for name in NAMES)),
         r"^event_time is missing; `\[event_time\]` looks like it; event_type is missing",
@@ -658,6 +675,10 @@ READ: Final[dict[str, tuple[bytes, list[str | None]]]] = {
         [None] * 3,
     ),
     "no brand": (without("brand"), [None] * 3),
+    "another brand than that of the product": (
+        text(*good(1), header=HEADER.replace("brand", "house/brand")),
+        ['{"house/brand":"samsung"}'],
+    ),
     "a session that may be rounded among others": (
         text(*good(), Lines().line(user_session="1.56989E+17")),
         [None] * 4,
