@@ -58,8 +58,12 @@ class LineTooLongError(ValueError):
     """A physical line exceeds `MAX_LINE_BYTES`, which bounds the memory."""
 
     def __init__(self, start: bytes) -> None:
-        has_cr = b"\r" in start.rstrip(b"\r\n")
-        remedy = _CR_ALONE if has_cr else "end each event with LF, or leave the line out"
+        if 2 * start.count(0) > len(start):
+            remedy = "it is zero bytes, as in an unfinished download: copy the file again"
+        elif b"\r" in start.rstrip(b"\r\n"):
+            remedy = _CR_ALONE
+        else:
+            remedy = "end each event with LF, or leave the line out"
         super().__init__(f"a line is longer than {MAX_LINE_BYTES:,} bytes; {remedy}")
 
 

@@ -259,6 +259,8 @@ def content_problem(head: bytes) -> str:
     """Return why decompressed content that begins with `head` is not CSV, with the remedy."""
     if reason := _foreign_content(head):
         return reason
+    if head and not head.strip(b"\0"):
+        return "begins with zero bytes only, as an unfinished download does; copy it again"
     found = format_by_content(head)
     if found is not Format.CSV:
         return f"is {_TITLES[found]}; decompress once, then {_rename(found)}"

@@ -554,6 +554,23 @@ def test_an_endless_line_of_events_is_refused(load: Callable[..., FileReport]) -
     assert_matches("longer than .* bytes; its lines end in CR alone", report.message)
 
 
+@pytest.mark.parametrize("load", [False], indirect=True, ids=["scan"])
+def test_the_zeros_of_a_file_that_never_came_are_named(load: Callable[..., FileReport]) -> None:
+    zeros = bytes(MAX_LINE_BYTES + 1)
+    for content, name in (
+        (zeros[:9], "f.csv"),
+        (zeros, "f.csv"),
+        (gzip.compress(zeros), "f.csv.gz"),
+    ):
+        report = load(content, name)
+        assert report.status is Status.REFUSED
+        assert_matches("begins with zero bytes only, as an unfini.* does; copy", report.message)
+    report = load(text(*good())[:-30] + zeros)
+    assert report.status is Status.REFUSED
+    assert_matches("a line is longer than .* it is zero bytes, as in an unf.*copy", report.message)
+    assert query(load, f"select count(*) from {bronze.LEDGER}") == [(0,)]
+
+
 def assert_matches(pattern: str, message: str) -> None:
     with pytest.raises(ValueError, match=pattern):
         raise ValueError(message)
