@@ -43,9 +43,12 @@ FEW_LINES: Final = 20
 _MOST_REASONS: Final = 3
 # Shorter than the time of an event, longer than stray bytes.
 _UTF16: Final = re.compile(rb"([ -~]\0){16}")
-# What a line must have to be a further header, several events or of another encoding, if it is.
+# A page of a disk, which has no content yet.
+_HOLE: Final = bytes(4096)
+# What a line must have to be a further header, several events, of another encoding or a hole, if it
+# is.
 _ODD: Final = re.compile(
-    rb"event_time|\r.|[\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]|" + _UTF16.pattern,
+    rb"event_time|\r.|[\v\f\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]|\0{4096}|" + _UTF16.pattern,
     re.IGNORECASE,
 )
 # Blanks and the character that ends a file of DOS.
@@ -284,11 +287,16 @@ def require_one_form(layout: Layout, parts: Iterable[bytes]) -> None:
     """Raise UnusableError for a further header of other columns, or lines of another form.
 
     Files that are joined may have the same columns in another order, other separators, line ends or
-    encodings. A line of two events may be a slip, and is a malformed row; so is a single other one.
+    encodings, and what has not arrived is zero bytes. A line of two events may be a slip, and is a
+    malformed row; so is a single other one.
     """
     lines = {line for part in parts if _ODD.search(part) for line in part.split(b"\n")}
     hidden = begun = wide = 0
     for line in sorted(filter(_ODD.search, lines)):
+        if _HOLE in line:
+            raise UnusableError(
+                "a part of it is zero bytes, as in an unfinished download; copy the file again"
+            )
         text = printable(line)
         begun += line.startswith(b"\r")
         wide += _UTF16.search(line) is not None

@@ -464,6 +464,17 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         )
         for encoding in ("utf-16-le", "utf-16-be", "utf-16")
     },
+    **{
+        f"a part that has not arrived, {place}": (
+            text(*good(HEAD_LINES * 20)) + bytes(4096) + rest,
+            "a part of it is zero bytes, as in an unfinished download; copy the file again",
+        )
+        for place, rest in (("at the end", b""), ("in the middle", text(*good(HEAD_LINES))[150:]))
+    },
+    "a part that has not arrived, of several blocks": (
+        text(*good())[:-9] + bytes(3 << 20) + text(*good())[200:],
+        "a part of it is zero bytes, as in an unfinished download; copy the file again",
+    ),
     "CR ends the last lines": (
         text(*good(), "\r".join(good())),
         "a line holds several events: `2019-10-01 .*; its lines end in CR alone",
