@@ -33,6 +33,10 @@ _LONG_WINDOW: Final = (
     "was compressed with a window of more than 128 MB; decompress it with `zstd -d --long=31`, and"
     " compress it without --long"
 )
+_DICTIONARY: Final = (
+    "was compressed with a dictionary; decompress it with `zstd -d -D` and that file, and compress"
+    " it without -D"
+)
 _TITLES: Final = {Format.GZIP: "gzip", Format.ZSTD: "zstd"}
 
 
@@ -68,6 +72,8 @@ class _Stream(io.RawIOBase):
                 raise
             if "too much memory" in str(error):
                 raise NotReadableError(_LONG_WINDOW) from error
+            if "Dictionary mismatch" in str(error):
+                raise NotReadableError(_DICTIONARY) from error
             raise damaged(self._title, error) from error
         if self._observe is not None:
             self._observe(block)

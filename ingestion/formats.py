@@ -87,6 +87,7 @@ _MARKUP: Final = (
 _UTF16: Final = "is UTF-16 text; save it as UTF-8: iconv -f UTF-16 -t UTF-8"
 _UTF32: Final = "is UTF-32 text; save it as UTF-8: iconv -f UTF-32 -t UTF-8"
 
+ENCRYPTED_PARQUET: Final = "is an encrypted Parquet file; write it without encryption"
 _PDF: Final = f"is a PDF; {_EXPORT}"
 _RICH_TEXT: Final = "is a document (RTF); save it as plain text with commas"
 _PGP: Final = "is encrypted; decrypt it: gpg -d"
@@ -107,7 +108,7 @@ _FOREIGN_SIGNATURES: Final = (
     (0, b"Rar!\x1a\x07", _RAR),
     (257, b"ustar\0", _TAR),
     (257, b"ustar  \0", _TAR),
-    (0, b"PARE", "is an encrypted Parquet file; write it without encryption"),
+    (0, b"PARE", ENCRYPTED_PARQUET),
     (0, b"ORC", _ORC),
     (0, b"Obj\x01", _AVRO),
     (0, b"ARROW1", _ARROW),
@@ -125,6 +126,7 @@ _FOREIGN_SIGNATURES: Final = (
     (0, b"-----BEGIN AGE ENCRYPTED FILE-----", _AGE),
     (0, b"Salted__", _OPENSSL),
     (0, b"version https://git-lfs", "is a Git LFS pointer, not the file; fetch it: git lfs pull"),
+    (0, b"/annex/objects/", "is a git-annex pointer, not the file; fetch it: git annex get"),
     (0, b"\xff\xfe\0\0", _UTF32),
     (0, b"\0\0\xfe\xff", _UTF32),
     (0, b"\xff\xfe", _UTF16),

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingestion.event_schema import EVENT_COLUMN_NAMES
-from ingestion.formats import NotReadableError, damaged
+from ingestion.formats import ENCRYPTED_PARQUET, NotReadableError, damaged
 from project.database import literal
 
 _ROWS_PER_BATCH: Final = 20_000
@@ -42,6 +42,8 @@ _PLAIN: Final = (
     "UINTEGER",
     "DOUBLE",
 )
+# How DuckDB begins to say that a file may be whole, and is beyond it.
+_NOT_READ: Final = re.compile("unsupported|(not|only) supported|not implemented", re.IGNORECASE)
 _SHOWN_BYTES: Final = 20
 _FIRST_INEXACT_FLOAT: Final = 1 << 24
 _ZONED: Final = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
@@ -137,6 +139,13 @@ def _unreadable(path: Path, error: Exception) -> NotReadableError:
         return NotReadableError(
             f"has a value that is no text, number or time (invalid UTF8: {place}); write that"
             " column as text in UTF-8"
+        )
+    if "encrypted" in str(error):
+        return NotReadableError(ENCRYPTED_PARQUET)
+    if _NOT_READ.search(str(error)):
+        return NotReadableError(
+            "was written in a way that is not read; write it again with the default encodings and"
+            f" compression: {str(error).splitlines()[0]}"
         )
     # Batches come through Arrow, which keeps only the text of DuckDB's error.
     if isinstance(error, duckdb.ConversionException) or "Conversion Error" in str(error):

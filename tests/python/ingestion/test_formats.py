@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import bz2
 import gzip
 import json
@@ -11,6 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as encryption
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -324,6 +327,10 @@ def readable(value: object) -> str:
 WIDE_ZSTD: Final = (
     b"\x28\xb5\x2f\xfd\x00\xa8" + (len(EVENTS) << 3 | 1).to_bytes(3, "little") + EVENTS
 )
+# A frame that names its dictionary, and its one block.
+NAMED_DICTIONARY: Final = (
+    b"\x28\xb5\x2f\xfd\x21\x07\xc8" + (200 << 3 | 1).to_bytes(3, "little") + EVENTS[:200]
+)
 UTF16: Final = EVENTS.decode().encode("utf-16")
 
 
@@ -381,6 +388,8 @@ def test_a_text_of_events_that_a_spreadsheet_saved_is_named(tmp_path: Path) -> N
         ("a.csv.zst", zstd(EVENTS) + b"garbage", "corrupt or truncated zstd, copy it again"),
         ("a.csv.zst", zstd(UTF16), "what it holds is UTF-16 text"),
         ("a.csv.zst", WIDE_ZSTD, "a window of more than 128 MB; decompress it with `zstd -d --lon"),
+        ("a.csv.zst", NAMED_DICTIONARY, "a dictionary; decompress it with `zstd -d -D` and that"),
+        ("a.csv", b"/annex/objects/SHA256E-s99--0a.csv\n", "fetch it: git annex get"),
         ("a.zip", EVENTS, "is text, not a zip archive"),
         ("a.zip", b"garbage" * 9, "is not a zip archive"),
         ("a.parquet", EVENTS, "is text, not a Parquet file"),
@@ -405,6 +414,37 @@ def test_parquet_that_is_cut_or_has_other_columns_is_refused(tmp_path: Path) -> 
     binary = text_columns(EVENTS) | {"brand": pa.array([b"\xff"] * 3, pa.binary())}
     content = write_parquet(tmp_path / "b.parquet", binary).read_bytes()
     assert "invalid UTF8" in refusal(tmp_path, "b.parquet", content)
+
+
+def test_parquet_that_is_beyond_the_reader_is_not_called_damage(tmp_path: Path) -> None:
+    rows = text_columns(EVENTS) | {"price": pa.array([Decimal("2.5")] * 3, pa.decimal128(38, 2))}
+    split = {"price": "BYTE_STREAM_SPLIT"}
+    pq.write_table(pa.table(rows), tmp_path / "s", use_dictionary=False, column_encoding=split)
+    message = refusal(tmp_path, "a.parquet", (tmp_path / "s").read_bytes())
+    assert "write it again with the default encodings and compression: BYTE_STREAM" in message
+    assert "copy it again" not in message
+
+
+def test_parquet_with_encrypted_columns_is_not_called_damage(tmp_path: Path) -> None:
+    class Keys(encryption.KmsClient):  # type: ignore[misc]
+        def wrap_key(self, key: bytes, master_key_identifier: str) -> bytes:
+            return base64.b64encode(key)
+
+    factory = encryption.CryptoFactory(lambda _: Keys())
+    wanted = encryption.EncryptionConfiguration("a", column_keys={"b": ["price"]})
+    rows = pa.table(text_columns(EVENTS))
+    for plaintext_footer in (False, True):
+        wanted.plaintext_footer = plaintext_footer
+        with pq.ParquetWriter(
+            tmp_path / "e",
+            rows.schema,
+            encryption_properties=factory.file_encryption_properties(
+                encryption.KmsConnectionConfig(), wanted
+            ),
+        ) as writer:
+            writer.write_table(rows)
+        message = refusal(tmp_path, "a.parquet", (tmp_path / "e").read_bytes())
+        assert message == "is an encrypted Parquet file; write it without encryption"
 
 
 @pytest.mark.parametrize("column", ["brand", "user_session", "note\n"])
