@@ -160,6 +160,7 @@ _FOREIGN_SUFFIXES: Final = {
     ".psv": "is separated by `|`; write it with commas as .csv",
     ".ssv": "is separated by other characters; write it with commas as .csv",
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), _WORKBOOK),
+    **dict.fromkeys((".gsheet", ".fods", ".slk", ".dif"), _WORKBOOK),
     **dict.fromkeys((".json", ".jsonl", ".ndjson", ".geojson"), _JSON),
     ".xml": f"is XML; {_EXPORT}",
     ".orc": _ORC,
@@ -184,7 +185,7 @@ _FOREIGN_SUFFIXES: Final = {
 _COMPANIONS: Final = (
     *(".md5", ".sha1", ".sha256", ".sha512", ".crc", ".dvc", ".lnk", ".torrent", ".asc", ".sig"),
     *(".url", ".swp", ".lock", ".md5sum", ".sha1sum", ".sha256sum", ".sha512sum", ".sfv", ".par2"),
-    ":zone.identifier",
+    *(".metadata", ".csvt", ".license", ".trashinfo", ".desktop", ".webloc", ":zone.identifier"),
 )
 # Zip archives that are something else.
 _BUNDLES: Final = (
@@ -192,7 +193,7 @@ _BUNDLES: Final = (
 )
 _ARMOR: Final = ".asc"
 _COMPANION_NAMES: Final = ("thumbs.db", "desktop.ini", ".ds_store")
-_LOCK_OF_OFFICE: Final = ".~lock."
+_LOCKS_OF_OFFICE: Final = (".~lock.", "~$")
 # As `split` and archivers name the parts of a file.
 _PART: Final = re.compile(r"\.(part[-_.]?[0-9]+|part[a-z]{2}|[0-9]{3}|z[0-9]{2}|a[a-z])$")
 _UNFINISHED: Final = (
@@ -459,7 +460,7 @@ def _is_companion(lower: str) -> bool:
     return (
         lower in _COMPANION_NAMES
         or lower.endswith((*_COMPANIONS, *_BUNDLES))
-        or lower.startswith(_LOCK_OF_OFFICE)
+        or lower.startswith(_LOCKS_OF_OFFICE)
     )
 
 
