@@ -88,6 +88,7 @@ _UTF16: Final = "is UTF-16 text; save it as UTF-8: iconv -f UTF-16 -t UTF-8"
 _UTF32: Final = "is UTF-32 text; save it as UTF-8: iconv -f UTF-32 -t UTF-8"
 
 ENCRYPTED_PARQUET: Final = "is an encrypted Parquet file; write it without encryption"
+_SEPARATED: Final = "is separated by other characters; write it with commas as .csv"
 _PDF: Final = f"is a PDF; {_EXPORT}"
 _RICH_TEXT: Final = "is a document (RTF); save it as plain text with commas"
 _PGP: Final = "is encrypted; decrypt it: gpg -d"
@@ -158,7 +159,7 @@ _FOREIGN_SUFFIXES: Final = {
     **dict.fromkeys((".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst"), _TAR),
     **dict.fromkeys((".tsv", ".tab"), "is separated by tabs; write it with commas as .csv"),
     ".psv": "is separated by `|`; write it with commas as .csv",
-    ".ssv": "is separated by other characters; write it with commas as .csv",
+    ".ssv": _SEPARATED,
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers"), _WORKBOOK),
     **dict.fromkeys((".gsheet", ".fods", ".slk", ".dif"), _WORKBOOK),
     **dict.fromkeys((".json", ".jsonl", ".ndjson", ".geojson"), _JSON),
@@ -218,6 +219,7 @@ _SYNONYMS: Final = {
 }
 _SEPARATORS: Final = {";": "`;`", "\t": "tabs", "|": "`|`", "^": "`^`", "\x01": r"`\x01`"}
 _SEPARATORS_AND_COMMA: Final = (",", *_SEPARATORS)
+_NAMES: Final = re.compile("|".join(sorted(EVENT_COLUMN_NAMES, key=len, reverse=True)))
 # How far down a text is searched for a header, and how many lines below it must be rows.
 _MOST_LINES_ABOVE: Final = 10
 _ROWS_BELOW: Final = 20
@@ -305,6 +307,8 @@ def unread_reason(name: str, head: bytes) -> str:
         return _separated(separator)
     if _is_events_text(head):
         return f"holds events, but its name does not say so; {_rename(Format.CSV)}"
+    if _is_odd_header(_first_line(head)):
+        return _SEPARATED
     if _has_events_below(head):
         return (
             "holds events, but not from its first line on; remove what is above them but for the"
@@ -360,6 +364,15 @@ def _event_fields(fields: Iterable[str]) -> int:
 def _is_events_text(head: bytes) -> bool:
     line = _first_line(head)
     return any(_event_fields(line.split(s)) >= FEWEST_NAMES for s in _SEPARATORS_AND_COMMA)
+
+
+def _is_odd_header(line: str) -> bool:
+    """Whether a line has the names of event columns with the same between each two, and no comma.
+
+    `other_separator` knows the usual characters, and `,` alone may be in any text.
+    """
+    between = [part.strip(' "') for part in _NAMES.split(line.lower())[1:-1]]
+    return len(between) >= FEWEST_NAMES - 1 and len(set(between)) == 1 and "," not in between[0]
 
 
 def _has_events_below(head: bytes) -> bool:

@@ -663,6 +663,10 @@ JSON_LINES: Final = b"".join(
         *[(f"a{end}", above + HEAD, "remove what is above") for end, above in ABOVE],
         ("a.txt", b"Title\n" + HEAD.partition(b"\n")[2], "remove what is above"),
         ("a.txt", b"sep=;\n" + HEAD.replace(b",", b";"), "remove what is above"),
+        *[
+            ("a.out", HEAD.replace(b",", separator), "is separated by other characters; write it")
+            for separator in (b"~", b"::", b"\x02", b"\x1f", b"   ", b'" ~ "')
+        ],
         ("a.md", b"The columns:\n" + HEAD + b"Each line is an event.\n", ""),
         ("a.py", b"import csv\n" + HEADER.encode(), ""),
         ("a.txt", b"\n" * HEAD_BYTES, ""),
