@@ -307,30 +307,40 @@ def require_one_form(layout: Layout, parts: Iterable[bytes]) -> None:
             )
         if begun > 1:
             raise UnusableError(f"lines begin with a CR: {shown(text)}; end each with LF or CR LF")
-        _check_is_no_other_header(layout, text)
+        _check_is_no_other_header(layout, line, text)
         hidden += _hidden_events(layout, line, text)
         if hidden > 1:
             remedy = cr_remedy(text) if "\r" in text else "end each with LF"
             raise UnusableError(f"a line holds several events: {shown(text)}; {remedy}")
 
 
-def _check_is_no_other_header(layout: Layout, text: str) -> None:
-    columns = [name for name in layout.names if name in EVENT_COLUMN_NAMES]
+def _check_is_no_other_header(layout: Layout, line: bytes, text: str) -> None:
     separator = other_separator(text) or ","
-    fields = [field.strip(_AROUND_NAME).lower() for field in text.split(separator)]
-    names = [field for field in fields if field in EVENT_COLUMN_NAMES]
-    if len(set(names)) < FEWEST_NAMES:
+    record = next(RecordReader(io.BytesIO(line), has_start=False).records(), None)
+    # A text that lists columns is one field.
+    fields = record.fields if record and separator == "," else None
+    names = [field.strip(_AROUND_NAME) for field in fields or text.split(separator)]
+    if len({name.lower() for name in names} & set(EVENT_COLUMN_NAMES)) < FEWEST_NAMES:
         return
     if separator != ",":
         raise UnusableError(
             f"a further header has other separators than commas: {shown(text)}; make it the first"
             " line of another file, and write that with commas"
         )
-    if names != columns:
+    known = _named(layout.names)
+    found = _named(unique_names(names))
+    # In a ragged file additional columns at the end may be missing.
+    if found != known and not (layout.is_ragged and found == known[: len(found)]):
         raise UnusableError(
             f"a further header has other columns, or another order of them: {shown(text)};"
             " make it the first line of another file"
         )
+
+
+def _named(names: Sequence[str]) -> list[str]:
+    """Return the names in lower case, without those at the end that the header does not give."""
+    last = max(n for n, name in enumerate(names) if not _UNNAMED.fullmatch(name))
+    return [name.strip(_AROUND_NAME).lower() for name in names[: last + 1]]
 
 
 def _hidden_events(layout: Layout, line: bytes, text: str) -> int:

@@ -98,6 +98,11 @@ def reordered(row: str) -> str:
     return ",".join(values[n] for n in [*order, *sorted(set(range(9)) - set(order))])
 
 
+def noted(rows: list[str], brand: str) -> list[str]:
+    """Return rows with a note beside the brand."""
+    return [row.replace("samsung", brand) for row in rows]
+
+
 def moved(row: str, price: str = "2,50") -> str:
     """Return a row with a comma in its price, without quotes."""
     return ",".join([*row.split(",")[:6], price, *row.split(",")[7:]])
@@ -442,6 +447,18 @@ REFUSED: Final[dict[str, tuple[bytes, str]]] = {
         text(*good(), ",".join(f'"{name.upper()}"' for name in [*NAMES[:5], *NAMES[6:]])),
         "a further header has other columns",
     ),
+    "a further header with an additional column": (
+        text(*good(), f"{HEADER},note", *[f"{row},x" for row in good()]),
+        "a further header has other columns, or another order",
+    ),
+    "a further header with a note in the place of the brand": (
+        text(
+            *noted(good(), "samsung,x"),
+            *[HEADER.replace("brand", "note,brand"), *noted(good(), "x,samsung")],
+            header=HEADER.replace("brand", "brand,note"),
+        ),
+        "a further header has other columns, or another order",
+    ),
     "a sorted file whose header has come last": (
         "\n".join([*map(reordered, good()), reordered(HEADER)]).encode(),
         "cannot be used|a further header has other columns",
@@ -616,6 +633,8 @@ def numbered(*, header: str, first: int = 0) -> bytes:
     return text(*[f"{n},{line}" for n, line in enumerate(good(), first)], header=header)
 
 
+NOTED_HEADER: Final = HEADER.replace("brand", 'brand,"x,y",X,x')
+
 # The file -> how many rows it has, and their values in additional columns.
 READ: Final[dict[str, tuple[bytes, list[str | None]]]] = {
     "an index without a name": (
@@ -703,6 +722,19 @@ READ: Final[dict[str, tuple[bytes, list[str | None]]]] = {
         [None] * 3,
     ),
     "no brand": (without("brand"), [None] * 3),
+    "a repeated header with names that differ in case, and one with a comma": (
+        text(
+            *noted(good(1), 'samsung,"a,b",c,d'),
+            *[NOTED_HEADER, *noted(good(1), 'samsung,"a,b",c,d')],
+            header=NOTED_HEADER,
+        ),
+        ['{"x,y":"a,b","X":"c","x":"d"}'] * 2,
+    ),
+    "a note that lists columns": (
+        text(f'{good(1)[0]},"{",".join(NAMES[:6])}"', header=f"{HEADER},note"),
+        [f'{{"note":"{",".join(NAMES[:6])}"}}'],
+    ),
+    "a page break below each row": (text(*[f"{row}\n\f" for row in good(9)]), [None] * 9),
     "another brand than that of the product": (
         text(*good(1), header=HEADER.replace("brand", "house/brand")),
         ['{"house/brand":"samsung"}'],
