@@ -35,6 +35,7 @@ APPLE_DOUBLE: Final = "._"
 _RESOURCE_FORKS: Final = "__MACOSX"
 _IS_ENCRYPTED: Final = 0x1
 _UNPACK: Final = "unpack the archive"
+_DECRYPT: Final = f"{_UNPACK} with its password"
 _DIRECTORY_ERRORS: Final = (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError)
 
 MEMBER_ERRORS: Final = (*_DIRECTORY_ERRORS, zlib.error, lzma.LZMAError, RuntimeError)
@@ -125,6 +126,8 @@ def _list(archive: Path) -> Directory:
         elif reason := unread_reason(name, heads.get(info.filename, b"")):
             unread[name] = f"{reason}; it is in an archive, so {_UNPACK} first"
     if not members and not unread:
+        if any(info.flag_bits & _IS_ENCRYPTED for info in infos):
+            raise NotReadableError(f"holds encrypted files and no .csv file; {_DECRYPT}")
         raise NotReadableError("holds no .csv file; pass the archive that has the events")
     return Directory(members, unread)
 
@@ -154,7 +157,7 @@ def _member_problem(info: zipfile.ZipInfo, same_names: int) -> str:
     if same_names > 1:
         return f"is in the archive {same_names} times; {_UNPACK} and keep the right one"
     if info.flag_bits & _IS_ENCRYPTED:
-        return f"is encrypted; {_UNPACK} with its password"
+        return f"is encrypted; {_DECRYPT}"
     return ""
 
 

@@ -269,6 +269,7 @@ def test_files_of_an_archive_that_cannot_be_read_are_named(tmp_path: Path) -> No
         write_zip(landing / f"{name}.zip", {"a.csv": csv_text(new), "good.csv": csv_text(new)})
     set_flag(landing / "encrypted.zip", "a.csv", 0, 1)
     set_flag(landing / "method.zip", "a.csv", 2, 9)
+    set_flag(write_zip(landing / "locked.zip", {"a.dat": csv_text(new)}), "a.dat", 0, 1)
     damaged = write_zip(landing / "damaged.zip", {"a.csv": csv_text(new), "good.csv": b"x"})
     content = bytearray(damaged.read_bytes())
     content[60] ^= 0xFF
@@ -297,6 +298,7 @@ def test_files_of_an_archive_that_cannot_be_read_are_named(tmp_path: Path) -> No
     }
     for name, part in {
         "encrypted.zip/a.csv": "refused is encrypted; unpack the archive with its password",
+        "locked.zip": "refused holds encrypted files and no .csv file; unpack the archive with its",
         "method.zip/a.csv": "refused is compressed by method 9, which is not read; unpack",
         "damaged.zip/a.csv": "refused corrupt or truncated zip, copy it again",
         "names.zip/twice.csv": "refused is in the archive 2 times",
