@@ -201,7 +201,10 @@ def _walk(root: Path) -> Iterator[Path | Unread]:
             if target is None:
                 yield from _broken_link(path)
             elif not target.is_dir():
-                yield from filter(None, [_judge(path, target)])
+                found = _judge(path, target)
+                if found == target and path.is_symlink() and (reason := _reason_above(target)):
+                    found = Unread(path, reason)
+                yield from filter(None, [found])
             elif _is_home(target) or _is_of_tool(target):
                 continue
             elif name.startswith(UNFINISHED):
