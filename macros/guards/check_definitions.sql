@@ -15,11 +15,14 @@
     {%- for name, sql in {
         'event_rules': broken_event_rules(),
         'event_normalization': graph.nodes['model.ecommerce_analytics.events_staged'].raw_code
-            ~ tojson(var('blanks')) ~ null_if_word('a', lower_case('a')),
+            ~ tojson(var('blanks')) ~ trimmed('a') ~ null_if_word('a', lower_case('a')),
         'event_keys': event_key()
             ~ graph.nodes['model.ecommerce_analytics.event_copies'].raw_code,
         'sessionization': graph.nodes['model.ecommerce_analytics.session_starts'].raw_code
             ~ tracker_part(),
+        'change_feed': graph.nodes['model.ecommerce_analytics.event_changes'].raw_code,
+        'category_levels': category_level(1, 'a'),
+        'state_changes': previous_states('a') ~ is_new_state(),
         'event_counts': event_counts(),
         'funnel_steps': shopping_steps('a', ['b']) ~ funnel_columns('a')
             ~ tojson(funnel_conditions()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +187,57 @@ def test_every_declared_variable_is_used_and_every_used_one_declared() -> None:
     # dbt-databricks reads it.
     elsewhere = {"databricks_skip_optimize"}
     assert used == set(project["vars"]) - elsewhere
+
+
+# Read by models that keep rows: for the order of the build, and for its days alone.
+READ_WITHOUT_ITS_RULES = {"batch_totals", "calendar"}
+# What is no rule: a clean-up, and the catalog of tables that engines refresh by themselves.
+NO_RULES = {"empty_prepared", "declarative"}
+
+
+def test_what_stored_rows_follow_from_is_recorded_with_them(manifest: dict[str, Any]) -> None:
+    recorded = "macro.ecommerce_analytics.definitions"
+    text = manifest["macros"][recorded]["macro_sql"]
+    named = rules([recorded], manifest)
+    unnamed = {}
+    for model in own(manifest["nodes"], "model"):
+        config = model["config"]
+        if (
+            config["materialized"] != "incremental"
+            or config["incremental_strategy"] == "full_replace"
+            # It compares every row with the stored one.
+            or "differs_from_stored" in model["raw_code"]
+        ):
+            continue
+        read = [manifest["nodes"][name] for name in model["depends_on"]["nodes"]]
+        rebuilt = [
+            node
+            for node in read
+            if node["config"]["materialized"] != "incremental"
+            and node["name"] not in READ_WITHOUT_ITS_RULES
+        ]
+        found = {node["name"] for node in rebuilt if f".{node['name']}'" not in text}
+        for node in (model, *rebuilt):
+            variables = re.findall(r"""\bvar\(\s*['"](\w+)['"]""", node["raw_code"])
+            found |= {name for name in variables if f"'{name}'" not in text}
+            found |= rules(node["depends_on"]["macros"], manifest) - named
+        unnamed[model["name"]] = found - NO_RULES
+    assert len(unnamed) > 20
+    assert {name: found for name, found in unnamed.items() if found} == {}
+
+
+def rules(macros: Sequence[str], manifest: dict[str, Any]) -> set[str]:
+    """Return the names of those macros, and of those that they call, that say what a row is."""
+    found = list(macros)
+    for name in found:
+        called = manifest["macros"][name]["depends_on"]["macros"]
+        found.extend(other for other in called if other not in found)
+    files = [manifest["macros"][name]["original_file_path"] for name in found]
+    return {
+        name.split(".")[-1].split("__")[-1]
+        for name, file in zip(found, files, strict=True)
+        if file.startswith(("macros/definitions/", "macros/engine/"))
+    }
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda path: path.stem)
