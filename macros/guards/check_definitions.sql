@@ -75,6 +75,7 @@
 
 {% macro definition_faults(tables) -%}
     {%- set faults, recorded = {}, recorded_definitions() if tables.stored else {} -%}
+    {%- set replaced = (tables.rebuilding + tables.built) | map(attribute='name') | list -%}
     {%- for node in tables.stored -%}
         {%- set before = (recorded or {}).get(node.name, {}) -%}
         {%- set fault = 'built by a version of this project before 0.2.0, or '
@@ -90,23 +91,41 @@
                 ': ' ~ before.get(name, 'unknown') ~ ' before, ' ~ value ~ ' now'
             ), []).append(node.name) -%}
         {%- endfor -%}
+        {#- Another table has other batches, in which rows that are counted already are new. -#}
+        {%- set ahead = [] -%}
+        {%- for name in tables_below(node) -%}
+            {%- if name in replaced -%}
+                {%- do ahead.append(name ~ ' is rebuilt without it: select ' ~ name ~ '+') -%}
+            {%- elif not fault and recorded.get(name, before).recorded_at > before.recorded_at -%}
+                {%- do ahead.append(name ~ ' was rebuilt without it') -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- do faults.setdefault(ahead[0], []).append(node.name) if ahead -%}
     {%- endfor -%}
-    {#- What a selection of some models would leave out of step. -#}
-    {%- set cleaned = graph.nodes['model.ecommerce_analytics.events_cleaned'] -%}
-    {%- if cleaned.unique_id in selected_resources
-        and cleaned.depends_on.nodes | reject('in', selected_resources) | list -%}
-        {%- do faults.update({
-            'it would read what an earlier build prepared: select +events_cleaned': [cleaned.name]
-        }) -%}
-    {%- endif -%}
-    {%- set left = tables.stored | map(attribute='name')
-        | reject('in', ['source_files', 'events_replaced']) | list -%}
-    {%- if left and 'events_cleaned' in tables.rebuilding | map(attribute='name') -%}
-        {%- do faults.update({
-            'events_cleaned is rebuilt without it: select events_cleaned+': left
-        }) -%}
-    {%- endif -%}
+    {#- Both read a table that each build prepares for its own files. -#}
+    {%- for name in ['events_cleaned', 'events_quarantined'] -%}
+        {%- set node = graph.nodes['model.ecommerce_analytics.' ~ name] -%}
+        {%- if node.unique_id in selected_resources
+            and node.depends_on.nodes | reject('in', selected_resources) | list -%}
+            {%- do faults.update({
+                'it would read what an earlier build prepared: select +' ~ name: [name]
+            }) -%}
+        {%- endif -%}
+    {%- endfor -%}
     {{ return(faults) }}
+{%- endmacro %}
+
+{% macro tables_below(node) -%}
+    {#- The nearest first: the list grows while it is read. -#}
+    {%- set found, names = [node.unique_id], [] -%}
+    {%- for id in found -%}
+        {%- for parent in graph.nodes[id].depends_on.nodes
+            if parent in graph.nodes and parent not in found -%}
+            {%- do found.append(parent) -%}
+            {%- do names.append(graph.nodes[parent].name) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(names) }}
 {%- endmacro %}
 
 {% macro definitions_table() -%}
@@ -126,8 +145,8 @@
     {%- if recorded.column_names | list != ['model', 'definition', 'value', 'recorded_at'] -%}
         {{ return(none) }}
     {%- endif -%}
-    {%- for model, definition, value, _ in recorded.rows | sort(attribute='recorded_at') -%}
-        {%- do found.setdefault(model, {}).update({definition: value}) -%}
+    {%- for model, definition, value, at in recorded.rows | sort(attribute='recorded_at') -%}
+        {%- do found.setdefault(model, {}).update({definition: value, 'recorded_at': at}) -%}
     {%- endfor -%}
     {{ return(found) }}
 {%- endmacro %}

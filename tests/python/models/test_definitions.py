@@ -179,15 +179,35 @@ def test_tables_of_unknown_definitions_stop_the_build(
     ("arguments", "named"),
     [
         (("--full-refresh", "--select", "events_cleaned"), "select events_cleaned+"),
+        (("--full-refresh", "--select", "events_replaced"), "select events_replaced+"),
         (("--select", "events_cleaned"), "select +events_cleaned"),
+        (("--select", "events_quarantined"), "select +events_quarantined"),
     ],
-    ids=["rebuilt alone", "updated alone"],
+    ids=["events rebuilt", "their images rebuilt", "events updated", "rejected rows updated"],
 )
-def test_the_clean_events_are_not_selected_without_their_feed(
+def test_a_table_is_not_built_without_what_it_must_agree_with(
     home: Home, arguments: tuple[str, ...], named: str
 ) -> None:
     output = home.dbt("run", *arguments, expect=2).stdout
     assert named in output
+
+
+def test_a_table_that_was_lost_is_not_built_below_others(home: Home) -> None:
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute("drop table silver_layer.events_cleaned")
+    output = home.dbt("run", *FEW, expect=2).stdout
+    assert "events_cleaned is rebuilt without it: select events_cleaned+ (" in output
+
+
+def test_a_table_that_comes_back_after_a_full_refresh_stops_the_build(home: Home) -> None:
+    # As after work on a branch that lacks its model.
+    away = "alter table silver_layer.user_activity rename to away"
+    back = "alter table silver_layer.away rename to user_activity"
+    for change, options in ((away, ("--full-refresh", "--exclude", "user_activity+")), (back, ())):
+        with duckdb.connect(str(home.database)) as connection:
+            connection.execute(change)
+        output = home.dbt("run", *FEW, *options, expect=0 if options else 2).stdout
+    assert "was rebuilt without it (user_activity)" in output
 
 
 @pytest.mark.parametrize(

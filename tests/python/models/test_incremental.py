@@ -182,7 +182,7 @@ def test_an_update_uses_half_the_memory_limit(refreshed: Home, tmp_path: Path) -
     def used(*options: str, limit: str | None = None) -> float:
         home.dbt(
             *("run", "--project-dir", str(project), "--profiles-dir", str(CHECKOUT)),
-            *("--select", "source_files", *options),
+            *("--select", "silver_totals", *options),
             ECOMMERCE_MEMORY_LIMIT=limit,
         )
         [(text,)] = home.query("select used from silver_layer.memory")
