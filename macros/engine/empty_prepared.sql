@@ -9,5 +9,6 @@
 {%- endmacro %}
 
 {% macro duckdb__empty_prepared(relation) -%}
-    delete from {{ relation }}
+    {#- As it is called by its name: `--empty` makes a query of a ref. -#}
+    delete from {{ relation.render() }}
 {%- endmacro %}

@@ -6,7 +6,10 @@ events_staged as (
 
     select * from {{ ref('events_staged') }}
     {% if is_incremental() %}
-        where _ingested_at > (select max(stored._ingested_at) from {{ this }} as stored)
+        where _ingested_at > (
+            select coalesce(max(stored._ingested_at), cast('1970-01-01' as timestamp))
+            from {{ this }} as stored
+        )
     {% endif %}
 
 ),
@@ -30,7 +33,7 @@ source_files as (
         raw_rows,
         _ingested_at,
         {% if is_incremental() %}
-            (select max(stored._batch_id) from {{ this }} as stored) +
+            {{ last_batch(this) }} +
         {% endif %}
         cast(dense_rank() over (order by _ingested_at) as bigint) as _batch_id
     from counted

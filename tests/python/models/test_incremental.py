@@ -114,6 +114,19 @@ def test_the_next_build_recovers_from_one_that_died_half_way(
     assert differences(home, refreshed) != {}
 
 
+def test_a_first_build_of_no_rows_leaves_them_to_the_next(builds: Builds, tmp_path: Path) -> None:
+    home, whole = Home(tmp_path / "home"), Home(tmp_path / "whole")
+    write(home.folder / "files" / "first.csv", FIRST)
+    home.load(home.folder / "files")
+    home.dbt("run", "--empty")
+    home.dbt("run")
+    whole.folder.mkdir()
+    shutil.copyfile(home.database, whole.database)
+    builds.full_refresh(whole)
+    assert home.query("select count(*) > 0 from silver_layer.events_cleaned") == [(True,)]
+    assert differences(home, whole) == {}
+
+
 CURRENT_SEGMENTS = (
     "select user_id, user_segment from silver_layer.users_snapshot where dbt_valid_to is null"
     " order by 1"
