@@ -15,7 +15,7 @@ import duckdb
 from export.gold import SCHEMA
 
 MOST_CHARACTERS: Final = 20_000
-"""Longest SQL text: what the parser makes of it is not counted by any limit."""
+"""Longest SQL text."""
 
 _TABLE_FUNCTIONS: Final = frozenset({"unnest", "range", "generate_series"})
 # Besides aggregates, window functions and operators. None reads a setting, a file, the environment
@@ -104,6 +104,8 @@ class Checker:
         if parsed["error"]:
             if parsed["error_type"] == "not implemented":
                 raise RefusedError("only a select can run: gold is read only")
+            if parsed["error_type"] == "out of memory":
+                raise RefusedError("the query needs too much memory to be parsed; shorten it")
             raise RefusedError(f"the query cannot be parsed: {parsed['error_message']}")
         if len(parsed["statements"]) != 1:
             raise RefusedError(f"{len(parsed['statements'])} statements; run one select at a time")

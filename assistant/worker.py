@@ -1,7 +1,7 @@
-"""Runs one query in a process of its own, which can be ended and whose memory is limited.
+"""Checks and runs one query in a process that can be ended, and whose memory is limited.
 
-Neither can be had within a process: functions of DuckDB that make long texts or lists check no
-interruption, and their memory counts for no limit of the engine.
+Neither can be had within a process: the parser and functions of DuckDB that make long texts or
+lists check no interruption, and their memory counts for no limit of the engine.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final, TypedDict
 
 import duckdb
 
+from assistant.sql_check import Checker, RefusedError
 from export.gold import SCHEMA
 
 # What a process has beyond the memory of the engine: the interpreter, stacks, buffers of results.
@@ -24,9 +25,10 @@ MOST_RESULT_CHARACTERS: Final = 400_000
 
 
 class Task(TypedDict):
-    """A query and its limits."""
+    """A query, what it may read, and its limits."""
 
     file: str
+    tables: list[str]
     sql: str
     rows: int
     memory: int
@@ -55,15 +57,16 @@ def open_gold(file: Path, memory: int) -> duckdb.DuckDBPyConnection:
 
 
 def run(task: Task) -> dict[str, Any]:
-    """Return the columns and rows of a query, or its error."""
+    """Return the columns and rows of a query, or why it was refused."""
     try:
+        Checker(task["tables"]).check(task["sql"])
         with open_gold(Path(task["file"]), task["memory"]) as connection:
             found = connection.execute(task["sql"])
             columns = [{"name": name, "type": str(kind)} for name, kind, *_ in found.description]
             return {"columns": columns, **_cut(found, task["rows"])}
     except (duckdb.OutOfMemoryException, MemoryError):
         return {"error": "the query needs too much memory; aggregate or filter more"}
-    except duckdb.Error as error:
+    except (RefusedError, duckdb.Error) as error:
         return {"error": str(error)}
 
 

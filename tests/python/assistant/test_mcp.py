@@ -145,6 +145,8 @@ def test_the_engine_refuses_what_passes_the_check(home: Home, sql: str, message:
         "with recursive t(i) as (select 1 union all select i from t) select max(i) from t",
         # The engine looks for no interruption within one value.
         "select length(lpad('x', 400000000, 'y'))",
+        # Nor within the parser, whose time grows with the square of such a text.
+        "select " + "(" * 1_500,
     ],
 )
 def test_a_query_that_never_ends_is_ended(home: Home, sql: str) -> None:
@@ -161,6 +163,8 @@ def test_a_query_that_never_ends_is_ended(home: Home, sql: str) -> None:
         # Memory that the engine does not count.
         "select length(repeat('x', 4000000000))",
         "select list_transform(range(100000000), lambda x: repeat('y', 100))",
+        # Memory of the parser, 65 GB without a limit.
+        "select " + "(" * 19_000,
     ],
 )
 def test_a_query_that_needs_too_much_memory_fails(home: Home, sql: str) -> None:
