@@ -16,6 +16,8 @@ from project.errors import UserError, reason
 Row = Mapping[str, Any]
 
 _NAME: Final = re.compile(r"^-- name: (\w+)( \(optional\))?$", re.MULTILINE)
+# Control characters and others that XML, and so a picture, cannot have: the one that draws aborts.
+_UNDRAWABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -81,4 +83,10 @@ class Tables:
                 " nothing to do, `make run FULL=1`"
             ) from error
         columns = [column[0] for column in result.description or []]
-        return [dict(zip(columns, values, strict=True)) for values in result.fetchall()]
+        return [
+            dict(zip(columns, map(_drawable, values), strict=True)) for values in result.fetchall()
+        ]
+
+
+def _drawable(value: object) -> object:
+    return _UNDRAWABLE.sub("\ufffd", value) if isinstance(value, str) else value

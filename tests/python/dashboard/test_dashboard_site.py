@@ -11,16 +11,17 @@ from decimal import Decimal
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
+from xml.etree import ElementTree
 
 import duckdb
 import pytest
 import yaml
 
-from dashboard import figures, markup, serve, site, wasm
+from dashboard import drawing, figures, markup, serve, site, wasm
 from dashboard.elements import Column, Figure, Page, Section, Tile
 from dashboard.formats import Change
 from dashboard.pages import dictionary, sql
-from dashboard.tables import Row, Tables, read_queries
+from dashboard.tables import Query, Row, Tables, read_queries
 from ecommerce import cli
 from project.errors import UserError
 from project.home import CHECKOUT
@@ -55,6 +56,23 @@ def test_text_is_escaped_in_every_place() -> None:
     assert html.count("</script>") == 1
     # Title, page, lead, link, section, note, four of the tile, figure: each is there as text.
     assert html.count("&lt;/script&gt;&lt;b&gt;") >= 14
+
+
+def test_characters_that_a_picture_cannot_have_are_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The file of a shop may have any character in a brand, and one of these would end the process.
+    codes = [*range(0x20), 0x7F, 0x85, 0xFFFE, 0xFFFF]
+    names = [f"select chr({code}) || 'x' as name, 5.0 as revenue" for code in codes]
+    query = Query(" union all ".join(names), is_optional=False)
+    monkeypatch.setattr("dashboard.tables.read_queries", lambda _: {"names": query})
+    with duckdb.connect() as connection:
+        rows = Tables(connection).rows("page", "names")
+    drawn = [row["name"] for row in rows if row["name"] != "\ufffdx"]
+    assert drawn == ["\tx", "\nx", "\rx"]
+    draw = figure([dict(row) for row in rows]).draw
+    assert draw is not None
+    ElementTree.fromstring(drawing.to_svg(draw(400), "names", "chart"))
 
 
 def test_days_of_each_kind_are_drawn_in_their_own_way() -> None:
