@@ -112,7 +112,7 @@ def erase(place: Place, user: int, *, dry_run: bool, unreadable_lines: bool) -> 
             place.query(statements.delete(place.catalog, table, user, SPARK))
         if table.is_plain and (number or is_repeated):
             # Deletion vectors only mark the rows: this writes their files without them.
-            place.query(f"reorg table {place.catalog}.{table.name} apply (purge)")
+            place.query(f"reorg table {place.catalog}.{table.address} apply (purge)")
     if any(statements.counts(place.query, place.catalog, found, user, SPARK).values()):
         raise UserError(f"user {user}: rows were written meanwhile; pause the jobs, then run again")
     done = "deleted from every table" if has_rows else "no row was left; files are rewritten"
@@ -209,6 +209,6 @@ def vacuum(place: Place) -> int:
     """Delete the files of earlier versions, which hold deleted rows, once they are old enough."""
     for table in statements.tables(place.query, place.catalog, SPARK):
         if table.is_plain:
-            place.query(f"vacuum {place.catalog}.{table.name}")
+            place.query(f"vacuum {place.catalog}.{table.address}")
             show(f"vacuumed  {table.name}")
     return 0

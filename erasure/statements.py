@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ class Dialect:
     """A condition with `{text}` and `{pattern}`."""
     schema: str
     """Where the columns of `{catalog}` are listed."""
+    quote: str
+    """What is around a name that has other signs than letters, digits and underscores."""
 
 
 DUCKDB: Final = Dialect(
@@ -42,20 +45,25 @@ DUCKDB: Final = Dialect(
     " json_extract_string(_rescued_data, '$.user_id'))",
     "regexp_matches({text}, '{pattern}')",
     "information_schema",
+    '"',
 )
 SPARK: Final = Dialect(
     "concat_ws(' ', get_json_object(_rescued_data, '$._line'),"
     " get_json_object(_rescued_data, '$.user_id'))",
     "{text} rlike '{pattern}'",
     "{catalog}.information_schema",
+    "`",
 )
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table with a column of users, as `schema.name`."""
+    """A table with a column of users."""
 
     name: str
+    """`schema.name`, as people read it."""
+    address: str
+    """The same, as SQL reads it."""
     has_text: bool
     """Whether it also has rejected rows, whose text may name a user."""
     is_plain: bool = True
@@ -66,11 +74,16 @@ class Table:
 
         A rejected row that has the id as a whole number where a user should be is taken for one.
         """
-        condition = f"{USER_COLUMN} = {user}"
+        condition = _is(user)
         if not self.has_text:
             return condition
         named = dialect.matches.format(text=dialect.text, pattern=f"(^|[^0-9])0*{user}([^0-9]|$)")
         return f"({condition} or ({USER_COLUMN} is null and {named}))"
+
+
+def _is(user: int) -> str:
+    # A copy that somebody made may have users as texts, and some that are no number.
+    return f"try_cast({USER_COLUMN} as bigint) = {user}"
 
 
 def tables(query: Query, catalog: str, dialect: Dialect) -> list[Table]:
@@ -92,38 +105,50 @@ def tables(query: Query, catalog: str, dialect: Dialect) -> list[Table]:
         f" having max(case when lower(columns.column_name) = '{USER_COLUMN}' then 1 else 0 end) = 1"
     )
     found = [
-        Table(f"{schema}.{name}", bool(int(has_text)), kind != "STREAMING_TABLE")
+        Table(
+            f"{schema}.{name}",
+            f"{_quoted(schema, dialect)}.{_quoted(name, dialect)}",
+            bool(int(has_text)),
+            kind != "STREAMING_TABLE",
+        )
         for schema, name, kind, has_text in rows
     ]
     return sorted(found, key=lambda table: (table.name == EVENTS, table.name))
+
+
+def _quoted(name: str, dialect: Dialect) -> str:
+    if re.fullmatch("[a-z_][a-z0-9_]*", name):
+        return name
+    escaped = name.replace(dialect.quote, dialect.quote * 2)
+    return f"{dialect.quote}{escaped}{dialect.quote}"
 
 
 def counts(
     query: Query, catalog: str, found: Iterable[Table], user: int, dialect: Dialect
 ) -> dict[Table, int]:
     """Return the number of the user's rows by table, in the same order."""
-    by_name = {table.name: table for table in found}
-    if not by_name:
+    searched = [*found]
+    if not searched:
         return {}
     parts = [
-        f"select '{name}' as table_name, count(*) as user_rows from {catalog}.{name}"
+        f"select {place} as place, count(*) as user_rows from {catalog}.{table.address}"
         f" where {table.rows_of(user, dialect)}"
-        for name, table in by_name.items()
+        for place, table in enumerate(searched)
     ]
-    numbers = {name: int(rows) for name, rows in query(" union all ".join(parts))}
-    return {table: numbers[name] for name, table in by_name.items()}
+    numbers = {int(place): int(rows) for place, rows in query(" union all ".join(parts))}
+    return {table: numbers[place] for place, table in enumerate(searched)}
 
 
 def delete(catalog: str, table: Table, user: int, dialect: Dialect) -> str:
     """Return the statement that deletes the user's rows from a table."""
-    return f"delete from {catalog}.{table.name} where {table.rows_of(user, dialect)}"
+    return f"delete from {catalog}.{table.address} where {table.rows_of(user, dialect)}"
 
 
 def landed_rows(query: Query, catalog: str, user: int, dialect: Dialect) -> Mapping[str, int]:
     """Return the number of the user's rows in bronze by the path of the landed file."""
     rows = query(
         f"select _source_file, count(*) from {catalog}.{EVENTS}"
-        f" where {Table(EVENTS, has_text=True).rows_of(user, dialect)}"
+        f" where {Table(EVENTS, EVENTS, has_text=True).rows_of(user, dialect)}"
         " group by _source_file order by _source_file"
     )
     return {path: int(number) for path, number in rows}
@@ -134,7 +159,7 @@ def require_readable(
 ) -> None:
     """Raise UserError if no row has the user, and only unreadable lines of `landed` the number."""
     parts = [
-        f"select count(*) as user_rows from {catalog}.{table.name} where {USER_COLUMN} = {user}"
+        f"select count(*) as user_rows from {catalog}.{table.address} where {_is(user)}"
         for table, number in counts.items()
         if number
     ]

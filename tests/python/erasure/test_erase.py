@@ -126,6 +126,23 @@ def test_a_copy_that_somebody_made_is_found(loaded: Home) -> None:
     assert len(loaded.query("select * from mine.kept")) == 8
 
 
+def test_a_copy_is_found_whatever_its_name_and_the_type_of_its_users(loaded: Home) -> None:
+    copied = '"my ""copies""".select', "main.\"orders of 2019-10, 'all'\""
+    with duckdb.connect(str(loaded.database)) as connection:
+        connection.execute('create schema "my ""copies"""')
+        for copy in copied:
+            connection.execute(
+                f"create table {copy} as"
+                " select cast(user_id as varchar) as user_id, price from bronze_layer.events_raw"
+                " union all select 'a test', null union all select null, null"
+            )
+    [(rows,)] = loaded.query(f"select count(*) from {copied[0]}")
+    loaded.run("erase", "--user", str(USER))
+    for copy in copied:
+        assert loaded.query(f"select count(*) from {copy}") == [(rows - 2,)]
+        assert loaded.query(f"select count(*) from {copy} where user_id = '{USER}'") == [(0,)]
+
+
 def test_a_vacuum_without_room_leaves_no_copy(
     loaded: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

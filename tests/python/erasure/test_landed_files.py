@@ -73,7 +73,7 @@ def rows(connection: duckdb.DuckDBPyConnection, path: Path, where: str) -> list[
 
 
 def check(connection: duckdb.DuckDBPyConnection, path: Path, cut: Cut) -> None:
-    of_the_user = Table(bronze.EVENTS, has_text=True).rows_of(USER, DUCKDB)
+    of_the_user = Table(bronze.EVENTS, bronze.EVENTS, has_text=True).rows_of(USER, DUCKDB)
     expected = rows(connection, path, f"not coalesce({of_the_user}, false)")
     assert len(expected) == cut.kept
     [(stored, paths)] = by_stored_file([path]).items()
