@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,11 +21,25 @@ Content: TypeAlias = dict[str, Any]
 MANIFEST: Final = "manifest.json"
 STATE: Final = "unfinished.json"
 """The manifest of an export that is not complete: what it has so far."""
+# What one of the formats takes for a part of an address, a pattern or no text, and then writes
+# elsewhere or reads other files.
+_UNUSABLE: Final = re.compile(r"[\x00-\x1f?%*\[\]|^\\\ud800-\udfff]")
 
 
 def resolved(target: Path) -> Path:
-    """Return the absolute path of a folder, which may not exist, without links."""
-    return Path(os.path.realpath(target))
+    """Return the absolute path of a folder, which may not exist, without links.
+
+    Raises UserError for one that not every format can write and read.
+    """
+    path = Path(os.path.realpath(target))
+    if path == path.parent:
+        raise UserError(f"{path}: is the root of the file system; choose another folder")
+    if found := _UNUSABLE.search(str(path)):
+        raise UserError(
+            f"{path}: has {found[0]!a} in its path, which formats read as something else; choose"
+            " another folder"
+        )
+    return path
 
 
 @contextmanager

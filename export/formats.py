@@ -59,7 +59,9 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, table: Table, place: P
 def _read_parquet(
     _: duckdb.DuckDBPyConnection, name: str, columns: Mapping[str, str], place: Place
 ) -> str:
-    return f"read_parquet({literal(place.folder / f'{name}.parquet')})"
+    # A folder above may be called `name=value`, which would be one more column.
+    path = literal(place.folder / f"{name}.parquet")
+    return f"read_parquet({path}, hive_partitioning = false)"
 
 
 def _write_csv(connection: duckdb.DuckDBPyConnection, table: Table, place: Place) -> None:
@@ -73,7 +75,8 @@ def _read_csv(
     types = ", ".join(f"{literal(column)}: {literal(kind)}" for column, kind in columns.items())
     return (
         f"read_csv({literal(place.folder / f'{name}.csv')}, header = true, auto_detect = false,"
-        f" quote = '\"', escape = '\"', allow_quoted_nulls = false, columns = {{{types}}})"
+        f" hive_partitioning = false, quote = '\"', escape = '\"', allow_quoted_nulls = false,"
+        f" columns = {{{types}}})"
     )
 
 

@@ -71,6 +71,18 @@ def exported(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
     return export
 
 
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home whose gold is one table of one row."""
+    home = Home(tmp_path / "small")
+    home.folder.mkdir()
+    with duckdb.connect(str(home.database)) as connection:
+        connection.execute("create schema gold_layer")
+        connection.execute("create table gold_layer.sales as select 5 as revenue")
+    monkeypatch.setenv("ECOMMERCE_HOME", str(home.folder))
+    return home
+
+
 def run(*arguments: str, expect: int = 0) -> None:
     assert cli.main(["export", *arguments]) == expect
 
@@ -376,6 +388,33 @@ def test_a_file_is_no_target(
     run("--format", "csv", "--to", str(tmp_path / "target"), expect=2)
     assert "is no folder; choose another (--to)" in capsys.readouterr().err
     assert (tmp_path / "target").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("/", "is the root of the file system; choose another"),
+        *((f"what{c}else", f"has {c!a} in its path") for c in "?%*[|^\\\n\udcff"),
+    ],
+)
+def test_a_path_that_a_format_reads_otherwise_is_no_target(
+    small: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, what: str
+) -> None:
+    for name_of_format in formats.FORMATS:
+        run("--format", name_of_format, "--to", str(tmp_path / name), expect=2)
+        assert what in capsys.readouterr().err
+    assert [*tmp_path.iterdir()] == [small.folder]
+
+
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_other_signs_in_a_path_are_part_of_it(
+    small: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    target = tmp_path / "revenue=7" / "it's \"né\" #1; {x} $y, z+&~!@:'"
+    run("--format", name, "--to", str(target))
+    run("--check", str(target))
+    assert "1 tables match" in capsys.readouterr().out
+    assert [path.name for path in tmp_path.rglob("*.unfinished")] == []
 
 
 def test_a_wrong_format_lists_the_right_ones(capsys: pytest.CaptureFixture[str]) -> None:
