@@ -93,22 +93,22 @@ def tables(connection: duckdb.DuckDBPyConnection, *, with_personal: bool) -> lis
         found.append(
             Table(
                 name,
-                {column: kind for column, kind, _ in own if column not in personal},
-                {column: text for column, _, text in own if text and column not in personal},
+                {column: kind for column, kind, _ in own if column.lower() not in personal},
+                {c: text for c, _, text in own if text and c.lower() not in personal},
                 comments.get(name, ""),
-                tuple(column for column, *_ in own if column in personal),
+                tuple(column for column, *_ in own if column.lower() in personal),
             )
         )
     return found
 
 
 def personal_columns(project: Path = CHECKOUT) -> frozenset[str]:
-    """Return the names of columns that the project's yml tags as personal.
+    """Return the names of columns that the project's yml tags as personal, in lower case.
 
     The name of a column that is tagged in any table counts in all, as in macro `personal_tables`.
     """
     return frozenset(
-        column["name"]
+        column["name"].lower()
         for content in declared(project)
         for node in [*(content.get("models") or []), *(content.get("snapshots") or [])]
         for column in node.get("columns") or []

@@ -417,6 +417,21 @@ def test_other_signs_in_a_path_are_part_of_it(
     assert [path.name for path in tmp_path.rglob("*.unfinished")] == []
 
 
+@pytest.mark.parametrize("name", formats.FORMATS)
+def test_a_personal_column_stays_however_it_is_written(
+    small: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    with duckdb.connect(str(small.database)) as connection:
+        connection.execute(
+            "create table gold_layer.copied as select 987654321 as User_ID, 1 as revenue"
+        )
+    run("--format", name, "--to", str(tmp_path / "out"))
+    assert "copied: 1 rows, without User_ID" in capsys.readouterr().out
+    found = (tmp_path / "out").rglob("*")
+    files = [path for path in found if path.is_file() and path.name != MANIFEST]
+    assert not any(b"user_id" in file.read_bytes().lower() for file in files)
+
+
 def test_a_wrong_format_lists_the_right_ones(capsys: pytest.CaptureFixture[str]) -> None:
     run("--format", "xlsx", expect=2)
     error = capsys.readouterr().err
