@@ -52,7 +52,7 @@ def by_stored_file(paths: Iterable[Path]) -> dict[Path, list[Path]]:
 def require_writable(stored: Iterable[Path]) -> None:
     """Raise UserError if a file cannot be replaced; a file that is gone need not be."""
     for path in stored:
-        if path.exists() and not os.access(path.parent, os.W_OK):
+        if path.exists() and not os.access(path.resolve().parent, os.W_OK):
             raise UserError(
                 f"{path}: has lines of the user, and its folder cannot be written; get permission,"
                 " then run again: nothing was changed"
@@ -65,8 +65,10 @@ def rewrite(stored: Path, paths: Collection[Path], user: int) -> dict[Path, Cut]
     `paths` are the file itself, or files inside the archive. Blank lines and a byte-order mark,
     which are no data, go as well. Raises OSError and NotReadableError; the file is then unchanged.
     """
+    # A link may have taken the file's place: what it leads to has the records.
+    content = stored.resolve()
     # Loaders do not read names that begin with a dot.
-    written = stored.with_name(f".{stored.name}.erased")
+    written = content.with_name(f".{content.name}.erased")
     try:
         if [*paths] != [stored]:
             cuts = _rewrite_archive(stored, set(paths), user, written)
@@ -76,7 +78,7 @@ def rewrite(stored: Path, paths: Collection[Path], user: int) -> dict[Path, Cut]
             with written.open("wb") as sink:
                 cuts = {stored: _copy(stored, user, sink)}
         shutil.copymode(stored, written)
-        written.replace(stored)
+        written.replace(content)
     except (HeaderError, LineTooLongError) as error:
         # Something else has taken the file's place since it was loaded.
         raise NotReadableError(str(error)) from error

@@ -96,6 +96,20 @@ def test_a_file_of_text_keeps_what_is_not_the_users(
     assert [*tmp_path.iterdir()] == [path]
 
 
+def test_a_file_that_was_moved_behind_a_link_is_rewritten_where_it_is(
+    tmp_path: Path, connection: duckdb.DuckDBPyConnection
+) -> None:
+    moved, path = tmp_path / "archive" / "october.csv", tmp_path / "landing" / "events.csv"
+    for file in (moved, path):
+        file.parent.mkdir()
+    moved.write_bytes(CONTENT)
+    path.symlink_to(moved)
+    check(connection, path, Cut(len(OF_THE_USER), len(OF_OTHERS)))
+    assert path.is_symlink()
+    assert moved.read_text() == "\n".join([HEADER, *OF_OTHERS]) + "\n"
+    assert [*moved.parent.iterdir()] == [moved]
+
+
 def test_a_file_in_an_archive_leaves_the_others_as_they_are(
     tmp_path: Path, connection: duckdb.DuckDBPyConnection
 ) -> None:
