@@ -101,7 +101,9 @@ def _show_plan(counts: Mapping[Table, int], landed: Mapping[str, int]) -> None:
 def _copies() -> list[Path]:
     """Return the copies of gold that other commands have made in the home."""
     described = [path for name in (MANIFEST, STATE) for path in home().glob(f"exports/*/{name}")]
-    return sorted({*(path.parent for path in described), *home().glob("assistant/gold.*")})
+    # Pages stay where no new ones can be written, and a killed process has left some aside.
+    gold = [*home().glob("assistant/gold.*"), *home().glob("*dashboard*/sql/gold.duckdb")]
+    return sorted({*(path.parent for path in described), *gold})
 
 
 def _rewrite(landed: Mapping[str, int], user: int) -> dict[Path, Cut]:

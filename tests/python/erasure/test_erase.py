@@ -126,6 +126,18 @@ def test_a_copy_that_somebody_made_is_found(loaded: Home) -> None:
     assert len(loaded.query("select * from mine.kept")) == 8
 
 
+@pytest.mark.parametrize("site", ["dashboard", ".dashboard.old"])
+def test_gold_of_pages_that_are_not_written_again_is_removed(loaded: Home, site: str) -> None:
+    # Bronze alone has no pages to write; nor has a home where a test fails on what is rebuilt.
+    gold = loaded.folder / site / "sql" / "gold.duckdb"
+    gold.parent.mkdir(parents=True)
+    gold.write_bytes(b"rows of the user")
+    assert f"all of     {gold}" in loaded.run("erase", "--user", str(USER), "--dry-run").stdout
+    assert gold.exists()
+    loaded.run("erase", "--user", str(USER))
+    assert not gold.exists()
+
+
 def test_a_copy_is_found_whatever_its_name_and_the_type_of_its_users(loaded: Home) -> None:
     copied = '"my ""copies""".select', "main.\"orders of 2019-10, 'all'\""
     with duckdb.connect(str(loaded.database)) as connection:
