@@ -209,11 +209,14 @@ def _field(position: int, kind: str, is_event_column: bool) -> str:
     if kind.startswith("TIMESTAMP"):
         zone = " UTC" if kind in _ZONED else ""
         # A cast of a zoned timestamp would use the zone of the machine.
-        micros = f"epoch_ns({column}) // 1000" if kind.endswith("_NS") else f"epoch_us({column})"
+        is_fine = kind.endswith("_NS")
+        micros = f"epoch_ns({column}) // 1000" if is_fine else f"epoch_us({column})"
+        nanos = f"epoch_ns({column}) % 1000" if is_fine else "0"
         stamp = f"make_timestamp({micros})"
         return (
-            f"coalesce(case when ({micros}) % 1000000 = 0"
-            f" then strftime({stamp}, '{_SECONDS}{zone}')"
+            f"coalesce(case when {nanos} <> 0"
+            f" then strftime({stamp}, '{_SECONDS}.%f') || format('{{:03d}}{zone}', {nanos})"
+            f" when ({micros}) % 1000000 = 0 then strftime({stamp}, '{_SECONDS}{zone}')"
             f" else strftime({stamp}, '{_SECONDS}.%f{zone}') end, {text})"
         )
     if kind == "FLOAT":

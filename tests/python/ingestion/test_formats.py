@@ -205,12 +205,16 @@ def test_columns_of_a_data_frame_are_judged_by_the_contract(
     assert "category_id" in refusal(tmp_path, "ids.parquet", content)
 
 
-def test_microseconds_of_parquet_reach_the_text(tmp_path: Path) -> None:
+def test_fractions_of_parquet_reach_the_text(tmp_path: Path) -> None:
+    """Nanoseconds too, which are refused as those of CSV files are: none are cut off."""
     at = datetime(2019, 10, 1, 0, 0, 0, 250_000, tzinfo=UTC)
+    nanoseconds = 1_569_888_000_250_000_007
     path = write_parquet(
         tmp_path / "t.parquet",
         {
             "zoned": pa.array([at], pa.timestamp("ns", "UTC")),
+            "finer": pa.array([nanoseconds], pa.timestamp("ns", "UTC")),
+            "finest": pa.array([nanoseconds], pa.timestamp("ns")),
             "plain": pa.array([at.replace(tzinfo=None)], pa.timestamp("us")),
             "day": pa.array([at.date()]),
             "a,b": pa.array([1.0]),
@@ -218,8 +222,9 @@ def test_microseconds_of_parquet_reach_the_text(tmp_path: Path) -> None:
     )
     with open_content(path) as (stream, position):
         assert stream.read().decode() == (
-            'zoned,plain,day,"a,b"\n'
-            "2019-10-01 00:00:00.250000 UTC,2019-10-01 00:00:00.250000,2019-10-01,1.0\n"
+            'zoned,finer,finest,plain,day,"a,b"\n'
+            "2019-10-01 00:00:00.250000 UTC,2019-10-01 00:00:00.250000007 UTC,"
+            "2019-10-01 00:00:00.250000007,2019-10-01 00:00:00.250000,2019-10-01,1.0\n"
         )
         assert position.tell() == path.stat().st_size
 
