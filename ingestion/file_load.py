@@ -24,20 +24,11 @@ from ingestion import bronze
 from ingestion.contents import content_hash, open_content, require_readable
 from ingestion.csv_records import Batch, LineTooLongError, Record, RecordReader, repetitions
 from ingestion.fast_scan import NotRegularError, insert_by_scan, require_regular
-from ingestion.file_sample import (
-    FEW_LINES,
-    HEAD_LINES,
-    Sample,
-    UnusableError,
-    is_cut,
-    is_published,
-    judge,
-    read_sample,
-    require_one_form,
-    require_undamaged,
-)
+from ingestion.file_sample import FEW_LINES, HEAD_LINES, Sample, is_cut, read_sample
+from ingestion.file_verdict import UnusableError, is_published, judge, require_undamaged
 from ingestion.formats import Format, NotReadableError
 from ingestion.header import HeaderError, read_layout
+from ingestion.joined_parts import require_one_form
 from ingestion.landing_files import (
     Identity,
     Layout,

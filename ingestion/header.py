@@ -41,6 +41,8 @@ _INSTANT: Final = re.compile(
     r"[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}[ T][0-9]{1,2}:[0-9]{2}|[0-9]{8}T[0-9]{4}"
 )
 UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+# A column that the header does not name, as `unique_names` calls it.
+UNNAMED: Final = re.compile("_c[0-9]+_*")
 _PARTS_OF_NAME: Final = re.compile(r"[][(){}.:/\\|!]+|->")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?(e[+-]?[0-9]+)?", re.IGNORECASE)
 # Fewer event columns than this are no header of events, and may be an event's values.
