@@ -45,7 +45,8 @@ class Dbt:
         # At exit, DuckDB would report frozen objects as leaks.
         atexit.register(gc.unfreeze)
         self._manifest = None
-        self._manifest = self._invoke("parse").result
+        # The build writes the manifest: twice would take a twentieth of a small update.
+        self._manifest = self._invoke("parse", "--no-write-json").result
 
     def build(self, *, full_refresh: bool) -> Build:
         """Build and test every model, and print what fails.
