@@ -26,7 +26,7 @@ _LIFETIME_VALUE: Final = (
     CHECKOUT / "models" / "intermediate" / "customer" / "customer_lifetime_value.py"
 )
 # The platform's own limit, so that both have the same memory.
-_SETTINGS: Final = {"memory_limit": "8GB", "preserve_insertion_order": "false"}
+_SETTINGS: Final = {"memory_limit": "7.5GB", "preserve_insertion_order": "false"}
 
 
 def steps(script: str) -> list[tuple[str, str]]:

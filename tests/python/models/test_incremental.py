@@ -213,7 +213,7 @@ def test_an_update_uses_half_the_memory_limit(refreshed: Home, tmp_path: Path) -
         [(text,)] = connection.execute("select current_setting('memory_limit')").fetchall()
     half = size(text) / 2
     assert used() == close(min(4e9, half))
-    assert used("--full-refresh") == close(min(8e9, half))
+    assert used("--full-refresh") == close(min(7.5e9, half))
     assert used(limit="6GB") == close(6e9)
 
 

@@ -23,7 +23,7 @@ def value(expression: str) -> object:
     ("machine", "is_update", "limit"),
     [
         # DuckDB's own default, four fifths of 24, 8, 4 and 1 GiB.
-        ("19.2 GiB", False, 8_000_000_000),
+        ("19.2 GiB", False, 7_500_000_000),
         ("19.2 GiB", True, 4_000_000_000),
         ("6.4 GiB", False, 3_435_973_836),
         ("6.4 GiB", True, 3_435_973_836),
