@@ -71,6 +71,7 @@ _SINGLE_NODE: Final = {
     "spark_conf.spark.master": "local[*]",
     "custom_tags.ResourceClass": "SingleNode",
 }
+_HOLD_DATA: Final = ("external_locations", "catalogs", "schemas", "volumes")
 # References that have a value at each deployment and none here.
 _KNOWN_TO_THE_CLI: Final = {"workspace.current_user.userName", "workspace.file_path"}
 _JOB_PARAMETER: Final = re.compile(r"\{\{\s*job\.parameters\.(\w+)\s*\}\}")
@@ -357,6 +358,22 @@ def target_faults(root: Config) -> list[str]:
         else:
             found.append(f"{name} has no mode")
     return found
+
+
+def unprotected(root: Config) -> list[str]:
+    """Return what holds data and what a deployment of staging or prod may drop without a question.
+
+    `deploy.go` of the CLI asks before it drops schemas and volumes, and `deploy --auto-approve`
+    does not; for catalogs and external locations nothing asks.
+    """
+    return [
+        f"{name}: {kind}.{key} may be dropped"
+        for name, target in root["targets"].items()
+        if target.get("mode") == "production"
+        for kind in _HOLD_DATA
+        for key, resource in deployed(root, name)["resources"].get(kind, {}).items()
+        if resource.get("lifecycle", {}).get("prevent_destroy") is not True
+    ]
 
 
 def unassigned_variables(root: Config, target: str) -> list[str]:

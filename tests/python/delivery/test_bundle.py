@@ -124,6 +124,7 @@ def faults(root: Config, target: str, pins: dict[str, str]) -> list[str]:
         *bundle_config.unknown_job_parameters(bundle),
         *bundle_config.gate_faults(bundle),
         *bundle_config.target_faults(root),
+        *bundle_config.unprotected(root),
         *bundle_config.unheard(bundle),
         *bundle_config.unmeasured_jobs(bundle),
     ]
@@ -197,6 +198,10 @@ PROD: Final = ("targets", "prod", "variables")
         ),
         (plant("targets", "prod", "run_as", value=None), "prod does not run as the service"),
         (plant("targets", "prod", "mode", value=None), "prod has no mode"),
+        (
+            plant("targets", "prod", "resources", "catalogs", "analytics", "lifecycle", value=None),
+            "prod: catalogs.analytics may be dropped",
+        ),
         (plant("resources", "pipelines", value={"x": {}}), "pipelines: not a kind of resource"),
         (plant(*GATE, "environment_key", value="dbtt"), "full_pipeline_job.gate"),
         (
