@@ -229,6 +229,7 @@ class Asked:
 
     def _catalog(self) -> Iterator[Answer]:
         from databricks.sdk.errors import NotFound
+        from databricks.sdk.service.catalog import CatalogIsolationMode
 
         catalog, target = self._needs.catalog, self._needs.target
         if self._needs.has_runner and not catalog.endswith(f"_{target}"):
@@ -242,13 +243,21 @@ class Asked:
             return
         yield Answer("ok", "Unity Catalog metastore")
         try:
-            self._client.catalogs.get(catalog)
-            yield Answer("ok", f"catalog {catalog}")
+            found = self._client.catalogs.get(catalog)
         except NotFound:
             if self._needs.makes_catalog:
                 yield from self._storage(metastore)
             else:
                 yield missing(f"catalog {catalog}", f"run: create catalog {catalog}")
+            return
+        yield Answer("ok", f"catalog {catalog}")
+        if self._needs.has_runner:
+            # Who deploys dev is in the pipeline's group too, which may read what lands here.
+            yield _found(
+                found.isolation_mode is CatalogIsolationMode.ISOLATED,
+                f"catalog {catalog} in chosen workspaces only",
+                f"its owner runs: databricks catalogs update {catalog} --isolation-mode ISOLATED",
+            )
 
     def _storage(self, metastore: GetMetastoreSummaryResponse) -> Iterator[Answer]:
         """Yield what making a catalog in cloud storage needs."""

@@ -62,6 +62,8 @@ class Account:
     )
     credentials: tuple[str, ...] = ("ecommerce_analytics",)
     destinations: tuple[str, ...] = ()
+    isolation_mode: str | None = None
+    """Of the catalog of staging, which a deployment before made; None: there was none."""
     state: dict[str, Any] | None = None
     hidden: tuple[str, ...] = ()
     tags: dict[str, tuple[str, ...]] = field(
@@ -112,6 +114,8 @@ class Account:
                 call.refuse(404, "STORAGE_CREDENTIAL_DOES_NOT_EXIST", f"{name} does not exist")
                 return True
             content = {"name": name, "owner": "eve@shop"}
+        elif path.endswith("/catalogs/ecommerce_analytics_staging") and self.isolation_mode:
+            content = {"name": name, "isolation_mode": self.isolation_mode}
         elif path.startswith("tag-policies/"):
             if name not in self.tags:
                 call.refuse(404, "NOT_FOUND", f"Tag policy {name} does not exist")
@@ -209,6 +213,11 @@ def test_an_account_that_has_everything(
         (
             {"credentials": ()},
             "storage credential ecommerce_analytics; a metastore admin creates it",
+        ),
+        (
+            {"isolation_mode": "OPEN"},
+            "catalog ecommerce_analytics_staging in chosen workspaces only; its owner runs:"
+            " databricks catalogs update ecommerce_analytics_staging --isolation-mode ISOLATED",
         ),
         (
             {"state": {"cli_version": "1.13.0", "state": {}}},
@@ -326,6 +335,15 @@ def test_dev_runs_as_its_deployer_in_a_catalog_that_is_there(
     account.my_groups = ("admins",)
     assert check("dev") == 1
     assert f"missing  {DEPLOYER} in ecommerce_pipeline; " in capsys.readouterr().out
+
+
+def test_a_catalog_of_staging_is_in_chosen_workspaces(
+    account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.isolation_mode = "ISOLATED"
+    assert check() == 0
+    name = "ecommerce_analytics_staging"
+    assert f"ok       catalog {name} in chosen workspaces only\n" in capsys.readouterr().out
 
 
 def test_the_free_edition_needs_no_account(
