@@ -46,7 +46,9 @@ CONVERTED: Final = "_converted"
 _MOST_LOOKS: Final = 5
 # The error shows the plan as well, which has the same words.
 _NOT_JUDGED: Final = re.compile(rf"USER_RAISED_EXCEPTION\] {event_stream.NOT_JUDGED}<(.*)>")
-_WITHOUT_EVENTS: Final = {AUTO_LOADER: {"cloudFiles.useManagedFileEvents": "false"}}
+_WITHOUT_EVENTS: Final = {
+    AUTO_LOADER: {"cloudFiles.useManagedFileEvents": "false", **event_stream.WHOLE_LISTING}
+}
 _SECONDS: Final = {"millisecond": 0.001, "second": 1, "minute": 60, "hour": 3600}
 
 

@@ -32,6 +32,10 @@ _NAMES: Final = "*" + re.sub("([a-z])", lambda a: f"[{a[0]}{a[0].upper()}]", For
 NOT_JUDGED: Final = "not as the driver knows it: "
 """How the error begins that stops the stream at a new or changed file."""
 
+# Before runtime 17.3 Auto Loader may list only names after those that it knows, as if names grew by
+# time: `2019-Nov.csv` comes before `2019-Oct.csv`, and the names of converted texts are hashes.
+WHOLE_LISTING: Final = {"cloudFiles.useIncrementalListing": "false"}
+
 _LINES: Final = "value string"
 _FILES: Final = "key string, is_loaded boolean, source_file string, text_size bigint"
 # What Java's URIs keep in a path, besides letters and digits.
@@ -60,6 +64,8 @@ def source_options(source_format: str, limits: Limits, *, file_events: str) -> d
     if is_auto_loader:
         options["cloudFiles.format"] = "text"
         options["cloudFiles.useManagedFileEvents"] = file_events
+        if file_events == "false":
+            options |= WHOLE_LISTING
     if limits.files is not None:
         options[f"{prefix}maxFilesPerTrigger"] = str(limits.files)
     if limits.size is not None:

@@ -713,6 +713,18 @@ def test_file_events_are_never_left_to_the_runtime(arguments: list[str]) -> None
     assert options["cloudFiles.useManagedFileEvents"] == expected
 
 
+@pytest.mark.parametrize(("events", "is_listed"), [("false", True), ("true", False)])
+def test_a_folder_is_listed_whole(events: str, *, is_listed: bool) -> None:
+    # Runtimes before 17.3 may look after the last name only; names are months, or hashes.
+    options = event_stream.source_options("cloudFiles", Limits(), file_events=events)
+    converted = options | auto_loader._WITHOUT_EVENTS["cloudFiles"]
+    assert options.get("cloudFiles.useIncrementalListing") == ("false" if is_listed else None)
+    assert converted["cloudFiles.useIncrementalListing"] == "false"
+    assert "cloudFiles.useIncrementalListing" not in event_stream.source_options(
+        "text", Limits(), file_events=events
+    )
+
+
 def test_table_on_databricks_is_clustered_and_described() -> None:
     statement = auto_loader.create_statement(TABLE, "cloudFiles")
     assert " using delta cluster by (event_time) comment 'One row per data line" in statement
