@@ -114,6 +114,19 @@ PROBES: Final = (
         joined,
     ),
     Probe(
+        # As in customer_metrics: the key is unique and never null, what a reader sees of it is not.
+        "masked_key_is_not_relied_on",
+        "select count(*), count(id) from (select distinct id from {schema}.{name}) as keys",
+        (
+            "create function {schema}.{name}_mask(id bigint) returns bigint"
+            " return case when false then id end",
+            "create table {schema}.{name} (id bigint not null mask {schema}.{name}_mask,"
+            " constraint {name}_key primary key (id) rely) using delta",
+            "insert into {schema}.{name} values (1), (2)",
+        ),
+        joined,
+    ),
+    Probe(
         "merge_into_a_protected_table",
         "merge into {schema}.{name} as t using {schema}.{name}_new as s on t.id <=> s.id"
         " when matched then update set day = s.day"
