@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import importlib.metadata
+import inspect
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from typing import Any, Final
 import click
 import pytest
 import yaml
+from databricks.sdk.service.jobs import JobsAPI
 from jinja2 import Template
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -456,6 +458,18 @@ def test_every_variable_passed_to_dbt_is_declared(root: Config, manifest: dict[s
     project = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
     assert given == {"check_hours", "declarative", "policies"}
     assert given <= set(project["vars"])
+
+
+def test_a_python_model_ends_before_its_job(root: Config, manifest: dict[str, Any]) -> None:
+    """It is a run of its own, which goes on where dbt has died with its task."""
+    limit = root["resources"]["jobs"]["full_pipeline_job"]["timeout_seconds"]
+    models = [node for node in manifest["nodes"].values() if node.get("language") == "python"]
+    assert models
+    for model in models:
+        # dbt-databricks passes on what is here by name.
+        [(setting, seconds)] = model["config"].get("python_job_config", {"none": limit}).items()
+        assert setting in inspect.signature(JobsAPI.submit).parameters, model["name"]
+        assert 0 < seconds < limit, model["name"]
 
 
 def test_no_model_depends_on_the_name_of_a_target(root: Config) -> None:
