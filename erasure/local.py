@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ from ingestion.landing_files import Identity
 from ingestion.local_loader import connect
 from project.database import STORAGE_VERSION, explained, literal
 from project.errors import UserError
-from project.home import database_path, home
+from project.home import MARKER, database_path, home, landing_path
 from project.output import show
 
 # The loader refuses to go on where its books and bronze differ. A file may be left without a row.
@@ -67,6 +67,7 @@ def erase(user: int, *, dry_run: bool, unreadable_lines: bool) -> int:
         if has_rows and not unreadable_lines:
             statements.require_readable(rows, catalog, counts, landed, user)
         _show_plan(counts, landed)
+        _require_own(landed)
         if dry_run:
             show("dry run: nothing was changed")
             return 0
@@ -96,6 +97,24 @@ def _show_plan(counts: Mapping[Table, int], landed: Mapping[str, int]) -> None:
         show(f"{number:>12,} lines  {path}{'' if Path(path).exists() else ' (gone)'}")
     for copy in _copies():
         show(f"{'all':>12} of     {copy}")
+
+
+def _require_own(landed: Iterable[str]) -> None:
+    """Raise UserError for landed files that a copied or moved home does not have where it is."""
+    for file in landed_files.by_stored_file(Path(path) for path in landed):
+        marked = (folder for folder in file.parents if (folder / MARKER).exists())
+        owner = next(marked, home()).resolve() if file.exists() else home()
+        if owner != home():
+            raise UserError(
+                f"{file}: is in another home, {owner}, which can have the user too; erase the user"
+                " there, then copy that home again, or remove this one: nothing was changed"
+            )
+        moved = landing_path() / file.name
+        if moved.exists() and not file.exists():
+            raise UserError(
+                f"{file}: was loaded from there, and is {moved} now, which a load takes for"
+                " another file; move the home back, then run again: nothing was changed"
+            )
 
 
 def _copies() -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ import pytest
 from erasure import local
 from erasure.landed_files import rewrite
 from project.errors import UserError
+from project.home import claim
 from support.built_gold import built_gold
 from support.databricks_runs import WITHOUT_TESTS
 from support.event_batches import FIRST, line, write
@@ -108,6 +110,26 @@ def test_unreadable_lines_are_those_of_a_user_with_a_row(loaded: Home) -> None:
     for user in (USER, 62):
         loaded.run("erase", "--user", str(user))
     assert broken.read_text().splitlines()[1:] == [other]
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_copied_or_moved_home_has_its_files_elsewhere(tmp_path: Path, is_kept: bool) -> None:
+    first = Home(tmp_path / "first")
+    first.folder.mkdir()
+    claim(first.folder)
+    file = first.folder / "landing" / "a.csv"
+    write(file, FIRST)
+    first.load(file.parent)
+    second = Home(tmp_path / "second")
+    shutil.copytree(first.folder, second.folder)
+    if not is_kept:
+        shutil.rmtree(first.folder)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    err = second.run("erase", "--user", str(USER), expect=2).stderr
+    named = f"is in another home, {first.folder}, which" if is_kept else "move the home back"
+    assert f"{file}: " in err
+    assert named in err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_without_a_database_nothing_can_be_erased(tmp_path: Path) -> None:
