@@ -93,15 +93,17 @@ def _require_database() -> Path:
 def _show_plan(counts: Mapping[Table, int], landed: Mapping[str, int]) -> None:
     for table, number in counts.items():
         show(f"{number:>12,} rows   {table.name}")
-    for path, number in landed.items():
-        show(f"{number:>12,} lines  {path}{'' if Path(path).exists() else ' (gone)'}")
+    for file, paths in landed_files.by_stored_file(map(Path, landed)).items():
+        for path in paths:
+            gone = "" if file.exists() else " (gone)"
+            show(f"{landed[str(path)]:>12,} lines  {path}{gone}")
     for copy in _copies():
         show(f"{'all':>12} of     {copy}")
 
 
 def _require_own(landed: Iterable[str]) -> None:
     """Raise UserError for landed files that a copied or moved home does not have where it is."""
-    for file in landed_files.by_stored_file(Path(path) for path in landed):
+    for file in landed_files.by_stored_file(map(Path, landed)):
         marked = (folder for folder in file.parents if (folder / MARKER).exists())
         owner = next(marked, home()).resolve() if file.exists() else home()
         if owner != home():
@@ -127,10 +129,12 @@ def _copies() -> list[Path]:
 
 def _rewrite(landed: Mapping[str, int], user: int) -> dict[Path, Cut]:
     """Rewrite the landed files that still exist, and return what each has lost."""
-    stored = landed_files.by_stored_file(Path(path) for path in landed if Path(path).exists())
+    stored = landed_files.by_stored_file(map(Path, landed))
     landed_files.require_writable(stored)
     cuts: dict[Path, Cut] = {}
     for file, paths in stored.items():
+        if not file.exists():
+            continue
         try:
             cuts |= landed_files.rewrite(file, paths, user)
         except (OSError, NotReadableError) as error:

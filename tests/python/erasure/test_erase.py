@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -213,6 +214,22 @@ def test_erased_lines_do_not_come_back(loaded: Home) -> None:
     loaded.database.unlink()
     loaded.load(files)
     assert loaded.query(rows) == kept
+
+
+def test_lines_in_an_archive_do_not_come_back(loaded: Home) -> None:
+    files = loaded.folder / "archived"
+    text = (loaded.folder / "files" / "a.csv").read_bytes()
+    files.mkdir()
+    with zipfile.ZipFile(files / "archive.zip", "w") as archive:
+        archive.writestr("2019/a.csv", text)
+    loaded.load(files)
+    out = loaded.run("erase", "--user", str(USER)).stdout
+    assert "(gone)" not in out
+    with zipfile.ZipFile(files / "archive.zip") as archive:
+        left = archive.read("2019/a.csv")
+    assert left == (loaded.folder / "files" / "a.csv").read_bytes()
+    assert left != text
+    assert "1 already_loaded" in loaded.run("load", "--data", str(files)).stdout
 
 
 def test_an_erasure_that_died_between_files_and_tables_can_be_repeated(loaded: Home) -> None:
