@@ -14,6 +14,7 @@ from assistant.gold_copy import Copy, refreshed
 from assistant.metrics import read_metrics
 from assistant.query import Limits, run_query
 from assistant.sql_check import RefusedError
+from export.gold import SCHEMA
 from project.errors import UserError
 
 _INSTRUCTIONS: Final = """
@@ -44,7 +45,7 @@ def build(limits: Limits) -> FastMCP[Any]:
     async def describe_table(table: str) -> dict[str, Any]:
         """Describe a table: what each column means, its type, and over what a sum has a meaning."""
         copy = await _copy()
-        found = copy.tables.get(table.strip().lower().rpartition(".")[2])
+        found = copy.tables.get(table.strip().lower().removeprefix(f"{SCHEMA}."))
         if found is None:
             raise ToolError(f"there is no table {table!r}; there are {', '.join(copy.tables)}")
         return _answer(dict(found), copy)

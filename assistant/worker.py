@@ -76,6 +76,11 @@ def _cut(found: duckdb.DuckDBPyConnection, most: int) -> dict[str, Any]:
     while row := found.fetchone():
         values = [_plain(value) for value in row]
         size += len(json.dumps(values))
+        if not rows and size > MOST_RESULT_CHARACTERS:
+            raise RefusedError(
+                f"the first row has more than {MOST_RESULT_CHARACTERS:,} characters; select fewer"
+                " columns, or shorter texts and lists"
+            )
         if len(rows) == most or size > MOST_RESULT_CHARACTERS:
             return {"rows": rows, "is_cut": True}
         rows.append(values)

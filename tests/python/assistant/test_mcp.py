@@ -77,9 +77,10 @@ def test_a_table_is_described_by_the_dictionary(home: Home, name: str) -> None:
 
 
 def test_an_unknown_table_lists_the_known_ones(home: Home) -> None:
-    message = call("describe_table", table="sessions")
-    assert message.startswith("there is no table 'sessions'; there are ")
-    assert "orders" in message
+    for name in ("sessions", "silver_layer.orders", "x.gold_layer.orders"):
+        message = call("describe_table", table=name)
+        assert message.startswith(f"there is no table '{name}'; there are ")
+        assert "orders" in message
 
 
 @pytest.mark.parametrize(
@@ -182,6 +183,22 @@ def test_a_result_of_too_many_characters_is_cut(home: Home) -> None:
     assert 1 <= len(answer["rows"]) < 10
     assert answer["is_cut"] is True
     assert len(json.dumps(answer)) < worker.MOST_RESULT_CHARACTERS + 1000
+
+
+def test_a_first_row_of_too_many_characters_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "gold.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("create schema gold_layer")
+
+    most = 64 * MIB
+
+    def run(sql: str) -> dict[str, Any]:
+        task: worker.Task = {"file": str(file), "tables": [], "sql": sql, "rows": 9, "memory": most}
+        return worker.run(task)
+
+    wide = "repeat('x', 300000)"
+    assert "the first row has more than 400,000" in run(f"select {wide} as a, {wide} as b")["error"]
+    assert run("select 1 where false")["rows"] == []
 
 
 def test_values_of_every_kind_are_plain(home: Home) -> None:
