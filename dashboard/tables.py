@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -86,6 +86,12 @@ class Tables:
         return [
             dict(zip(columns, map(_drawable, values), strict=True)) for values in result.fetchall()
         ]
+
+
+def leading(rows: Iterable[Row], column: str) -> Row | None:
+    """Return the row with the highest value; None unless it is above that of another row."""
+    known = sorted((row for row in rows if row[column] is not None), key=lambda row: row[column])
+    return known[-1] if len(known) > 1 and known[-1][column] > known[-2][column] else None
 
 
 def _drawable(value: object) -> object:

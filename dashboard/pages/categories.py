@@ -7,7 +7,7 @@ from typing import Final
 from dashboard import figures, formats
 from dashboard.elements import Column, Figure, Page, Section
 from dashboard.periods import TOO_SHORT
-from dashboard.tables import Row, Tables
+from dashboard.tables import Row, Tables, leading
 
 TITLE: Final = "Categories and brands"
 
@@ -43,7 +43,7 @@ def _growth(tables: Tables) -> Figure:
         if row["change_rate"] is not None and row["units"] >= 20
     ]
     rows = sorted(known, key=lambda row: -row["change_rate"])
-    best = rows[0] if rows else None
+    best = leading(rows, "change_rate")
     return Figure(
         "growth",
         f"{best['category_l1']} grew most: {formats.change_rate(best['change_rate'])}"
@@ -51,7 +51,7 @@ def _growth(tables: Tables) -> Figure:
         else "Change of revenue by category",
         "Revenue per complete day, last 28 days against the 28 before; categories of 20 units and"
         " more."
-        if best
+        if rows
         else TOO_SHORT,
         _CATEGORY_COLUMNS,
         rows,
@@ -70,7 +70,7 @@ def _subcategories(tables: Tables) -> Figure:
         {**row, "name": f"{row['category_l1']} / {row['category_l2']}"}
         for row in tables.rows("categories", "subcategories")
     ][:14]
-    best = rows[0] if rows else None
+    best = leading(rows, "revenue")
     return Figure(
         "subcategories",
         f"{best['name']} is the largest subcategory" if best else "Revenue by subcategory",

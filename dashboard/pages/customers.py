@@ -7,7 +7,7 @@ from typing import Final
 from dashboard import figures, formats
 from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
-from dashboard.tables import Row, Tables
+from dashboard.tables import Row, Tables, leading
 
 TITLE: Final = "Customers"
 _SECOND_ORDER_STEPS: Final = ("same day", "1-3", "4-7", "8-14", "15-30", "later")
@@ -196,7 +196,7 @@ def _second_orders(tables: Tables) -> Figure:
 
 def _scores(tables: Tables) -> Figure:
     rows = tables.rows("customers", "scores")
-    best = max(rows, key=lambda row: row["revenue"], default=None)
+    best = leading(rows, "revenue")
     return Figure(
         "scores",
         f"Recency {best['recency_score']}, frequency {best['frequency_score']} is worth most:"

@@ -8,7 +8,7 @@ from dashboard import figures, formats
 from dashboard.elements import OVER_ALL_DAYS, PRODUCT_COLUMNS, Column, Figure, Page, Section, tile
 from dashboard.formats import Change
 from dashboard.periods import recent
-from dashboard.tables import Row, Tables
+from dashboard.tables import Row, Tables, leading
 
 TITLE: Final = "Funnel and carts"
 _MANY_SESSIONS: Final = 100
@@ -109,8 +109,8 @@ def _abandonment(tables: Tables) -> Figure:
 
 def _categories(tables: Tables) -> Figure:
     rows = tables.rows("funnel", "categories")
-    many = [row for row in rows if row["sessions"] >= _MANY_SESSIONS and row["conversion_rate"]]
-    best = max(many, key=lambda row: row["conversion_rate"], default=None)
+    many = [row for row in rows if row["sessions"] >= _MANY_SESSIONS]
+    best = leading(many, "conversion_rate")
     return Figure(
         "categories",
         f"Of categories with {_MANY_SESSIONS} sessions and more, {best['category_l1']} converts"
@@ -198,7 +198,7 @@ def _recovery(tables: Tables) -> Figure:
         if row["observed_lines"] >= 20
     ]
     rows.sort(key=lambda row: -row["recovery_rate"])
-    first = rows[0] if rows else None
+    first = leading(rows, "recovery_rate")
     return Figure(
         "recovery",
         f"{first['category_l1']} is bought later most: {formats.percent(first['recovery_rate'])}"
@@ -214,7 +214,7 @@ def _recovery(tables: Tables) -> Figure:
 
 def _cart_products(tables: Tables) -> Figure:
     rows: list[Row] = tables.optional_rows("funnel", "cart_products") or []
-    first = rows[0] if rows else None
+    first = leading(rows, "cart_value")
     return Figure(
         "cart-products",
         f"Most open value: product {first['product_id']}, {formats.compact(first['cart_value'])}"

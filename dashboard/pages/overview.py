@@ -10,7 +10,7 @@ from dashboard.elements import Column, Figure, Page, Section, Tile, tile
 from dashboard.formats import Change
 from dashboard.pages import metrics
 from dashboard.periods import PERIOD_DAYS, Comparison, compared, recent, without_verdict
-from dashboard.tables import Row, Tables
+from dashboard.tables import Row, Tables, leading
 
 TITLE: Final = "Overview"
 _AGAINST: Final = f"the {PERIOD_DAYS} days before"
@@ -151,9 +151,9 @@ def _only_recent(days: Sequence[Row], shown: Sequence[Row]) -> str:
 
 def _sessions_by_day(days: Sequence[Row]) -> list[Figure]:
     shown = recent(days)
-    complete = [day for day in shown if day["is_complete"] and day["session_conversion_rate"]]
-    best = max(complete, key=lambda day: day["session_conversion_rate"], default=None)
-    most = max(complete, key=lambda day: day["sessions"], default=None)
+    complete = [day for day in shown if day["is_complete"]]
+    best = leading(complete, "session_conversion_rate")
+    most = leading(complete, "sessions")
     return [
         Figure(
             "sessions-by-day",
@@ -193,7 +193,7 @@ def _visitors_by_month(tables: Tables) -> Figure:
         }
         for row in tables.rows("shop", "visitors_by_month")
     ][-24:]
-    most = max(rows, key=lambda row: row["visitors"], default=None)
+    most = leading(rows, "visitors")
     return Figure(
         "visitors-by-month",
         f"{most['name']} had the most visitors: {most['visitors']:,}"
@@ -265,8 +265,8 @@ def _categories(tables: Tables) -> Figure:
 def _brands(tables: Tables) -> Figure:
     rows = tables.rows("shop", "top_brands")[:10]
     title = "Revenue by brand"
-    if rows:
-        title = f"{rows[0]['brand']} leads the brands with {formats.compact(rows[0]['revenue'])}"
+    if first := leading(rows, "revenue"):
+        title = f"{first['brand']} leads the brands with {formats.compact(first['revenue'])}"
     return Figure(
         "brands",
         title,

@@ -16,7 +16,7 @@ from dashboard.elements import (
     tile,
 )
 from dashboard.periods import TOO_SHORT, lacking
-from dashboard.tables import Tables
+from dashboard.tables import Tables, leading
 from project.variables import project_variables
 
 TITLE: Final = "Products"
@@ -104,7 +104,7 @@ def _classes(tables: Tables) -> Figure:
 
 def _best(tables: Tables) -> Figure:
     rows = tables.rows("products", "best")
-    first = rows[0] if rows else None
+    first = leading(rows, "revenue")
     return Figure(
         "best",
         f"Product {first['product_id']} sells most: {formats.compact(first['revenue'])}"
@@ -131,14 +131,14 @@ def _trends(tables: Tables) -> Figure:
         {**row, "name": formats.product(row["brand"], row["product_id"])}
         for row in tables.rows("products", "trends")
     ]
-    first = rows[0] if rows and rows[0]["revenue_change"] > 0 else None
+    first = leading(rows, "revenue_change")
     state = tables.row("shop", "state")
     lacks = lacking(state["last_date"], state["as_of_date"])
     return Figure(
         "trends",
         f"Product {first['product_id']} gained most: {formats.compact(first['revenue_change'])} in"
         " 28 days"
-        if first
+        if first and first["revenue_change"] > 0
         else "Change of revenue by product",
         f"Revenue of the last 28 days{f' ({lacks})' if lacks else ''} less that of the 28 before,"
         " catch-up days included; the eight largest gains and losses."

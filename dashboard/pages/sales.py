@@ -9,7 +9,7 @@ from dashboard.elements import Column, Figure, Page, Section, tile
 from dashboard.formats import Change
 from dashboard.pages.overview import revenue_by_day
 from dashboard.periods import recent
-from dashboard.tables import Row, Tables
+from dashboard.tables import Row, Tables, leading
 
 TITLE: Final = "Sales"
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -70,7 +70,7 @@ def _months(tables: Tables) -> Section:
         ),
         tile("New buyers", last["new_buyers"], formats.integer, compare("new_buyers")),
     ]
-    best = max(rows, key=lambda row: row["revenue"])
+    best, most = leading(rows, "revenue"), leading(rows, "orders")
     columns = (
         Column("name", "Month"),
         Column("days", "Days", "integer"),
@@ -89,7 +89,9 @@ def _months(tables: Tables) -> Section:
     )
     chart = Figure(
         "months",
-        f"{best['name']} had the highest revenue: {formats.compact(best['revenue'])}",
+        f"{best['name']} had the highest revenue: {formats.compact(best['revenue'])}"
+        if best
+        else "Revenue by month",
         "Months have 28 to 31 days; days that are not comparable count as they are.",
         columns,
         rows,
@@ -97,10 +99,9 @@ def _months(tables: Tables) -> Section:
         "half",
         legend,
     )
-    most = max(rows, key=lambda row: row["orders"])
     orders = Figure(
         "months-orders",
-        f"{most['name']} had the most orders: {most['orders']:,}",
+        f"{most['name']} had the most orders: {most['orders']:,}" if most else "Orders by month",
         "New buyers of the first weeks may have bought before the data begins.",
         columns,
         rows,
@@ -141,7 +142,7 @@ def _weekdays(tables: Tables) -> Figure:
     rows = [
         {**row, "name": WEEKDAYS[row["weekday"] - 1]} for row in tables.rows("sales", "weekdays")
     ]
-    best = max(rows, key=lambda row: row["average_revenue"], default=None)
+    best = leading(rows, "average_revenue")
     return Figure(
         "weekdays",
         f"The best weekday is {best['name']}: {formats.compact(best['average_revenue'])} a day"
@@ -165,7 +166,7 @@ def _hours(tables: Tables) -> list[Figure]:
     if found is None:
         return []
     rows = [{**row, "name": WEEKDAYS[row["weekday"] - 1]} for row in found]
-    best = max(rows, key=lambda row: row["average_purchases"] or 0, default=None)
+    best = leading(rows, "average_purchases")
     columns = (
         Column("name", "Weekday"),
         Column("hour", "Hour", "integer"),

@@ -23,7 +23,7 @@ from dashboard.pages import (
     products,
     sales,
 )
-from dashboard.tables import Row, Tables
+from dashboard.tables import Row, Tables, leading
 from project.variables import project_variables
 
 
@@ -68,11 +68,12 @@ def test_the_funnel_counts_complete_days_alone() -> None:
             select
                 category_l1, day_kind = 'complete' as is_complete, 100 as sessions,
                 90 as sessions_with_view, 50 as sessions_with_cart,
-                50 as sessions_view_then_cart, bought as sessions_with_purchase,
+                50 as sessions_view_then_cart, bought - less as sessions_with_purchase,
                 bought as sessions_view_cart_purchase_in_order,
                 bought as sessions_with_cart_and_purchase, 0 as sessions_purchase_without_cart
             from (values ('complete', 40), ('incomplete', 0)) as days(day_kind, bought)
-            cross join (values ('(all)'), ('toys')) as categories(category_l1)"""
+            cross join (values ('(all)', 0), ('toys', 0), ('new', 9))
+                as categories(category_l1, less)"""
         )
         tables = Tables(connection)
         assert funnel._steps(tables).title == (
@@ -95,13 +96,13 @@ def test_recovery_is_compared_where_enough_lines_are_observed() -> None:
                 case when line <= recovered then true when line <= observed then false end
                     as is_recovered,
                 line > observed and line > recovered as is_open
-            from (values ('toys', 20, 5), ('new', 19, 19))
+            from (values ('toys', 20, 5), ('shoes', 20, 4), ('new', 19, 19))
                 as counts(category_l1, observed, recovered)
             cross join range(1, 41) as lines(line)"""
         )
         figure = funnel._recovery(Tables(connection))
         assert figure.title == "toys is bought later most: 25.0%"
-        assert [row["category_l1"] for row in figure.rows] == ["toys"]
+        assert [row["category_l1"] for row in figure.rows] == ["toys", "shoes"]
         connection.execute("delete from gold_layer.abandoned_carts where is_observed")
         assert not funnel._recovery(Tables(connection)).rows
 
@@ -109,7 +110,8 @@ def test_recovery_is_compared_where_enough_lines_are_observed() -> None:
 def test_a_title_of_a_part_of_its_rows_says_which() -> None:
     busy = {"category_l1": "toys", "sessions": 100, "conversion_rate": 0.1}
     rare = {"category_l1": "rare", "sessions": 99, "conversion_rate": 0.9}
-    title = funnel._categories(tables_of(funnel__categories=[busy, rare])).title
+    less = {**busy, "category_l1": "less", "conversion_rate": 0.05}
+    title = funnel._categories(tables_of(funnel__categories=[busy, less, rare])).title
     assert title == "Of categories with 100 sessions and more, toys converts best: 10.0%"
     moves = [{"category_l1": "(none)", "changes": 9}, {"category_l1": "toys", "changes": 5}]
     title = prices._categories(tables_of(prices__categories=moves)).title
@@ -122,11 +124,11 @@ def test_a_title_of_a_part_of_its_rows_says_which() -> None:
             "sessions": day,
             "session_conversion_rate": day / 100,
         }
-        for day, kind in ((1, "complete"), (2, "catch_up"))
+        for day, kind in ((1, "complete"), (2, "complete"), (3, "catch_up"))
     ]
     assert [figure.title for figure in overview._sessions_by_day(days)] == [
-        "Of the complete days, most sessions on 1 Nov 2019: 1",
-        "Of the complete days, conversion was highest on 1 Nov 2019: 1.00%",
+        "Of the complete days, most sessions on 2 Nov 2019: 2",
+        "Of the complete days, conversion was highest on 2 Nov 2019: 2.00%",
     ]
 
 
@@ -284,3 +286,33 @@ def test_one_is_singular() -> None:
     switch = {"from_brand": "vivo", "to_brand": "oppo", "switches": 1}
     title = categories._switches(tables_of(categories__switches=[switch])).title
     assert title == "From vivo to oppo: 1 time"
+
+
+def test_one_row_alone_and_two_of_the_highest_value_lead_nothing() -> None:
+    assert leading([{"day": 1, "sessions": 8}], "sessions") is None
+    assert leading([{"day": 1, "sessions": 8}, {"day": 2, "sessions": 8}], "sessions") is None
+    days = [{"day": 1, "sessions": None}, {"day": 2, "sessions": -3}, {"day": 3, "sessions": 0}]
+    assert leading(days, "sessions") == days[2]
+
+
+def test_a_shop_of_one_day_has_no_best_one() -> None:
+    score = {"recency_score": 5, "frequency_score": 1, "customers": 1, "revenue": 9, "name": "x"}
+    brand = {"brand": "x", "revenue": 9, "units": 1}
+    day = {"event_date": date(2019, 10, 1), "is_complete": True, "day_kind": "complete"}
+    rates = {"sessions": 8, "session_conversion_rate": 0.125}
+    weekday = {"weekday": 2, "hour": 17, "average_revenue": 9, "average_purchases": 1}
+    shown = [
+        customers._scores(tables_of(customers__scores=[score])),
+        overview._brands(tables_of(shop__top_brands=[brand])),
+        *overview._sessions_by_day([day | rates]),
+        sales._weekdays(tables_of(sales__weekdays=[weekday])),
+        *sales._hours(tables_of(sales__hours=[weekday])),
+    ]
+    assert [figure.title for figure in shown] == [
+        "Revenue by recency and frequency",
+        "Revenue by brand",
+        "Sessions by day",
+        "Conversion by day",
+        "Revenue by weekday",
+        "Purchases by weekday and hour",
+    ]
