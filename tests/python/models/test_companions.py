@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 import pytest
 
 from dashboard.formats import Kind
+from dictionary import lineage
 from governance.access_policy import load
 from project.home import CHECKOUT
 from project.variables import project_variables
@@ -140,3 +141,21 @@ def test_every_personal_column_is_tagged_masked_and_in_the_access_policy(manifes
             assert (tag is not None) == bool(keys.get("column_mask")), (
                 f"{where}: a column has both a tag `personal` and a `column_mask`, or neither"
             )
+
+
+def test_a_copy_of_a_personal_column_is_personal() -> None:
+    """Masks, exports and an erasure know personal columns by their names."""
+    classes = {name: one.name for one in load().classes for name in one.columns}
+    copies = [
+        (f"{model}.{name}", sources.columns[0])
+        for model, found in lineage.read().items()
+        for name, sources in (found.columns or {}).items()
+        if sources.is_copy
+    ]
+    assert any(source.partition(".")[2] in classes for _, source in copies)
+    for column, source in copies:
+        of_source, of_copy = (classes.get(one.partition(".")[2]) for one in (source, column))
+        assert of_source in (None, of_copy), (
+            f"{column} is a copy of {source}: keep the name, or add it to the class {of_source}"
+            " of governance/access_policy.yml"
+        )
