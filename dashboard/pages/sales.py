@@ -230,7 +230,7 @@ def _order_values(tables: Tables) -> Figure:
     middle = tables.row("sales", "order_values_median")
     return Figure(
         "order-values",
-        f"Half of the orders are below {formats.money(middle['median_value'])}"
+        f"The median order is {formats.money(middle['median_value'])}"
         if rows
         else "Orders by value",
         f"The average, {formats.money(middle['average_value'])}, is higher: few large orders"

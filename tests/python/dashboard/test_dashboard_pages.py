@@ -168,6 +168,12 @@ def test_order_values_say_from_where_their_steps_double() -> None:
     assert sales._STEP_WIDTHS.startswith(f"From {doubles[0]} on, each step is twice as wide")
 
 
+def test_no_order_is_called_smaller_where_all_have_the_same_value() -> None:
+    step, middle = {"step": 3, "orders": 9}, {"median_value": 100, "average_value": 100}
+    tables = tables_of(sales__order_values=[step], sales__order_values_median=[middle])
+    assert sales._order_values(tables).title == "The median order is 100.00"
+
+
 def test_without_a_lifetime_value_model_the_page_says_why_it_expects_nothing() -> None:
     segment: dict[str, Any] = {"user_segment": "new", "expected_revenue_90d": None}
     engagement: dict[str, Any] = {"customers": 9, "buyers": 5, "expected_revenue_90d": None}
