@@ -213,9 +213,11 @@ def test_a_table_that_comes_back_after_a_full_refresh_stops_the_build(home: Home
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ("session_gap_minutes: soon", "session_gap_minutes must be a whole number above 0"),
-        ("session_gap_minutes: 0", "session_gap_minutes must be a whole number above 0"),
-        ("session_gap_minutes: true", "session_gap_minutes must be a whole number above 0"),
+        ("session_gap_minutes: soon", "session_gap_minutes must be a whole number from 1 to 99999"),
+        ("session_gap_minutes: 0", "session_gap_minutes must be a whole number from 1 to 99999"),
+        ("session_gap_minutes: true", "session_gap_minutes must be a whole number from 1 to 99999"),
+        # What is compiled of it leaves the range of dates or integers, in the middle of a build.
+        ("history_days: 100000", "history_days must be a whole number from 1 to 99999"),
         ("highest_price: '100'", "highest_price must be a number above 0"),
         ("earliest_event_date: 2019", "earliest_event_date must be a date"),
         ("earliest_event_date: null", "earliest_event_date must be a date"),
