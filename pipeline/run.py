@@ -16,6 +16,7 @@ import duckdb
 from dictionary import command, docs_site
 from dictionary.entries import to_json
 from generator import generate
+from generator.day_files import is_file_name
 from ingestion import bronze, local_loader
 from ingestion.discovery import discover, expand
 from ingestion.event_schema import require_known_types
@@ -238,7 +239,14 @@ def reject_mixed_data(
     loaded = [Path(path) for (path,) in rows]
     of_runs = generate.generated_among(loaded)
     if (of_runs and real) or (len(of_runs) < len(loaded) and (generating or generated)):
+        # The loader knows files by their paths, which change with the home.
+        moved = sorted(path for path in set(loaded) - of_runs if is_file_name(path.name))
         raise UserError(
             f"{database_path()} already has events of another origin (generated or real), and the"
-            f" two must not mix: {_REMEDY}"
+            f" two must not mix: {_REMEDY}",
+            *(
+                [f"it has {moved[0]}: if this home was moved or copied, move it back"]
+                if moved and not real
+                else []
+            ),
         )

@@ -181,6 +181,20 @@ def test_generated_files_and_own_files_elsewhere_do_not_mix(home: Path) -> None:
         reject_mixed_data(database, own, generating=False)
 
 
+def test_a_home_that_was_moved_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    landing = generated(home)
+    assert cli.main(["load"]) == 0
+    moved = home.rename(home.parent / "moved")
+    monkeypatch.setenv("ECOMMERCE_HOME", str(moved))
+    before = database_path().read_bytes()
+    assert cli.main(["run", "--events", "1000"]) == 2
+    message = capsys.readouterr().err
+    assert f"it has {landing / 'events_2019-10-01.csv'}: if this home was moved" in message
+    assert database_path().read_bytes() == before
+
+
 @dataclass(frozen=True)
 class Twins:
     """Two homes with the same rows in bronze, of the same files: one is built, one is not yet."""
