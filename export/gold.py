@@ -68,10 +68,12 @@ def opened(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 def tables(connection: duckdb.DuckDBPyConnection, *, with_personal: bool) -> list[Table]:
     """Return the tables of gold in the connection's database, in order of name.
 
-    These are all that the database has in its schema, so that a mart needs no entry here. Raises
-    UserError if there is none.
+    These are all of its schema that a yml declares, so that a mart needs no entry here. The table
+    of a mart that was removed stays behind: no build updates it, and no yml names what is personal
+    in it. Raises UserError if there is no table.
     """
     personal = frozenset() if with_personal else personal_columns()
+    marts = {model["name"] for content in declared() for model in content.get("models") or []}
     comments = dict(
         connection.execute(
             "select table_name, coalesce(comment, '') from duckdb_tables()"
@@ -83,12 +85,12 @@ def tables(connection: duckdb.DuckDBPyConnection, *, with_personal: bool) -> lis
         f" where schema_name = '{SCHEMA}' and database_name = current_database()"
         " order by table_name, column_index"
     ).fetchall()
-    if not columns:
+    if not marts & {name for name, *_ in columns}:
         raise UserError(
             "the database has no table of gold yet: build it by `make run`, then run again"
         )
     found = []
-    for name in sorted({name for name, *_ in columns}):
+    for name in sorted(marts & {name for name, *_ in columns}):
         own = [column for table, *column in columns if table == name]
         found.append(
             Table(

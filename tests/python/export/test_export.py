@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 PERSONAL = ("user_id",)
 # Values that a format may lose or change.
 TRICKY = """
-    create table gold_layer.tricky as
+    create or replace table gold_layer.product_affinity as
     select * from (values
         ('', 1::bigint, 1, 0.01::decimal(18, 2), 0.1::double, true, date '1969-12-31',
             timestamp '2019-11-30 23:59:59.999999'),
@@ -52,7 +52,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     home = built_gold(tmp_path_factory.mktemp("gold"))
     with duckdb.connect(str(home.database)) as connection:
         connection.execute(TRICKY)
-        connection.execute("create table gold_layer.without_rows as from gold_layer.tricky limit 0")
+        connection.execute(
+            "create or replace table gold_layer.price_changes as"
+            " from gold_layer.product_affinity limit 0"
+        )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ECOMMERCE_HOME", str(home.folder))
         yield home
@@ -95,7 +98,12 @@ def gold(home: Home) -> dict[str, list[str]]:
         " where table_schema = 'gold_layer' order by table_name, ordinal_position"
     ):
         columns.setdefault(table, []).extend([] if column in PERSONAL else [column])
-    assert {"orders", "customer_metrics", "daily_sales_summary", "tricky"} <= columns.keys()
+    assert {
+        "orders",
+        "customer_metrics",
+        "daily_sales_summary",
+        "product_affinity",
+    } <= columns.keys()
     return columns
 
 
@@ -166,7 +174,7 @@ def replace_nulls(home: Home) -> Home:
 
 
 def test_csv_keeps_null_and_an_empty_text_apart(exported: Callable[[str], Path]) -> None:
-    lines = (exported("csv") / "tricky.csv").read_text(encoding="utf-8").splitlines()
+    lines = (exported("csv") / "product_affinity.csv").read_text(encoding="utf-8").splitlines()
     assert '"",1,1,0.01,0.1,true,1969-12-31,2019-11-30 23:59:59.999999' in lines
     assert ",,,,,,," in lines
 
@@ -227,7 +235,7 @@ def test_check_reads_every_format(
     exported: Callable[[str], Path], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("--check", str(exported(name)))
-    assert "matches  tricky: 6 rows" in capsys.readouterr().out
+    assert "matches  product_affinity: 6 rows" in capsys.readouterr().out
 
 
 def test_personal_columns_stay_unless_they_are_asked_for(
@@ -241,6 +249,17 @@ def test_personal_columns_stay_unless_they_are_asked_for(
     assert sum(orders["user_id"].to_pylist()) == users
     manifest = json.loads((tmp_path / "all" / MANIFEST).read_text(encoding="utf-8"))
     assert manifest["tables"]["orders"]["left_out"] == []
+
+
+def test_the_table_of_a_removed_mart_is_not_exported(home: Home, tmp_path: Path) -> None:
+    with home.database_restored():
+        with duckdb.connect(str(home.database)) as connection:
+            connection.execute("create table gold_layer.removed as select 'a@b.com' as email")
+        run("--format", "parquet", "--to", str(tmp_path / "all"))
+    manifest = json.loads((tmp_path / "all" / MANIFEST).read_text(encoding="utf-8"))
+    assert "orders" in manifest["tables"]
+    assert "removed" not in manifest["tables"]
+    assert not (tmp_path / "all" / "removed.parquet").exists()
 
 
 def _change_a_cent(folder: Path) -> None:
