@@ -297,7 +297,11 @@ def test_one_is_singular() -> None:
 def test_one_row_alone_and_two_of_the_highest_value_lead_nothing() -> None:
     assert leading([{"day": 1, "sessions": 8}], "sessions") is None
     assert leading([{"day": 1, "sessions": 8}, {"day": 2, "sessions": 8}], "sessions") is None
-    days = [{"day": 1, "sessions": None}, {"day": 2, "sessions": -3}, {"day": 3, "sessions": 0}]
+    days: list[Row] = [
+        {"day": 1, "sessions": None},
+        {"day": 2, "sessions": -3},
+        {"day": 3, "sessions": 0},
+    ]
     assert leading(days, "sessions") == days[2]
 
 
