@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -107,9 +108,8 @@ def _execute(argv: Sequence[str] | None) -> int:
             return int(arguments.execute(arguments))
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        raise UserError(
-            f"{place}{error.strerror or error}; make it accessible or choose another place, then"
-            " run again"
-        ) from error
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some space" if is_full else "make it accessible or choose another place"
+        raise UserError(f"{place}{error.strerror or error}; {remedy}, then run again") from error
     except MemoryError as error:
         raise UserError("out of memory; leave more memory free, then run again") from error

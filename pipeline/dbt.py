@@ -108,6 +108,9 @@ class Dbt:
         # dbt catches Ctrl-C to stop its threads.
         if isinstance(result.exception, KeyboardInterrupt):
             raise result.exception
+        if isinstance(error := result.exception, OSError) and error.errno:
+            # dbt writes below the home, and the system names a file only where it opens one.
+            raise OSError(error.errno, error.strerror, error.filename or str(home())) from error
         if result.exception:
             # What our own macros raise says it all; dbt adds the call stack of the macros.
             message = str(getattr(result.exception, "msg", result.exception))

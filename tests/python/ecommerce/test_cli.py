@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,3 +67,34 @@ def test_a_group_may_have_several_commands(monkeypatch: pytest.MonkeyPatch) -> N
         assert parsed.execute.__module__ == "governance.check"
     # Another command of the same line-up is not disturbed by a group that is not built.
     assert cli.build_parser("clean").parse_args(["clean"]).execute.__module__ == "pipeline.clean"
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        (errno.ENOSPC, "free some space, then run again"),
+        (errno.EDQUOT, "free some space, then run again"),
+        (errno.EACCES, "make it accessible or choose another place, then run again"),
+    ],
+)
+def test_what_the_system_refuses_is_named_with_place_and_remedy(
+    code: int, remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> int:
+        raise OSError(code, os.strerror(code), "/place")
+
+    monkeypatch.setattr("pipeline.clean.execute", fail)
+    assert cli.main(["clean"]) == 2
+    assert capsys.readouterr().err == f"error: /place: {os.strerror(code)}; {remedy}\n"
+
+
+def test_what_the_system_refuses_dbt_names_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ECOMMERCE_HOME", str(tmp_path / "home"))
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    result = SimpleNamespace(exception=full)
+    monkeypatch.setattr("dbt.cli.main.dbtRunner.invoke", lambda *_: result)
+    assert cli.main(["run", "--events", "1000"]) == 2
+    expected = f"error: {tmp_path / 'home'}: {os.strerror(errno.ENOSPC)}; free some space, "
+    assert capsys.readouterr().err.startswith(expected)
