@@ -57,6 +57,17 @@ def test_every_unit_test_and_data_test_ran(built: Home, manifest: dict[str, Any]
     assert expected | set(manifest["unit_tests"]) | set(manifest["functions"]) == ran
 
 
+def test_clone_is_refused_and_replaces_no_table(built: Home) -> None:
+    state = ("--state", str(built.folder / "target"), "--full-refresh")
+    output = built.dbt("clone", "--select", "orders", *state, expect=1).stdout
+    assert "copy the database file instead" in output
+    [(kind,)] = built.query(
+        "select table_type from information_schema.tables"
+        " where table_schema = 'gold_layer' and table_name = 'orders'"
+    )
+    assert kind == "BASE TABLE"
+
+
 def test_relations_and_columns_have_their_descriptions_as_comments(
     built: Home, manifest: dict[str, Any]
 ) -> None:
