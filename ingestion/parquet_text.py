@@ -134,22 +134,24 @@ def open_text(path: Path) -> Iterator[_Text]:
 
 
 def _unreadable(path: Path, error: Exception) -> NotReadableError:
-    if "UTF8" in str(error):
-        place = _not_text(path) or str(error).splitlines()[0].rpartition(": ")[2]
+    # A path may have the same words.
+    text = str(error).replace(str(path), "")
+    if "UTF8" in text:
+        place = _not_text(path) or text.splitlines()[0].rpartition(": ")[2]
         return NotReadableError(
             f"has a value that is no text, number or time (invalid UTF8: {place}); write that"
             " column as text in UTF-8"
         )
-    if "encrypted" in str(error):
+    if "encrypted" in text:
         return NotReadableError(ENCRYPTED_PARQUET)
-    if _NOT_READ.search(str(error)):
+    if _NOT_READ.search(text):
         return NotReadableError(
             "was written in a way that is not read; write it again with the default encodings and"
-            f" compression: {str(error).splitlines()[0]}"
+            f" compression: {text.splitlines()[0]}"
         )
     # Batches come through Arrow, which keeps only the text of DuckDB's error.
-    if isinstance(error, duckdb.ConversionException) or "Conversion Error" in str(error):
-        value = re.sub("^.*Conversion Error: ", "", str(error).splitlines()[0])
+    if isinstance(error, duckdb.ConversionException) or "Conversion Error" in text:
+        value = re.sub("^.*Conversion Error: ", "", text.splitlines()[0])
         return NotReadableError(
             f"has a value that is no text, number or time ({value}); write that column as text"
         )

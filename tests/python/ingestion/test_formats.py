@@ -432,6 +432,14 @@ def test_parquet_that_is_beyond_the_reader_is_not_called_damage(tmp_path: Path) 
     assert "copy it again" not in message
 
 
+@pytest.mark.parametrize("name", ["encrypted", "not supported", "UTF8"])
+def test_damage_of_parquet_is_named_whatever_its_path(tmp_path: Path, name: str) -> None:
+    pq.write_table(pa.table(text_columns(EVENTS)), tmp_path / "whole", compression="zstd")
+    content = (tmp_path / "whole").read_bytes().replace(zstd(b"")[:4], bytes(4))
+    message = refusal(tmp_path, f"{name}.parquet", content)
+    assert f'copy it again: Invalid Input Error: Failed to read file "{tmp_path}' in message
+
+
 def test_parquet_with_encrypted_columns_is_not_called_damage(tmp_path: Path) -> None:
     class Keys(encryption.KmsClient):  # type: ignore[misc]
         def wrap_key(self, key: bytes, master_key_identifier: str) -> bytes:
