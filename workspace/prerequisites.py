@@ -67,7 +67,8 @@ def given_values(target: str, folder: Path, environment: Mapping[str, str]) -> d
             raise UserError(f"{file}: not readable JSON ({error}); correct or remove it") from error
         if not isinstance(values, dict):
             raise UserError(f"{file}: not an object of variables; correct or remove it")
-        if "catalog" in values and values["catalog"] != environment.get(CATALOG_VARIABLE):
+        # A value of the environment comes before that of the file, in the CLI too.
+        if "catalog" in values and not environment.get(CATALOG_VARIABLE):
             raise UserError(
                 f"{file}: its `catalog` reaches neither dbt nor the commands;"
                 f" set {CATALOG_VARIABLE} instead, which all of them read"

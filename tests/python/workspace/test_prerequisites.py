@@ -438,7 +438,7 @@ def test_a_catalog_that_the_bundle_alone_would_take_is_refused(tmp_path: Path) -
     file = tmp_path / ".databricks" / "bundle" / "dev" / "variable-overrides.json"
     file.parent.mkdir(parents=True)
     file.write_text('{"catalog": "mine"}', "utf-8")
-    for environment in ({}, {CATALOG_VARIABLE: "another"}):
-        with pytest.raises(UserError, match=r"variable-overrides.json: .*set BUNDLE_VAR_catalog"):
-            given_values("dev", tmp_path, environment)
-    assert given_values("dev", tmp_path, {CATALOG_VARIABLE: "mine"}) == {"var.catalog": "mine"}
+    with pytest.raises(UserError, match=r"variable-overrides.json: .*set BUNDLE_VAR_catalog"):
+        given_values("dev", tmp_path, {})
+    for name in ("mine", "another"):
+        assert given_values("dev", tmp_path, {CATALOG_VARIABLE: name}) == {"var.catalog": name}
