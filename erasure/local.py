@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -67,7 +67,8 @@ def erase(user: int, *, dry_run: bool, unreadable_lines: bool) -> int:
         if has_rows and not unreadable_lines:
             statements.require_readable(rows, catalog, counts, landed, user)
         _show_plan(counts, landed)
-        _require_own(landed)
+        loaded = {str(path) for (path,) in rows(f"select path from {bronze.LEDGER}")}
+        _require_own(landed, loaded)
         if dry_run:
             show("dry run: nothing was changed")
             return 0
@@ -101,22 +102,37 @@ def _show_plan(counts: Mapping[Table, int], landed: Mapping[str, int]) -> None:
         show(f"{'all':>12} of     {copy}")
 
 
-def _require_own(landed: Iterable[str]) -> None:
+def _require_own(landed: Iterable[str], loaded: Container[str]) -> None:
     """Raise UserError for landed files that a copied or moved home does not have where it is."""
     for file in landed_files.by_stored_file(map(Path, landed)):
-        marked = (folder for folder in file.parents if (folder / MARKER).exists())
-        owner = next(marked, home()).resolve() if file.exists() else home()
-        if owner != home():
-            raise UserError(
-                f"{file}: is in another home, {owner}, which can have the user too; erase the user"
-                " there, then copy that home again, or remove this one: nothing was changed"
-            )
-        moved = landing_path() / file.name
-        if moved.exists() and not file.exists():
-            raise UserError(
-                f"{file}: was loaded from there, and is {moved} now, which a load takes for"
-                " another file; move the home back, then run again: nothing was changed"
-            )
+        if file.exists():
+            marked = (folder for folder in file.parents if (folder / MARKER).exists())
+            owner = next(marked, home()).resolve()
+            if owner != home():
+                raise UserError(
+                    f"{file}: is in another home, {owner}, which can have the user too; erase the"
+                    " user there, then copy that home again, or remove this one: nothing was"
+                    " changed"
+                )
+            continue
+        for moved in _landing_places(file):
+            [stored] = landed_files.by_stored_file([moved])
+            # One that was loaded is known by its own path.
+            if stored.exists() and str(moved) not in loaded:
+                raise UserError(
+                    f"{file}: was loaded from there, and is {moved} now, which a load takes for"
+                    " another file; move it back, or the whole home if that was moved, then run"
+                    " again: nothing was changed"
+                )
+
+
+def _landing_places(file: Path) -> Iterator[Path]:
+    """Yield where a file that is gone would be in the home's landing folder."""
+    landing = landing_path()
+    yield landing / file.name
+    for folder in file.parents:
+        if folder.name == landing.name:
+            yield landing / file.relative_to(folder)
 
 
 def _copies() -> list[Path]:

@@ -114,23 +114,42 @@ def test_unreadable_lines_are_those_of_a_user_with_a_row(loaded: Home) -> None:
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
-def test_a_copied_or_moved_home_has_its_files_elsewhere(tmp_path: Path, is_kept: bool) -> None:
+@pytest.mark.parametrize("name", ["a.csv", "2019/a.csv", "2019/a.zip/10/a.csv"])
+def test_a_copied_or_moved_home_has_its_files_elsewhere(
+    tmp_path: Path, name: str, is_kept: bool
+) -> None:
     first = Home(tmp_path / "first")
-    first.folder.mkdir()
     claim(first.folder)
-    file = first.folder / "landing" / "a.csv"
+    file = first.folder / "landing" / name.partition("/10/")[0]
     write(file, FIRST)
-    first.load(file.parent)
+    if file.suffix == ".zip":
+        text = file.read_bytes()
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("10/a.csv", text)
+    first.load(first.folder / "landing")
     second = Home(tmp_path / "second")
     shutil.copytree(first.folder, second.folder)
     if not is_kept:
         shutil.rmtree(first.folder)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     err = second.run("erase", "--user", str(USER), expect=2).stderr
-    named = f"is in another home, {first.folder}, which" if is_kept else "move the home back"
-    assert f"{file}: " in err
+    named = (
+        f"is in another home, {first.folder}, which" if is_kept else "move it back, or the whole"
+    )
+    assert f"{file}" in err
     assert named in err
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_moved_home_that_has_loaded_its_files_again_can_be_erased(tmp_path: Path) -> None:
+    first, second = Home(tmp_path / "first"), Home(tmp_path / "second")
+    write(first.folder / "landing" / "a.csv", FIRST)
+    first.load(first.folder / "landing")
+    first.folder.rename(second.folder)
+    second.load(second.folder / "landing")
+    second.run("erase", "--user", str(USER))
+    left = (second.folder / "landing" / "a.csv").read_text().splitlines()
+    assert left[1:] == [row for row in FIRST if f",{USER}," not in row]
 
 
 def test_without_a_database_nothing_can_be_erased(tmp_path: Path) -> None:
