@@ -75,7 +75,8 @@
 
 {% macro definition_faults(tables) -%}
     {%- set faults, recorded = {}, recorded_definitions() if tables.stored else {} -%}
-    {%- set replaced = (tables.rebuilding + tables.built) | map(attribute='name') | list -%}
+    {%- set rebuilding = tables.rebuilding | map(attribute='name') | list -%}
+    {%- set missing = tables.built | map(attribute='name') | list -%}
     {%- for node in tables.stored -%}
         {%- set before = (recorded or {}).get(node.name, {}) -%}
         {%- set fault = 'built by a version of this project before 0.2.0, or '
@@ -94,8 +95,10 @@
         {#- Another table has other batches, in which rows that are counted already are new. -#}
         {%- set ahead = [] -%}
         {%- for name in tables_below(node) -%}
-            {%- if name in replaced -%}
+            {%- if name in rebuilding -%}
                 {%- do ahead.append(name ~ ' is rebuilt without it: select ' ~ name ~ '+') -%}
+            {%- elif name in missing -%}
+                {%- do ahead.append(name ~ ' is missing, and would be built without it') -%}
             {%- elif not fault and recorded.get(name, before).recorded_at > before.recorded_at -%}
                 {%- do ahead.append(name ~ ' was rebuilt without it') -%}
             {%- endif -%}
