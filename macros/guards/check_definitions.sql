@@ -94,7 +94,7 @@
         {%- endfor -%}
         {#- Another table has other batches, in which rows that are counted already are new. -#}
         {%- set ahead = [] -%}
-        {%- for name in tables_below(node) -%}
+        {%- for name in upstream_models(node) -%}
             {%- if name in rebuilding -%}
                 {%- do ahead.append(name ~ ' is rebuilt without it: select ' ~ name ~ '+') -%}
             {%- elif name in missing -%}
@@ -118,7 +118,7 @@
     {{ return(faults) }}
 {%- endmacro %}
 
-{% macro tables_below(node) -%}
+{% macro upstream_models(node) -%}
     {#- The nearest first: the list grows while it is read. -#}
     {%- set found, names = [node.unique_id], [] -%}
     {%- for id in found -%}
