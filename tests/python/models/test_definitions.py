@@ -218,6 +218,7 @@ def test_a_table_that_comes_back_after_a_full_refresh_stops_the_build(home: Home
         ("session_gap_minutes: soon", "session_gap_minutes must be a whole number from 1 to 99999"),
         ("session_gap_minutes: 0", "session_gap_minutes must be a whole number from 1 to 99999"),
         ("session_gap_minutes: true", "session_gap_minutes must be a whole number from 1 to 99999"),
+        ("segment_vip_min_orders: 0", "segment_vip_min_orders must be a whole number above 0"),
         # What is compiled of it leaves the range of dates or integers, in the middle of a build.
         ("history_days: 100000", "history_days must be a whole number from 1 to 99999"),
         ("highest_price: '100'", "highest_price must be a number above 0"),
@@ -260,6 +261,10 @@ def parsed_with(folder: Path, variables: str, expect: int) -> str:
         (project / name).symlink_to(CHECKOUT / name)
     command = ["parse", "--profiles-dir", str(CHECKOUT), "--vars", variables]
     return run_dbt(folder, command, expect, WITHOUT_ARTIFACTS, project).stdout
+
+
+def test_counts_may_be_those_of_a_large_shop(tmp_path: Path) -> None:
+    parsed_with(tmp_path, "incomplete_day_pause_min_events: 5000000", expect=0)
 
 
 @pytest.mark.parametrize(
