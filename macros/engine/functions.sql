@@ -44,8 +44,11 @@
     the profile, whose settings every model would set again. -#}
 
 {% macro duckdb__prepare_engine() -%}
+    {#- A schema without models is not in dbt's cache: its question would open a transaction, which
+        dbt rolls back with all that the hooks at the start do. -#}
+    {%- set events = graph.nodes['model.ecommerce_analytics.events_cleaned'] if execute -%}
     {%- set is_update = execute and flags.WHICH != 'test' and not flags.FULL_REFRESH
-        and adapter.get_relation(target.database, target.schema, 'events_cleaned') -%}
+        and adapter.get_relation(events.database, events.schema, events.alias) -%}
     create macro if not exists is_account_group_member(group_name) as
         coalesce(list_contains(getvariable('account_groups'), group_name), false);
     create macro if not exists unix_date(day) as date_diff('day', date '1970-01-01', day);

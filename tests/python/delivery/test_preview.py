@@ -13,33 +13,56 @@ from support.platform_runs import Home
 pytestmark = pytest.mark.slow
 
 PREFIX = "pr_7_"
+# What reads tables that each build prepares for its own files.
+PREPARED = ("events_cleaned,state:modified+", "events_quarantined,state:modified+")
 
 
-def test_a_preview_builds_changed_models_beside_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = Home(tmp_path)
+@pytest.fixture(scope="module")
+def main(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The tables of main, and its manifest in the folder `main`."""
+    home = Home(tmp_path_factory.mktemp("home"))
     home.load_generated(events=2000, days=3)
     home.dbt("run", "--write-json")
-    state = tmp_path / "main"
-    state.mkdir()
-    shutil.copy(tmp_path / "target" / "manifest.json", state)
-    before = home.query("select table_schema, table_name from information_schema.tables")
+    (home.folder / "main").mkdir()
+    shutil.copy(home.folder / "target" / "manifest.json", home.folder / "main")
+    return home
 
+
+@pytest.mark.parametrize(
+    ("model", "built"),
+    [
+        ("gold/daily_sales_summary", ["daily_sales_summary"]),
+        ("silver/events_quarantined", ["events_quarantined", "events_cleaned", "source_files"]),
+    ],
+)
+def test_a_preview_builds_changed_models_beside_the_others(
+    model: str, built: list[str], main: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = main.query("select table_schema, table_name from information_schema.tables")
     branch = tmp_path / "branch"
     ignored = shutil.ignore_patterns(".*", "python", "__pycache__", "target", "logs")
     shutil.copytree(CHECKOUT, branch, ignore=ignored)
-    changed = branch / "models" / "gold" / "daily_sales_summary.sql"
+    changed = branch / "models" / f"{model}.sql"
     changed.write_text(f"-- changed\n{changed.read_text('utf-8')}", encoding="utf-8")
     monkeypatch.setenv("DBT_SCHEMA_PREFIX", PREFIX)
-    home.dbt(
-        *("build", "--project-dir", str(branch), "--profiles-dir", str(branch)),
-        *("--select", "state:modified+", "--defer", "--state", str(state)),
-    )
+    project = ("--project-dir", str(branch), "--profiles-dir", str(branch))
+    state = ("--state", str(main.folder / "main"))
+    chosen = ("--resource-type", "model", "--select", *PREPARED)
+    prepared = main.dbt("--quiet", "ls", *project, *state, *chosen).stdout.strip()
+    more = ["+events_quarantined"] if prepared else []
+    main.dbt("build", *project, "--select", "state:modified+", *more, "--defer", *state)
 
-    after = home.query("select table_schema, table_name from information_schema.tables")
-    assert set(after) - set(before) == {(f"{PREFIX}gold_layer", "daily_sales_summary")}
-    assert home.query(
-        f"select count(*) from (from {PREFIX}gold_layer.daily_sales_summary"
-        " except all from gold_layer.daily_sales_summary)"
-    ) == [(0,)]
+    after = main.query("select table_schema, table_name from information_schema.tables")
+    new = [name for schema, name in set(after) - set(before) if schema.startswith(PREFIX)]
+    assert {*built} <= {*new} == {name for _, name in set(after) - set(before)}
+    assert ("customer_metrics" in new) == ("events_cleaned" in built)
+    schema = model.replace("/", "_layer.")
+    assert main.query(f"select count(*) from (from {PREFIX}{schema} except all from {schema})") == [
+        (0,)
+    ]
+
+
+def test_the_workflow_selects_as_the_preview_above() -> None:
+    workflow = (CHECKOUT / ".github" / "workflows" / "deploy.yml").read_text("utf-8")
+    assert f"--resource-type model --select {' '.join(PREPARED)})" in workflow
+    assert '--select state:modified+ ${prepared:+"+events_quarantined"}' in workflow
