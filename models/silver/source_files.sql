@@ -33,7 +33,7 @@ source_files as (
         raw_rows,
         _ingested_at,
         {% if is_incremental() %}
-            {{ last_batch(this) }} +
+            (select coalesce(max(stored._batch_id), 0) from {{ this }} as stored) +
         {% endif %}
         cast(dense_rank() over (order by _ingested_at) as bigint) as _batch_id
     from counted

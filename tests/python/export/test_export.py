@@ -81,7 +81,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home.folder.mkdir()
     with duckdb.connect(str(home.database)) as connection:
         connection.execute("create schema gold_layer")
-        connection.execute("create table gold_layer.sales as select 5 as revenue")
+        connection.execute("create table gold_layer.orders as select 5 as revenue")
     monkeypatch.setenv("ECOMMERCE_HOME", str(home.folder))
     return home
 
@@ -442,10 +442,10 @@ def test_a_personal_column_stays_however_it_is_written(
 ) -> None:
     with duckdb.connect(str(small.database)) as connection:
         connection.execute(
-            "create table gold_layer.copied as select 987654321 as User_ID, 1 as revenue"
+            "create table gold_layer.shopping_hours as select 987654321 as User_ID, 1 as revenue"
         )
     run("--format", name, "--to", str(tmp_path / "out"))
-    assert "copied: 1 rows, without User_ID" in capsys.readouterr().out
+    assert "shopping_hours: 1 rows, without User_ID" in capsys.readouterr().out
     found = (tmp_path / "out").rglob("*")
     files = [path for path in found if path.is_file() and path.name != MANIFEST]
     assert not any(b"user_id" in file.read_bytes().lower() for file in files)
