@@ -85,12 +85,13 @@ def tables(connection: duckdb.DuckDBPyConnection, *, with_personal: bool) -> lis
         f" where schema_name = '{SCHEMA}' and database_name = current_database()"
         " order by table_name, column_index"
     ).fetchall()
-    if not marts & {name for name, *_ in columns}:
+    names = sorted(marts & {name for name, *_ in columns})
+    if not names:
         raise UserError(
             "the database has no table of gold yet: build it by `make run`, then run again"
         )
     found = []
-    for name in sorted(marts & {name for name, *_ in columns}):
+    for name in names:
         own = [column for table, *column in columns if table == name]
         found.append(
             Table(

@@ -240,13 +240,12 @@ def reject_mixed_data(
     of_runs = generate.generated_among(loaded)
     if (of_runs and real) or (len(of_runs) < len(loaded) and (generating or generated)):
         # The loader knows files by their paths, which change with the home.
-        moved = sorted(path for path in set(loaded) - of_runs if is_file_name(path.name))
+        moved = [] if real else sorted(p for p in set(loaded) - of_runs if is_file_name(p.name))
         raise UserError(
             f"{database_path()} already has events of another origin (generated or real), and the"
             f" two must not mix: {_REMEDY}",
             *(
-                [f"it has {moved[0]}: if this home was moved or copied, move it back"]
-                if moved and not real
-                else []
+                f"it has {path}: if this home was moved or copied, move it back"
+                for path in moved[:1]
             ),
         )

@@ -73,7 +73,7 @@
 {%- endmacro %}
 
 {#- What the process needs besides, and the system's copies of files, have the other half. DuckDB
-    counts not all that it takes: with 7.5 GB the process stays within 8 GiB. -#}
+    does not count all that it takes: with 7.5 GB the process stays within 8 GiB. -#}
 
 {% macro memory_limit(engine_default, is_update) -%}
     {%- set most = 4000000000 if is_update else 7500000000 -%}

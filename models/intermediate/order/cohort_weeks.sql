@@ -12,13 +12,6 @@ weeks as (
 
 ),
 
-ends as (
-
-    select unix_date(max(event_date)) as last_day
-    from {{ ref('calendar') }}
-
-),
-
 cohorts as (
 
     select
@@ -44,11 +37,10 @@ cohort_weeks as (
         weeks.is_left_censored,
         cohorts.customers,
         unix_date(cohorts.cohort_week) + 7 * numbers.weeks_since_first_order + 6
-        <= least(unix_date({{ as_of_date() }}), ends.last_day) as is_observed
+        <= unix_date({{ observed_until() }}) as is_observed
     from cohorts
     inner join weeks on cohorts.cohort_week = weeks.week_start
     cross join numbers
-    cross join ends
 
 )
 

@@ -13,8 +13,8 @@ from support.platform_runs import Home
 pytestmark = pytest.mark.slow
 
 PREFIX = "pr_7_"
-# What reads tables that each build prepares for its own files.
-PREPARED = ("events_cleaned,state:modified+", "events_quarantined,state:modified+")
+# Follows from all that reads tables which each build prepares for its own files.
+EVENTS = "events_quarantined,state:modified+"
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +47,9 @@ def test_a_preview_builds_changed_models_beside_the_others(
     monkeypatch.setenv("DBT_SCHEMA_PREFIX", PREFIX)
     project = ("--project-dir", str(branch), "--profiles-dir", str(branch))
     state = ("--state", str(main.folder / "main"))
-    chosen = ("--resource-type", "model", "--select", *PREPARED)
-    prepared = main.dbt("--quiet", "ls", *project, *state, *chosen).stdout.strip()
-    more = ["+events_quarantined"] if prepared else []
+    chosen = ("--resource-type", "model", "--select", EVENTS)
+    events = main.dbt("--quiet", "ls", *project, *state, *chosen).stdout.strip()
+    more = ["+events_quarantined"] if events else []
     main.dbt("build", *project, "--select", "state:modified+", *more, "--defer", *state)
 
     after = main.query("select table_schema, table_name from information_schema.tables")
@@ -64,5 +64,5 @@ def test_a_preview_builds_changed_models_beside_the_others(
 
 def test_the_workflow_selects_as_the_preview_above() -> None:
     workflow = (CHECKOUT / ".github" / "workflows" / "deploy.yml").read_text("utf-8")
-    assert f"--resource-type model --select {' '.join(PREPARED)})" in workflow
-    assert '--select state:modified+ ${prepared:+"+events_quarantined"}' in workflow
+    assert f"--resource-type model --select {EVENTS})" in workflow
+    assert '--select state:modified+ ${events:+"+events_quarantined"}' in workflow
