@@ -36,7 +36,7 @@ measured as (
 
     select
         *,
-        unix_date(as_of_date) - unix_date(cast(first_seen_at as date)) + 1 as days_observed,
+        unix_date(as_of_date) - unix_date(cast(first_seen_at as date)) + 1 as days_counted,
         unix_date(as_of_date) - unix_date(cast(last_seen_at as date)) as days_since_last_activity,
         cast(unix_date(observed_until) - unix_date(cast(first_order_at as date)) as bigint)
             as days_observed_after_first_order
@@ -77,8 +77,8 @@ customer_metrics as (
         {{ money_average('measured.revenue', 'measured.orders') }} as average_order_value,
         {{ rate('measured.orders', 'measured.sessions') }} as session_conversion_rate,
         case
-            when measured.days_observed >= {{ var('frequency_min_days') }}
-                then {{ rate('measured.orders * 30', 'measured.days_observed') }}
+            when measured.days_counted >= {{ var('frequency_min_days') }}
+                then {{ rate('measured.orders * 30', 'measured.days_counted') }}
         end as purchase_frequency,
         cast(measured.days_since_last_activity as bigint) as days_since_last_activity,
         measured.days_since_last_activity <= {{ var('active_within_days') }} as is_active,
