@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from project.errors import UserError
+from project.home import CHECKOUT
 from project.targets import CATALOG_VARIABLE, catalog_of_target, databricks_targets
 from workspace.offline_dbt import run_offline
 
@@ -21,8 +23,17 @@ def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
 def test_dbt_takes_the_catalog_that_the_commands_take(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Of one model: parsing all of them for each target would take five times as long.
+    project = tmp_path / "project"
+    (project / "models").mkdir(parents=True)
+    (project / "models" / "one.sql").write_text("select 1 as number", "utf-8")
+    settings = yaml.safe_load((CHECKOUT / "dbt_project.yml").read_text("utf-8"))
+    few = {name: settings[name] for name in ("name", "profile")}
+    (project / "dbt_project.yml").write_text(yaml.safe_dump(few), "utf-8")
+    places = ("--project-dir", str(project), "--profiles-dir", str(CHECKOUT))
+
     def built_in(target: str, catalog: str = "") -> set[str]:
-        run_offline(target, tmp_path, "parse", "--no-partial-parse", catalog=catalog)
+        run_offline(target, tmp_path, "parse", "--no-partial-parse", *places, catalog=catalog)
         nodes = json.loads((tmp_path / "manifest.json").read_text("utf-8"))["nodes"]
         return {node["database"] for node in nodes.values()}
 
