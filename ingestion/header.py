@@ -183,7 +183,7 @@ def _hints(others: list[str], known: list[str]) -> dict[str, str]:
         similar = get_close_matches(letters, by_letters, n=1, cutoff=0.8)
         # A required column is somewhere; `brand_id` may be what it says.
         begun = [n for n in by_letters if n.startswith(letters)] if column not in optional else []
-        aliases = [alias for alias in _ALIASES[column].split() if alias in by_letters]
+        aliases = [alias for alias in _ALIASES.get(column, "").split() if alias in by_letters]
         for found in (*similar, *begun, *aliases):
             hints[column] = by_letters.pop(found)
             break

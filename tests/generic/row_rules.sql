@@ -11,7 +11,7 @@
             {%- do rules.append((column ~ ' > ' ~ limits[1], column ~ ' above ' ~ limits[1])) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- for expression in expressions -%}
+    {%- for expression in expressions | map('replace', *rule_of_event_counts()) -%}
         {%- do rules.append((
             'not coalesce(' ~ expression ~ ', false)', 'not (' ~ expression ~ ')'
         )) -%}

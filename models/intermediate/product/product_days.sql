@@ -17,6 +17,7 @@ product_days as (
     select
         product_id,
         event_date,
+        cast(sum(_sign) as bigint) as events,
         {{ event_counts(sign='_sign') }},
         max(_batch_id) as _batch_id
     from event_changes

@@ -18,6 +18,7 @@ session_products as (
         product_id,
         session_id,
         _sign,
+        count(*) as events,
         {{ event_counts() }},
         max(_batch_id) as _batch_id
     from event_changes
@@ -29,6 +30,7 @@ product_totals as (
 
     select
         product_id,
+        cast(sum(_sign * events) as bigint) as events,
         cast(sum(_sign * views) as bigint) as views,
         cast(sum(_sign * carts) as bigint) as carts,
         cast(sum(_sign * cart_removals) as bigint) as cart_removals,

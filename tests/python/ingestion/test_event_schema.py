@@ -40,13 +40,14 @@ ADDED: Final = """\
             data_type: {sql_type}
             description: What was taken off the price.
 """
-# The old row, a row without a header, and rows with the column: typed, empty, no number.
+# The old row, one without a header, those with the column (typed, empty, no number), one without.
 EXPECTED: Final = [
     ("a.csv", None, None),
     ("b.csv", None, None),
     ("c.csv", 1.5, None),
     ("c.csv", None, None),
     ("c.csv", None, '{"discount":"half"}'),
+    ("d.csv", None, None),
 ]
 
 
@@ -74,6 +75,7 @@ def land_new(landing: Path, lines: Lines) -> None:
     (landing / "b.csv").write_text(f"{lines.line()}\n")
     rows = [f"{lines.line()},{discount}" for discount in ("1.5", "", "half")]
     (landing / "c.csv").write_text("\n".join([f"{HEADER},Discount", *rows, ""]))
+    (landing / "d.csv").write_text(f"{HEADER}\n{lines.line()}\n")
 
 
 def ecommerce(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import duckdb
 import pytest
 
 from project.home import CHECKOUT
+from project.variables import project_variables
 from support.databricks_runs import WITHOUT_TESTS, copy_project
 from support.event_batches import FIRST, NOTHING, SECOND, THIRD, line, write
 from support.platform_runs import LOSE_ROWS, Home, differences
@@ -125,6 +127,33 @@ def test_a_first_build_of_no_rows_leaves_them_to_the_next(builds: Builds, tmp_pa
     builds.full_refresh(whole)
     assert home.query("select count(*) > 0 from silver_layer.events_cleaned") == [(True,)]
     assert differences(home, whole) == {}
+
+
+def test_an_event_type_without_counts_is_part_of_all_events(tmp_path: Path) -> None:
+    """Alone for a product, a session and a day, beside others, late; the data tests hold."""
+    home, whole = Home(tmp_path / "home"), Home(tmp_path / "whole")
+    types = [*project_variables()["event_types"], "wishlist"]
+    variables = ("--vars", json.dumps({"event_types": types}))
+    first = [*FIRST, line("2019-10-05 10:00:00", "wishlist", user=70, product=70, session="w1")]
+    late = [
+        *SECOND,
+        line("2019-10-05 10:01:00", "wishlist", user=70, product=70, session="w1"),
+        line("2019-10-01 09:55:00", "wishlist", user=1, product=1),
+        line("2019-10-07 10:00:00", "wishlist", user=71, product=71, session="w2"),
+    ]
+    for name, lines in (("first.csv", first), ("late.csv", late)):
+        write(home.folder / "files" / name, lines)
+        home.load(home.folder / "files")
+        home.dbt("build", "--exclude-resource-type", "unit_test", *variables)
+    whole.folder.mkdir()
+    shutil.copyfile(home.database, whole.database)
+    whole.dbt("run", "--full-refresh", *variables)
+    assert differences(home, whole) == {}
+    [counted] = home.query(
+        "select sum(events), sum(views + carts + cart_removals + purchases)"
+        " from silver_layer.sessions where user_id in (70, 71)"
+    )
+    assert counted == (3, 0)
 
 
 CURRENT_SEGMENTS = (
