@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from ingestion.event_schema import COLUMNS
+from project.variables import project_variables
 from support.auto_loader_runs import require_java
 from support.databricks_runs import DatabricksHome, running_warehouse
 from support.event_batches import line, write
@@ -47,6 +48,12 @@ NOTHING: Final = (
     *("__HIVE_DEFAULT_PARTITION__", "(not set)", "(none)"),
     *("-nan(ind)", "NA_integer_", "pd.NaT", "np.nan", "<NaN>", "(NA)", "[nan]", "\\\\N", "$null$"),
     *("DBNull", "(missing)", "#BLOCKED!", "#NV", "#WERT!"),
+    *("-NaN", "nil", "NA", "n/a", "NaT", "(null)", "[NULL]", "<null>", "#NULL!", "#VALUE!"),
+    *("#REF!", "#NAME?", "#DIV/0!", "#NUM!", "(not provided)", "(unknown)", "(blank)", "(empty)"),
+    *("(nil)", "<nil>", "<none>", "n.a.", "N.A", "#UNKNOWN!", "NaN(ind)", "NA_real_", "<NaT>"),
+    *("(nan)", "(N/A)", "[NA]", "[None]", "[]", "{}", "<empty>", "<missing>", "#BUSY!"),
+    *("#CONNECT!", "#PYTHON!", "#N/D", "#BEZUG!", "#VALEUR!"),
+    "00000000-0000-0000-0000-000000000000",
 )
 FILLERS: Final = ("\u115f", "\u1160", "\u3164", "\uffa0")
 RESCUED: Final = {
@@ -112,6 +119,11 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staged]:
         dev.dbt("run", "--select", "+events_staged", "--write-json")
         [model] = [n for n in compiled(folder / "dev" / "target") if n.name == "events_staged"]
         yield Staged(local, dev.query(STAGED).to_pylist(), rows, model)
+
+
+def test_each_word_for_nothing_is_tried() -> None:
+    tried = {word.strip(" \ufeff\u3000").lower() for word in NOTHING}
+    assert tried == set(project_variables()["null_words"])
 
 
 def by_text(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
