@@ -24,6 +24,7 @@ from support.platform_runs import Home, differences
 pytestmark = pytest.mark.kills
 
 SEED: Final = 20191001
+FILES: Final = 8
 KILLED_LOADS: Final = 40
 # Each chain: a build is killed, and so are the next two, which should have recovered.
 CHAINS: Final = ("update", "full refresh", "first build") * 2
@@ -50,16 +51,16 @@ BRONZE: Final = (
 
 @pytest.fixture(scope="module")
 def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve days, out of order; every third file takes the loader's slow path."""
+    """Eight days, out of order; every third file takes the loader's slow path."""
     home = Home(tmp_path_factory.mktemp("generated"))
     folder = home.folder / "landing"
-    command = ["generate", "--events", "4000", "--days", "12", "--dirty", "0.005"]
+    command = ["generate", "--events", "3000", "--days", str(FILES), "--dirty", "0.005"]
     home.run(*command, "--out", str(folder))
     for number, file in enumerate(sorted(folder.glob("*.csv"))):
         if number % 3 == 0:
             with file.open("a", encoding="utf-8") as lines:
                 lines.write("half a line\n")
-        file.rename(folder / f"{(number * 5) % 12:02}.csv")
+        file.rename(folder / f"{(number * 5) % FILES:02}.csv")
     return folder
 
 
@@ -78,7 +79,7 @@ def stages(tmp_path_factory: pytest.TempPathFactory, landing: Path) -> Stages:
     folder = tmp_path_factory.mktemp("stages")
     some = folder / "some"
     some.mkdir()
-    for file in sorted(landing.glob("*.csv"))[:6]:
+    for file in sorted(landing.glob("*.csv"))[: FILES // 2]:
         (some / file.name).symlink_to(file)
     home = Home(folder / "home")
     home.run(*load(home, some))
@@ -271,7 +272,7 @@ def test_load_on_a_full_disk(stages: Stages, disk: Disk) -> None:
         "select rows, (select count(*) from bronze_layer.events_raw where _source_file = path)"
         " from bronze_layer.loaded_files"
     )
-    assert 6 <= len(files) < 12
+    assert FILES // 2 <= len(files) < FILES
     assert all(rows == found for rows, found in files)
     disk.leave_free(100_000_000)
     home.run(*load(home, stages.landing))
