@@ -250,14 +250,14 @@ def _take_huge_pages() -> None:
 
     A fork copies an entry for each page, which took longer than most of the runs themselves.
     """
-    maps, advise_to_collapse = Path("/proc/self/maps"), 25
+    maps, madv_collapse = Path("/proc/self/maps"), 25
     regions = maps.read_text("utf-8").splitlines() if maps.exists() else []
     advise = ctypes.CDLL(None).madvise
     for addresses, rights, _, _, _, *file in map(str.split, regions):
         if rights.startswith("rw") and file in ([], ["[heap]"]):
             start, end = (int(address, 16) for address in addresses.split("-"))
             # One that is too small, or an older system, is left as it is.
-            advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), advise_to_collapse)
+            advise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), madv_collapse)
 
 
 def is_parsed_before(program: str, arguments: Sequence[str]) -> bool:
