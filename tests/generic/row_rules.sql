@@ -1,7 +1,7 @@
 {% test row_rules(model, not_null=[], between={}, expressions=[]) %}
     {#- Checks every rule about a single row in one scan of the table; a failing row names its
-        rules. Null passes `between`: a rate without a denominator is null. That counts by type add up
-        to all events holds as written while each type has a count. -#}
+        rules. Null passes `between`: a rate without a denominator is null. That the counts by type
+        add up to all events holds as it is written while each type has a count. -#}
     {%- set rules = [] -%}
     {%- for column in not_null -%}
         {%- do rules.append((column ~ ' is null', column ~ ' is null')) -%}
